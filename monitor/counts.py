@@ -1,0 +1,156 @@
+"""Every count once: key, kind, help, and the closed set of its label values.
+
+An engine keeps a flat mapping `key -> int`, cumulative since its start; the key of a labelled count is `family.value`
+(`skipped.not_tcp`). report/metrics.py turns the same table into Prometheus series and docs/metrics.md is generated from
+it, so a discard without a row here cannot be published, and tests fail on a key that is not in the table.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+
+class Count(NamedTuple):
+    key: str
+    kind: Literal["counter", "gauge"]
+    help: str
+    label: str | None = None  # name of the one label, with `values` as its closed set
+    values: tuple[str, ...] = ()
+
+
+SKIPPED = (
+    "empty",  # no byte of the frame was kept
+    "unknown_link",  # link type that no reader is written for
+    "not_ip",  # ARP, LLDP, IS-IS, ...
+    "not_tcp",  # UDP that is no tunnel, ICMP, SCTP, ...
+    "fragment",  # kept for defragmentation; the frame that completes the datagram is the segment
+    "truncated",  # cut by the snap length before the TCP header was whole
+    "malformed",  # lengths that lie, versions that do not exist
+    "encrypted",  # ESP and the like
+    "tunnel_control",  # GTP echo, L2TP control, PPP negotiation, ...
+    "unknown_tunnel",  # a tunnel's port or protocol, but not its format
+    "depth",  # more encapsulations than Limits.encapsulations
+)
+BLIND = (
+    "snaplen",  # the snap length cut payload or headers
+    "gap",  # bytes that were never captured
+    "midstream",  # the first partial bytes of a half-stream picked up in the middle
+    "head_incomplete",  # a head that never ended (reset, end of file) and was judged as far as it went
+    "unknown_tunnel",
+    "depth",
+    "truncated",
+    "encrypted",
+    "fragments",  # a datagram whose fragments never became whole
+    "unknown_link",
+    "source",  # a capture that was cut or could not be read
+    "hpack",  # HTTP/2 fields that a table entry from before the pickup would name
+)
+REJECTED = (
+    "bad_checksum",  # a segment with a bad checksum that a good one contradicts
+    "out_of_window",
+    "not_accepted",  # data of a SYN that the peer did not acknowledge
+)
+SHED = (
+    "head_bytes",
+    "head_lines",
+    "half_streams",
+    "hold",
+    "defrag",
+    "settle",  # heads that were let go before a conflicting copy could have come
+    "hpack",
+    "http2_streams",
+)
+LOOKS = ("tls", "http2", "response", "other")
+ODDITIES: tuple[str, ...] = (
+    # readings that differ: the head is, or may be, ambiguous
+    "overlap",  # retransmitted bytes that differ
+    "frag_overlap",  # IP fragments that differ
+    "urgent",  # URG byte inside the head (RFC 6093)
+    "fold",  # obs-fold (RFC 9112 section 5.2)
+    "cr",  # lone CR
+    "framing",  # Content-Length and Transfer-Encoding in conflict, or unreadable
+    "host",  # two Hosts that differ
+    "not_http",  # version garbage, HTTP/0.9 with fields, junk before the request line
+    "host_unknown",  # the Host line was lost in a gap
+    "bad_checksum",  # made of a segment whose checksum is bad and that nothing contradicts
+    # one reading, but not as RFC 9112 writes it
+    "bare_lf",
+    "space_before_colon",
+    "no_colon",
+    "empty_name",
+    "odd_name",  # bytes that are no token in a field name
+    "nul",
+    "control",
+    "leading_space",
+    "leading_crlf",
+    "odd_method",
+    "odd_target",
+    "odd_version",
+    "request_line_space",
+    "host_mismatch",  # absolute target and Host differ
+    "host_missing",
+    "userinfo",
+    "cl_and_te",
+    "cl_twice",
+    "cl_odd",
+    "te_odd",
+    "chunk_odd",
+    "proxy_protocol",
+    "in_connect",
+    "body_of_get",
+    "incomplete",  # the end of the head was never seen
+    "after_gap",  # the beginning of the head was never seen
+    "long",  # longer than Limits.head_bytes or head_lines
+    "hpack_unresolved",
+    "syn_data",
+)
+
+COUNTS: tuple[Count, ...] = (
+    # source
+    Count("frames", "counter", "Frames read from the source."),
+    Count("frame_bytes", "counter", "Bytes of these frames as they were on the wire."),
+    Count("captured_bytes", "counter", "Bytes of these frames that the capture kept."),
+    Count("kernel_frames", "counter", "Frames that the kernel counted for this port, dropped ones included."),
+    Count("kernel_drops", "counter", "Frames that the kernel dropped because the ring was full."),
+    Count("ring_freezes", "counter", "Times that the ring was full and stood still."),
+    # decode and defrag: frames = segments + sum(skipped)
+    Count("segments", "counter", "TCP segments decoded."),
+    Count("skipped", "counter", "Frames that did not become a segment, by reason.", "reason", SKIPPED),
+    Count("datagrams", "counter", "IP datagrams put together from fragments."),
+    # reassembly and stream
+    Count("payload_bytes", "counter", "TCP payload bytes captured."),
+    Count("duplicates", "counter", "Segments that brought only bytes already seen (retransmission or mirror)."),
+    Count("twin_heads", "counter", "Heads seen again under another tunnel path (mirrored before and after a gateway)."),
+    Count("half_streams", "gauge", "Half-streams held now."),
+    Count("held_bytes", "gauge", "Out-of-order bytes held now."),
+    Count("gap_bytes", "counter", "Bytes known to be missing from half-streams that speak HTTP."),
+    Count(
+        "opaque_streams",
+        "counter",
+        "Half-streams that do not begin like HTTP, by looks.",
+        "looks",
+        LOOKS,
+    ),
+    Count("rejected", "counter", "Segments not believed, by reason.", "reason", REJECTED),
+    # http
+    Count("requests", "counter", "Request heads read."),
+    Count("trailers", "counter", "Trailer sections read."),
+    Count("ambiguous_requests", "counter", "Request heads that two receivers could read differently."),
+    Count("body_bytes", "counter", "Request body bytes skipped by count."),
+    Count("oddities", "counter", "Request heads that are not as the RFC writes them, by oddity.", "oddity", ODDITIES),
+    Count("clean_heads", "counter", "Request heads that the sieve did not pass on."),
+    # what was not seen
+    Count("blind", "counter", "Occasions on which the sensor knows it could not look, by reason.", "reason", BLIND),
+    Count("shed", "counter", "Occasions on which a bound was reached and work dropped.", "bound", SHED),
+)
+
+BY_KEY: dict[str, Count] = {
+    (count.key if count.label is None else f"{count.key}.{value}"): count
+    for count in COUNTS
+    for value in (count.values or ("",))
+}
+
+
+def zeros() -> dict[str, int]:
+    """A fresh set of counts with every key at 0."""
+    return dict.fromkeys(BY_KEY, 0)

@@ -1,0 +1,41 @@
+"""The Engine: bytes in, suspect request heads out. The only importer of `monitor._engine` and `monitor.portable`.
+
+Two engines keep this interface with equal behaviour: `native` (Rust) and `portable` (Python on dpkt). Which one runs is
+never a secret: `Engine.name` is in the version, the summary, the log and the metrics.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+from monitor.errors import EngineError
+from monitor.records import Batch, CaptureFiles, Interface, Limits, Watch
+
+Preference = Literal["auto", "native", "portable"]
+
+
+class Engine(Protocol):
+    name: str
+
+    def poll(self, timeout: float) -> Batch:
+        """Suspect heads and cumulative counts; may be empty; returns within `timeout` seconds."""
+        ...
+
+    def close(self) -> None:
+        """Give the source back; a closed engine must not be polled."""
+        ...
+
+
+def open_engine(
+    source: CaptureFiles | Interface, watch: Watch, limits: Limits | None = None, prefer: Preference = "auto"
+) -> Engine:
+    """The engine that `prefer` names, or the best one there is.
+
+    Raises EngineError when `native` is asked for and not installed, SourceError when the interface cannot be opened.
+    Capture files that cannot be read are Batch.faults: what the others hold is still judged.
+    """
+    if prefer == "native":
+        raise EngineError("engine native is not in this installation; use --engine portable")
+    from monitor.portable.engine import PortableEngine  # late: dpkt is not needed where the native engine runs
+
+    return PortableEngine(source, watch, limits or Limits())

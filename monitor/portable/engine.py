@@ -1,0 +1,72 @@
+"""The front of the portable engine: wires source -> decode -> defrag -> stream -> http -> sieve; nothing else does."""
+
+from __future__ import annotations
+
+from monitor import counts
+from monitor.portable.capture import CaptureReader
+from monitor.portable.decode import Decoder
+from monitor.portable.defrag import Defragmenter
+from monitor.portable.ring import Ring
+from monitor.portable.sieve import Sieve
+from monitor.portable.stream import Streams
+from monitor.records import Batch, CaptureFiles, Fragment, Frame, Interface, Limits, RequestHead, Watch
+
+FRAMES_A_POLL = 4096
+
+
+class PortableEngine:
+    name = "portable"
+
+    def __init__(self, source: CaptureFiles | Interface, watch: Watch, limits: Limits) -> None:
+        self._counts = counts.zeros()
+        self._limits = limits
+        self._source: CaptureReader | Ring = (
+            CaptureReader(source.paths, self._counts)
+            if isinstance(source, CaptureFiles)
+            else Ring(source.name, self._counts)
+        )
+        self._decoder = Decoder(limits, self._counts)
+        self._defragmenter = Defragmenter(limits, self._counts)
+        self._streams = Streams(limits, self._counts)
+        self._sieve = Sieve(watch, self._counts)
+        self._time_ns = 0
+        self._done = False
+
+    def poll(self, timeout: float) -> Batch:
+        frames = [] if self._done else self._source.read(FRAMES_A_POLL, timeout)
+        heads = self._judgeable(frames)
+        if self._source.done and not self._done:
+            self._done = True
+            heads += self._streams.finish(self._time_ns)
+        passed = [head for head in heads if self._sieve.passes(head)]
+        return Batch(
+            passed, dict(self._counts), self._time_ns, self._source.bytes_read, tuple(self._source.faults), self._done
+        )
+
+    def close(self) -> None:
+        self._source.close()
+
+    def _judgeable(self, frames: list[Frame]) -> list[RequestHead]:
+        heads: list[RequestHead] = []
+        decode, feed = self._decoder.feed, self._streams.feed
+        for frame in frames:
+            found = decode(frame)
+            if found is None:
+                continue
+            if type(found) is Fragment:
+                self._defragment(found, heads)
+            else:
+                heads += feed(found)
+        # the capture clock may go backwards; timers must not (5-hostile.md, row 21)
+        self._time_ns = max([self._time_ns, *(frame.time_ns for frame in frames)])
+        self._defragmenter.expire(self._time_ns)
+        heads += self._streams.expire(self._time_ns)
+        return heads
+
+    def _defragment(self, fragment: Fragment, heads: list[RequestHead]) -> None:
+        for datagram in self._defragmenter.feed(fragment):
+            found = self._decoder.datagram(datagram)
+            if type(found) is Fragment:  # a tunnel whose inside is fragmented as well
+                self._defragment(found, heads)
+            elif found is not None:
+                heads += self._streams.feed(found)

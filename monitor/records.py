@@ -1,0 +1,275 @@
+"""Every noun that passes between stages. Imports nothing of ours.
+
+Times are integer nanoseconds of the capture clock since 1970 (`time_ns`), addresses are packed (4 or 16 bytes),
+names and values are the raw bytes of the wire. Text is made only in report/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+# --- what the engine is asked to do -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureFiles:
+    """Captures to replay, in the order in which they were taken; `-` is standard input."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A live port, read promiscuously."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What the sieve lets through. It may pass too much, never too little.
+
+    `names` are field names as `identify` normalises them (lower case, `-` for `_`); a head that has one passes, and so
+    does every head with a run of digits as long as an identifier. `every_head` passes all of them.
+    """
+
+    names: frozenset[bytes] = frozenset()
+    every_head: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every bound of the engine; each has a counter `shed{bound}` or `blind{reason}` beside it."""
+
+    encapsulations: int = 16  # nested tunnel, tag and IP headers of one frame; deeper is blind{depth}
+    head_bytes: int = 256 * 1024  # of one request head; what lies beyond is scanned raw and shed{head_bytes}
+    head_lines: int = 4096
+    half_streams: int = 1_000_000  # the longest idle goes first
+    hold_bytes: int = 64 * 1024 * 1024  # out-of-order bytes of all half-streams together, oldest hole first
+    hold_bytes_per_half_stream: int = 1024 * 1024
+    window_bytes: int = 640 * 1024  # a segment further ahead of the expected byte is not believed
+    fragments_bytes: int = 32 * 1024 * 1024
+    fragment_ns: int = 30_000_000_000  # RFC 8200 section 4.5 allows 60 s
+    idle_ns: int = 1_800_000_000_000  # a silent half-stream is forgotten
+    gap_ns: int = 2_000_000_000  # a hole older than this is a gap; also when the peer acknowledged what lies beyond
+    settle_ns: int = 1_000_000_000  # a head waits this long (or until it is acknowledged) for a conflicting copy
+    batch_heads: int = 1024  # of one poll
+
+
+# --- engine: source -> decode -> stream -> http -------------------------------------------------------------------
+
+
+class Frame(NamedTuple):
+    time_ns: int
+    link: int  # LINKTYPE_ number of tcpdump.org
+    wire_len: int  # bytes on the wire; len(data) when nothing was cut
+    data: bytes
+
+
+class Flow(NamedTuple):
+    """One direction of a connection: innermost addresses and ports, and the tunnels that are part of its identity.
+
+    `path` holds (kind, number) outermost first, such as ("gtpu", 0x1001): only encapsulations that tell two
+    subscribers with equal addresses apart. VLAN tags, MPLS labels and mirror transports are not part of it.
+    """
+
+    src: bytes
+    sport: int
+    dst: bytes
+    dport: int
+    path: tuple[tuple[str, int], ...] = ()
+
+
+class Fragment(NamedTuple):
+    """One IPv4 or IPv6 fragment (RFC 791 section 3.2, RFC 8200 section 4.5)."""
+
+    time_ns: int
+    src: bytes
+    dst: bytes
+    protocol: int  # of the whole datagram
+    ident: int
+    offset: int  # bytes
+    more: bool
+    data: bytes
+    missing: int  # bytes of it that the snap length cut
+    path: tuple[tuple[str, int], ...]
+    depth: int
+
+
+class Datagram(NamedTuple):
+    """A whole IP payload that `defrag` put together; goes back into `decode`."""
+
+    time_ns: int
+    src: bytes
+    dst: bytes
+    protocol: int
+    data: bytes
+    missing: int
+    path: tuple[tuple[str, int], ...]
+    depth: int
+    oddities: tuple[str, ...]  # ("frag_overlap",) when fragments disagreed: one Datagram for each reading
+
+
+class Checksum(StrEnum):
+    GOOD = "good"
+    BAD = "bad"
+    UNKNOWN = "unknown"  # cut by the snap length, or left to the network card
+
+
+class Segment(NamedTuple):
+    """One TCP segment (RFC 9293 section 3.1)."""
+
+    time_ns: int
+    flow: Flow
+    seq: int
+    ack: int
+    flags: int  # dpkt.tcp.TH_*
+    payload: bytes
+    missing: int  # payload bytes on the wire that the capture did not keep (they follow `payload`)
+    urgent: int  # urgent pointer where URG is set, else 0
+    checksum: Checksum
+    oddities: tuple[str, ...]
+
+
+class Certainty(StrEnum):
+    CONFIRMED = "confirmed"
+    AMBIGUOUS = "ambiguous"  # two receivers could read the bytes differently
+
+
+class Section(StrEnum):
+    HEAD = "head"
+    TRAILER = "trailer"  # RFC 9112 section 7.1.2, RFC 9113 section 8.1
+
+
+Fields = tuple[tuple[bytes, bytes], ...]
+
+
+class RequestHead(NamedTuple):
+    """The head of one HTTP request (RFC 9112 section 2.1), or the trailer section that belongs to one.
+
+    `fields` keep wire order and duplicates; names are lower-case, values without surrounding white space. An HTTP/2
+    head has its pseudo fields (`:authority` and so on) first. `readings` are the other ways in which a receiver could
+    read the same bytes; what `identify` finds in some readings only is ambiguous.
+    """
+
+    time_ns: int  # of the last segment of the head
+    flow: Flow
+    method: bytes
+    target: bytes
+    version: bytes  # b"HTTP/1.1", b"HTTP/2", b"" for HTTP/0.9
+    fields: Fields
+    oddities: tuple[str, ...] = ()
+    certainty: Certainty = Certainty.CONFIRMED
+    section: Section = Section.HEAD
+    readings: tuple[RequestHead, ...] = ()
+
+
+class Fault(NamedTuple):
+    """A source that could not be read, or only up to a place. Results from before it are kept."""
+
+    source: str
+    offset: int | None  # bytes into the (decompressed) capture
+    cut: bool  # True: read up to here, the rest is missing; False: nothing of it could be read
+    message: str  # one sentence: place, what is wrong, remedy
+
+
+class Batch(NamedTuple):
+    heads: list[RequestHead]
+    counts: Mapping[str, int]  # cumulative; keys as in counts.py
+    time_ns: int  # capture clock: the latest time stamp seen
+    bytes_read: int  # of the sources as they lie on disk: for progress
+    faults: tuple[Fault, ...]  # cumulative
+    done: bool
+
+
+# --- identify -> judge --------------------------------------------------------------------------------------------
+
+
+class Identifier(StrEnum):
+    MSISDN = "msisdn"  # E.164 and 3GPP TS 23.003 section 3.3
+    IMSI = "imsi"  # TS 23.003 section 2.2
+    IMEI = "imei"  # TS 23.003 section 6.2
+
+
+class Place(StrEnum):
+    HEADER = "header"
+    TRAILER = "trailer"
+    COOKIE = "cookie"
+    PATH = "path"
+    QUERY = "query"
+    REFERER = "referer"
+
+
+class Form(StrEnum):
+    """How far the value is from the number itself; the word that agreements use. Most readable first."""
+
+    PLAIN = "plain"
+    ENCODED = "encoded"
+    HASHED = "hashed"
+    PSEUDONYM = "pseudonym"
+    KEYED = "keyed"
+    ENCRYPTED = "encrypted"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A subscriber identifier in the clear: E.164 digits without `+`, or 15 digits of IMSI or IMEI.
+
+    It masks itself: only redact.py reads `digits` to make something that may leave.
+    """
+
+    digits: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return "<number>"
+
+    def __repr__(self) -> str:
+        return "<number>"
+
+
+class Sighting(NamedTuple):
+    """One subscriber identifier in one place of one request head."""
+
+    head: RequestHead
+    identifier: Identifier
+    number: Number
+    place: Place
+    field: bytes  # normalised header name, cookie or parameter name
+    form: Form
+    spelling: str  # how exactly it was written: `e164`, `plus`, `national`, `tel_uri`, ... (identify/forms.py)
+    certainty: Certainty
+    own: bool  # lies in the operator's ranges; others are counted as foreign
+
+
+class Outcome(StrEnum):
+    """What the agreements say of a sighting; the order is the order in which conditions are tested."""
+
+    ALLOWED = "allowed"
+    UNKNOWN_RECIPIENT = "unknown_recipient"
+    WRONG_ADDRESS = "wrong_address"
+    WRONG_PATH = "wrong_path"
+    WRONG_FIELD = "wrong_field"
+    WRONG_IDENTIFIER = "wrong_identifier"
+    WRONG_FORM = "wrong_form"
+    WRONG_ACCESS = "wrong_access"
+    WRONG_BRAND = "wrong_brand"
+    ROAMING_FORBIDDEN = "roaming_forbidden"
+    OPTED_OUT = "opted_out"
+    NOT_YET_VALID = "not_yet_valid"
+    EXPIRED = "expired"
+    NUMBER_MISMATCH = "number_mismatch"
+    CLIENT_SUPPLIED = "client_supplied"
+    SECONDARY = "secondary"
+
+
+class Verdict(NamedTuple):
+    sighting: Sighting
+    outcome: Outcome
+    recipient: str  # normalised host name or address
+    partner: str  # rule id, or `none`
+    purpose: str  # of the grant that fits or is nearest, or `none`
+    access: str  # of network.yaml, or `unknown`
+    brand: str  # of network.yaml, or `unknown`
