@@ -185,6 +185,21 @@ class Batch(NamedTuple):
     done: bool
 
 
+# --- agreements -> identify ---------------------------------------------------------------------------------------
+
+
+class NumberPlan(NamedTuple):
+    """The operator's own numbers, as network.yaml states them; what `identify` compiles its matcher from."""
+
+    country: str  # E.164 country code: "44"
+    trunk_prefix: str  # of a national number: "0"; "" where there is none
+    international_prefix: str  # "00"
+    msisdn_ranges: tuple[tuple[str, str], ...]  # first and last number, E.164 digits of equal length
+    imsi_prefixes: tuple[str, ...]  # MCC + MNC: "23410"
+    fields: frozenset[bytes] = frozenset()  # header names that the operator itself invented, normalised
+    report_foreign: bool = False  # judge numbers outside the ranges too
+
+
 # --- identify -> judge --------------------------------------------------------------------------------------------
 
 
