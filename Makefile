@@ -1,0 +1,47 @@
+# msisdn-monitor. `make help` lists everything; each target sets up what it needs.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types check golden bench docs wheel clean
+VENV := .venv/bin
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## replay the 2012 story: what leaked, to whom, since when
+	@scripts/setup
+	@$(VENV)/msisdn-monitor replay pcaps/o2-2012.pcap --rules rules/; code=$$?; \
+	if [ $$code -eq 1 ]; then echo "Exit code 1 means that violations were found: the demo worked."; else exit $$code; fi
+
+test: ## everything that pytest knows; live tests too when root
+	@scripts/setup dev
+	@[ "$$(id -u)" -ne 0 ] || scripts/tools ip=iproute2 curl=curl
+	@$(VENV)/python -m pytest
+
+lint: ## ruff, and who may import whom
+	@scripts/setup dev
+	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/lint-imports
+
+types: ## mypy --strict
+	@scripts/setup dev
+	@$(VENV)/mypy
+
+check: lint types test ## what CI runs, but for the fresh checkout
+	@$(VENV)/msisdn-monitor check rules/
+
+golden: ## write captures and goldens again; read the diff before you commit it
+	@scripts/setup dev
+	@$(VENV)/python -m pcaps.recipes && $(VENV)/python -m pcaps.recipes --golden
+
+bench: ## packets a CPU second and the share of each stage -> bench/RESULTS.md
+	@scripts/setup dev
+	@$(VENV)/python -m bench
+
+docs: ## write docs/metrics.md and rules/schema.json again
+	@scripts/setup dev
+	@$(VENV)/python -m monitor.report.metrics > docs/metrics.md
+
+wheel: ## a wheel and a source archive in dist/
+	@scripts/setup dev
+	@$(VENV)/python -m pip --disable-pip-version-check install -q build && $(VENV)/python -m build
+
+clean: ## remove what the targets made
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
