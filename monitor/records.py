@@ -32,12 +32,15 @@ class Interface:
 class Watch:
     """What the sieve lets through. It may pass too much, never too little.
 
-    `names` are field names as `identify` normalises them (lower case, `-` for `_`); a head that has one passes, and so
-    does every head with a run of digits as long as an identifier. `every_head` passes all of them.
+    `names` are field names as `identify` normalises them (lower case, `-` for `_`), `stems` what the letters of a name
+    may end with (b"msisdn"); a head that has one passes, and so does every head with `digits` digits in a row, whatever
+    punctuation lies between them. `every_head` passes all of them.
     """
 
     names: frozenset[bytes] = frozenset()
     every_head: bool = False
+    stems: tuple[bytes, ...] = ()
+    digits: int = 7  # of the shortest identifier in its shortest spelling
 
 
 @dataclass(frozen=True, slots=True)
