@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor import counts
+from monitor.portable import sieve
+from monitor.portable.sieve import Sieve
+from monitor.records import Flow, RequestHead, Watch
+
+FLOW = Flow(bytes([100, 64, 1, 2]), 40001, bytes([203, 0, 113, 9]), 80)
+WATCH = Watch(names=frozenset({b"x-up-calling-line-id"}), stems=(b"msisdn", b"subno"), digits=10)
+CLEAN = (
+    (b"host", b"shop.example"),
+    (b"user-agent", b"Mozilla/5.0 (Linux; Android 14; SM-A546B) Chrome/126.0.0.0 Mobile Safari/537.36"),
+    (b"accept", b"text/html,application/xhtml+xml,*/*;q=0.8"),
+    (b"if-modified-since", b"Wed, 25 Jan 2012 14:00:00 GMT"),
+    (b"cookie", b"a=ab12cd34; b=0099aaff"),
+)
+
+
+def head(*fields: tuple[bytes, bytes], target: bytes = b"/news?id=17", readings: tuple[RequestHead, ...] = ()):
+    return RequestHead(0, FLOW, b"GET", target, b"HTTP/1.1", (*CLEAN, *fields), readings=readings)
+
+
+def passes(request: RequestHead, watch: Watch = WATCH) -> bool:
+    return Sieve(watch, counts.zeros()).passes(request)
+
+
+def test_drops_and_counts_a_clean_head():
+    book = counts.zeros()
+    one = Sieve(WATCH, book)
+    assert not one.passes(head())
+    assert not one.passes(head())
+    assert book["clean_heads"] == 2
+
+
+def test_passes_every_head_when_asked():
+    book = counts.zeros()
+    assert Sieve(Watch(every_head=True), book).passes(head())
+    assert book["clean_heads"] == 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"447700900123",
+        b"+44 7700 900123",
+        b"+44 (0) 7700-900.123",
+        b"07700/900123",
+        b"000447700900123",
+        b"4477009001231326153600",
+        b"GPRS,,447700900123,unsecured",
+        b'"447700900123"',
+        b"tel:+447700900123",
+        b"44\x0077\x0000900123",
+        "+44\u00a07700\u2011900\u2011123".encode(),
+        b"%2B44%2D7700%2D900%2D123",
+        b"%252B44%252D7700%252D900123",
+        b"%34%34%37%37%30%30%39%30%30%31%32%33",
+    ],
+)
+def test_passes_every_spelling_of_a_number_everywhere(value):
+    assert passes(head((b"x-odd", value)))
+    assert passes(head((value, b"")))
+    assert passes(head(target=b"/find?who=" + value))
+    assert passes(head(readings=(head((b"x-odd", value)),)))
+
+
+@pytest.mark.parametrize(
+    "name", [b"x-up-calling-line-id", b"X_Up_Calling_Line_Id", b"http-x-msisdn", b"x_msisdn2", b"x-sub-no"]
+)
+def test_passes_names_that_hint_at_an_identifier(name):
+    assert passes(head((name, b"opaque")))
+    assert passes(head(readings=(head((name, b"opaque")),)))
+
+
+@pytest.mark.parametrize("name", [b"msisdn-x", b"calling-line", b"x-up-calling-line-id-not", b""])
+def test_drops_other_names(name):
+    assert not passes(head((name, b"opaque")))
+
+
+@pytest.mark.parametrize(
+    "value", [b"770090012", b"7700900,123", b"7700900;123", b"a=77009&b=00123", b"25 Jan 2012 14:00:00", b"77009f00123"]
+)
+def test_drops_shorter_rows_of_digits(value):
+    assert not passes(head((b"x-odd", value)))
+
+
+def test_a_name_seen_clean_does_not_hide_a_hint_behind_it():
+    one = Sieve(WATCH, counts.zeros())
+    assert not one.passes(head((b"x-a", b"")))
+    assert one.passes(head((b"x-a", b""), (b"x-msisdn", b"")))
+    assert one.passes(head((b"x-msisdn", b"")))  # a name that hints is never taken for a plain one
+
+
+def test_memory_of_names_is_bounded():
+    one = Sieve(WATCH, counts.zeros())
+    for number in range(3 * sieve.NAMES_KEPT):
+        one.passes(head((b"x-%x-z" % number, b"")))
+        assert len(one._plain_names) <= sieve.NAMES_KEPT
+    assert one.passes(head((b"x-msisdn", b"")))
+
+
+BETWEEN = st.text("-. ()[]/+\t\u00a0\u2011", max_size=3)
+
+
+@given(st.lists(BETWEEN, min_size=11, max_size=11), st.binary(max_size=20), st.binary(max_size=20))
+def test_punctuation_between_digits_never_hides_a_number(between, before, after):
+    spelt = "".join(f"{digit}{gap}" for digit, gap in zip("44770090012", between, strict=True)) + "3"
+    assert passes(head((b"x-odd", before + spelt.encode() + after)))
