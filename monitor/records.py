@@ -70,6 +70,7 @@ class Frame(NamedTuple):
     link: int  # LINKTYPE_ number of tcpdump.org
     wire_len: int  # bytes on the wire; len(data) when nothing was cut
     data: bytes
+    checksum_ready: bool = True  # False: sent by this machine, and its network card was to fill the checksum in
 
 
 class Flow(NamedTuple):
