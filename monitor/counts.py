@@ -7,6 +7,7 @@ it, so a discard without a row here cannot be published, and tests fail on a key
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 
@@ -144,6 +145,88 @@ COUNTS: tuple[Count, ...] = (
     Count("shed", "counter", "Occasions on which a bound was reached and work dropped.", "bound", SHED),
 )
 
+
+class Metric(NamedTuple):
+    """What the pipeline counts right of the engine; report/metrics.py fills it."""
+
+    name: str  # without the prefix
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+LABELS = {
+    "partner": "a partner id of the rules, or `none`",
+    "purpose": "a purpose of the partner's grants, or `none`",
+    "outcome": "the outcomes of the agreements: `allowed` or one named violation",
+    "certainty": "`confirmed` or `ambiguous`",
+    "identifier": "`msisdn`, `imsi` or `imei`",
+    "field": "a name of the header catalogue or of the rules, or `other`",
+    "form": "`plain`, `encoded`, `hashed`, `pseudonym`, `keyed` or `encrypted`",
+    "place": "`header`, `trailer`, `cookie`, `path`, `query` or `referer`",
+    "access": "an access network of network.yaml, or `unknown`",
+    "brand": "a brand of network.yaml, or `unknown`",
+    "version": "of the package",
+    "engine": "`native` or `portable`",
+    "sha256": "of the rule files",
+}  # closed sets all of them: a host, an address or a number is never a label
+
+METRICS: tuple[Metric, ...] = (
+    # what the agreements say, and what was seen
+    Metric(
+        "verdicts_total",
+        "counter",
+        "Sightings judged against the agreements. Every series that the rules can produce is there from the start.",
+        ("partner", "purpose", "outcome", "certainty"),
+    ),
+    Metric(
+        "sightings_total",
+        "counter",
+        "Own subscribers' identifiers seen. Beyond 1,000 series all labels are `other`.",
+        ("identifier", "field", "form", "place", "access", "brand"),
+    ),
+    Metric("foreign_sightings_total", "counter", "Identifiers outside the operator's own ranges; not judged."),
+    Metric(
+        "requests_with_identifier_total",
+        "counter",
+        "Request heads with an own subscriber's identifier; over requests_total it is the alarm that needs no rules.",
+    ),
+    Metric(
+        "exposed_recipients",
+        "gauge",
+        "Distinct recipients of violations since the start of the process; counted up to 100,000.",
+    ),
+    Metric(
+        "exposed_subscribers",
+        "gauge",
+        "Distinct subscribers in violations since the start of the process; counted up to 1,000,000.",
+    ),
+    Metric(
+        "last_violation_timestamp_seconds",
+        "gauge",
+        "Capture time of the latest violation with this outcome; 0 when there was none.",
+        ("outcome",),
+    ),
+    Metric(
+        "detection_latency_seconds",
+        "histogram",
+        "From the last packet of a request head with an identifier to these counters; a live port only.",
+    ),
+    # can we see?
+    Metric("capture_up", "gauge", "1 while the source is being read."),
+    Metric(
+        "visible_ratio",
+        "gauge",
+        "Share of the frames that arrived and could be decoded, times the share of HTTP bytes without gaps. "
+        "TLS is apart, in opaque_streams_total.",
+    ),
+    # is it healthy?
+    Metric("build_info", "gauge", "Always 1: which version and which engine runs.", ("version", "engine")),
+    Metric("rules_info", "gauge", "Always 1: which rules are in force.", ("sha256",)),
+    Metric("config_last_reload_successful", "gauge", "0 when the latest reload failed and the older rules stand."),
+    Metric("config_last_reload_success_timestamp_seconds", "gauge", "When the rules in force were loaded."),
+)
+
 BY_KEY: dict[str, Count] = {
     (count.key if count.label is None else f"{count.key}.{value}"): count
     for count in COUNTS
@@ -154,3 +237,8 @@ BY_KEY: dict[str, Count] = {
 def zeros() -> dict[str, int]:
     """A fresh set of counts with every key at 0."""
     return dict.fromkeys(BY_KEY, 0)
+
+
+def values(counts: Mapping[str, int], family: str) -> dict[str, int]:
+    """What `counts` holds of one labelled count, by label value."""
+    return {value: counts[f"{family}.{value}"] for count in COUNTS if count.key == family for value in count.values}

@@ -1,0 +1,163 @@
+"""Tallies and the engine's counts as Prometheus series: one collector, which reads them when it is scraped.
+
+Nothing is counted here. Every name, help and closed set of label values stands in counts.py; `python -m
+monitor.report.metrics` writes docs/metrics.md from it. The only module that imports prometheus_client.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from monitor import __version__, counts
+from monitor.errors import ConfigError
+from monitor.report.tallies import LATENCY_S, Tallies
+
+PREFIX = "msisdn_monitor_"
+BLINDING = ("empty", "unknown_link", "truncated", "malformed", "encrypted", "unknown_tunnel", "depth")  # of SKIPPED
+
+Samples = Iterable[tuple[Sequence[str], float]]
+
+
+@dataclass(slots=True)
+class Sensor:
+    """What the pipeline says of itself."""
+
+    engine: str
+    rules_sha256: str
+    rules_loaded_s: float  # Unix time
+    reloaded: bool = True  # False: the latest reload failed, the older rules stand
+    capture_up: bool = True
+
+
+class Exporter(Collector):
+    def __init__(self, tallies: Tallies, sensor: Sensor) -> None:
+        self.tallies = tallies
+        self.sensor = sensor
+
+    def describe(self) -> Iterable[Family]:
+        return []  # else the registry would collect once just to learn the names
+
+    def collect(self) -> Iterator[Family]:
+        seen = self.tallies.counts  # the pipeline puts a new mapping here, it never changes one
+        for count in counts.COUNTS:
+            labels = (count.label,) if count.label else ()
+            keys = [(f"{count.key}.{value}", (value,)) for value in count.values] if count.label else [(count.key, ())]
+            yield family(engine_metric(count), labels, [(values, seen[key]) for key, values in keys])
+        samples = self._samples()
+        for metric in counts.METRICS:
+            yield (
+                self._latency(metric)
+                if metric.kind == "histogram"
+                else family(metric, metric.labels, samples[metric.name])
+            )
+
+    def _samples(self) -> dict[str, Samples]:
+        """By metric name. Dictionaries are copied first: another thread counts on while this one is scraped."""
+        tallies, sensor = self.tallies, self.sensor
+        return {
+            "verdicts_total": tallies.verdicts.copy().items(),
+            "sightings_total": tallies.sightings.copy().items(),
+            "foreign_sightings_total": [((), tallies.foreign)],
+            "requests_with_identifier_total": [((), tallies.requests_with_identifier)],
+            "exposed_recipients": [((), len(tallies.recipients))],
+            "exposed_subscribers": [((), len(tallies.subscribers))],
+            "last_violation_timestamp_seconds": [((o,), ns / 1e9) for o, ns in tallies.last_ns.copy().items()],
+            "capture_up": [((), sensor.capture_up)],
+            "visible_ratio": [((), visible_ratio(tallies))],
+            "build_info": [((__version__, sensor.engine), 1)],
+            "rules_info": [((sensor.rules_sha256,), 1)],
+            "config_last_reload_successful": [((), sensor.reloaded)],
+            "config_last_reload_success_timestamp_seconds": [((), sensor.rules_loaded_s)],
+        }
+
+    def _latency(self, metric: counts.Metric) -> Family:
+        total, buckets = 0, []
+        for bound, requests in zip((*map(str, LATENCY_S), "+Inf"), self.tallies.latency, strict=True):
+            total += requests
+            buckets.append((bound, total))
+        return HistogramMetricFamily(
+            PREFIX + metric.name, metric.help, buckets=buckets, sum_value=self.tallies.latency_sum_s
+        )
+
+
+def engine_metric(count: counts.Count) -> counts.Metric:
+    """A count of the engine under its Prometheus name: counters end in `_total`."""
+    name = f"{count.key}_total" if count.kind == "counter" else count.key
+    return counts.Metric(name, count.kind, count.help, (count.label,) if count.label else ())
+
+
+def family(metric: counts.Metric, labels: Sequence[str], samples: Samples) -> Family:
+    kind: Callable[..., CounterMetricFamily | GaugeMetricFamily] = (
+        CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+    )
+    out = kind(PREFIX + metric.name, metric.help, labels=labels)
+    for values, value in samples:
+        out.add_metric(values, value)
+    return out
+
+
+def visible_ratio(tallies: Tallies) -> float:
+    """See counts.METRICS; 1 while there was nothing to see."""
+    seen = tallies.counts
+    arrived = seen["frames"] + seen["kernel_drops"]
+    decoded = seen["frames"] - sum(seen[f"skipped.{reason}"] for reason in BLINDING)
+    whole = seen["payload_bytes"] + seen["gap_bytes"]
+    return (decoded / arrived if arrived else 1.0) * (seen["payload_bytes"] / whole if whole else 1.0)
+
+
+def listen(host: str, port: int, exporter: Exporter) -> WSGIServer:
+    """Serves /metrics from a thread of its own until `shutdown()`; port 0 takes any free one.
+
+    Raises ConfigError when the address cannot be listened on.
+    """
+    registry = CollectorRegistry()
+    registry.register(exporter)
+    ProcessCollector(registry=registry)
+    try:
+        server, _thread = start_http_server(port, host, registry)
+    except (OSError, OverflowError) as fault:
+        reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {reason}; stop what uses it or name another address with --listen"
+        ) from fault
+    return server
+
+
+def reference() -> str:
+    """docs/metrics.md."""
+    lines = [
+        "# Metrics",
+        "",
+        "Written by `make docs` from monitor/counts.py; do not edit. Every name begins with `msisdn_monitor_`.",
+        "The usual `process_*` metrics (CPU, memory, open files) are beside them.",
+        "",
+        "## What was seen and what the agreements say",
+        *_table(counts.METRICS),
+        "",
+        "## What the engine read, skipped and could not see",
+        *_table([engine_metric(count) for count in counts.COUNTS]),
+        "",
+        "## Labels",
+        "Label values come from closed sets only; every series exists at 0 from the start, but for `sightings_total`.",
+        "",
+        *(f"- `{label}`: {values}" for label, values in counts.LABELS.items()),
+        *(f"- `{c.label}` of `{c.key}`: {', '.join(f'`{v}`' for v in c.values)}" for c in counts.COUNTS if c.label),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(metrics: Iterable[counts.Metric]) -> list[str]:
+    rows = [f"| `{m.name}` | {m.kind} | {', '.join(f'`{x}`' for x in m.labels)} | {m.help} |" for m in metrics]
+    return ["", "| metric | kind | labels | |", "|---|---|---|---|", *rows]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

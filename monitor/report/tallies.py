@@ -1,0 +1,135 @@
+"""Verdicts in, numbers for people and for Prometheus out: plain dictionaries, read at scrape time and at the end.
+
+A prometheus-client counter costs microseconds a step and keeps what it was given for ever; a dictionary entry costs a
+tenth of one, and each of these has a bound, because in a leak every website is a recipient and a hostile handset can
+name as many as it likes. Nothing here is a number in the clear: subscribers are tokens.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from typing import TypedDict
+
+from monitor import __version__, counts
+from monitor.records import Batch, Outcome, Verdict
+from monitor.report.text import rfc3339
+
+MOST_RECIPIENTS = 100_000
+MOST_SUBSCRIBERS = 1_000_000
+MOST_SIGHTING_SERIES = 1_000
+LONGEST_NAME = 255  # bytes of a host name (RFC 1035 section 2.3.4); a longer Host is not worth its memory
+LATENCY_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 5.0, 10.0)
+
+VerdictSeries = tuple[str, str, str, str]  # partner, purpose, outcome, certainty
+
+
+class Summary(TypedDict):
+    """The last line of a replay; `outcomes`, `blind`, `shed` and `opaque` hold their whole closed list."""
+
+    type: str
+    version: str
+    engine: str
+    rules: str  # SHA-256 of the rule files
+    frames: int
+    requests: int
+    requests_with_identifier: int
+    sightings: int  # judged; the sum of `outcomes`
+    foreign: int  # outside the operator's ranges: not judged
+    violations: int
+    outcomes: dict[str, int]
+    subscribers: int  # distinct, in violations
+    recipients: int  # distinct, of violations
+    since: str | None  # first and last violation, capture clock
+    until: str | None
+    blind: dict[str, int]
+    shed: dict[str, int]
+    opaque: dict[str, int]
+    faults: list[str]  # sources that were cut or could not be read
+    unreadable: int  # how many of the faults left nothing to read
+    stopped: bool  # before the end of the input
+
+
+class Tallies:
+    """`series` are the verdicts that the rules can produce, `fields` the names that may be a label value."""
+
+    def __init__(self, series: Iterable[VerdictSeries], fields: frozenset[str]) -> None:
+        self.counts: Mapping[str, int] = counts.zeros()
+        self.verdicts: dict[VerdictSeries, int] = {}
+        self.sightings: dict[tuple[str, ...], int] = {}
+        self.outcomes: dict[str, int] = dict.fromkeys(Outcome, 0)
+        self.foreign = 0
+        self.requests_with_identifier = 0
+        self.recipients: set[str] = set()
+        self.subscribers: set[str] = set()
+        self.since_ns: int | None = None
+        self.last_ns: dict[str, int] = {outcome: 0 for outcome in Outcome if outcome is not Outcome.ALLOWED}
+        self.latency = [0] * (len(LATENCY_S) + 1)
+        self.latency_sum_s = 0.0
+        self.expect(series, fields)
+
+    def expect(self, series: Iterable[VerdictSeries], fields: frozenset[str]) -> None:
+        """New rules: their series join the old ones, for a counter that vanishes looks like a restart."""
+        self.fields = fields
+        for key in series:
+            self.verdicts.setdefault(key, 0)
+
+    def feed(self, verdict: Verdict, token: str) -> None:
+        sighting, outcome, recipient, partner, purpose, access, brand = verdict
+        key = (partner, purpose, outcome, sighting.certainty)
+        self.verdicts[key] = self.verdicts.get(key, 0) + 1
+        self.outcomes[outcome] += 1
+        self._see((sighting.identifier, self.label(sighting.field), sighting.form, sighting.place, access, brand))
+        if outcome is Outcome.ALLOWED:
+            return
+        time_ns = sighting.head.time_ns
+        self.since_ns = time_ns if self.since_ns is None else min(self.since_ns, time_ns)
+        self.last_ns[outcome] = max(self.last_ns[outcome], time_ns)
+        if len(self.recipients) < MOST_RECIPIENTS:
+            self.recipients.add(recipient[:LONGEST_NAME])
+        if len(self.subscribers) < MOST_SUBSCRIBERS:
+            self.subscribers.add(token)
+
+    def label(self, field: bytes) -> str:
+        """A field name as a label value: from the closed set, or `other`."""
+        name = field.decode("latin-1")
+        return name if name in self.fields else "other"
+
+    def delay(self, seconds: float) -> None:
+        """One request head with an identifier, this long after its last packet."""
+        self.latency[bisect_left(LATENCY_S, seconds)] += 1
+        self.latency_sum_s += seconds
+
+    def summary(self, batch: Batch, engine: str, rules: str, stopped: bool) -> Summary:
+        return Summary(
+            type="summary",
+            version=__version__,
+            engine=engine,
+            rules=rules,
+            frames=batch.counts["frames"],
+            requests=batch.counts["requests"],
+            requests_with_identifier=self.requests_with_identifier,
+            sightings=sum(self.outcomes.values()),
+            foreign=self.foreign,
+            violations=self.violations,
+            outcomes=dict(self.outcomes),
+            subscribers=len(self.subscribers),
+            recipients=len(self.recipients),
+            since=None if self.since_ns is None else rfc3339(self.since_ns),
+            until=rfc3339(max(self.last_ns.values())) if self.violations else None,
+            blind=counts.values(batch.counts, "blind"),
+            shed=counts.values(batch.counts, "shed"),
+            opaque=counts.values(batch.counts, "opaque_streams"),
+            faults=[fault.message for fault in batch.faults],
+            unreadable=sum(not fault.cut for fault in batch.faults),
+            stopped=stopped,
+        )
+
+    @property
+    def violations(self) -> int:
+        return sum(self.outcomes.values()) - self.outcomes[Outcome.ALLOWED]
+
+    def _see(self, labels: tuple[str, ...]) -> None:
+        if labels not in self.sightings and len(self.sightings) >= MOST_SIGHTING_SERIES:
+            labels = ("other",) * len(labels)
+        self.sightings[labels] = self.sightings.get(labels, 0) + 1

@@ -1,0 +1,31 @@
+"""Records as text: times, addresses, and whatever hostile traffic wrote. All of it goes through here."""
+
+from __future__ import annotations
+
+import socket
+from datetime import UTC, datetime
+from functools import lru_cache
+
+LAST_SECOND = 253_402_300_799  # of the year 9999: a pcapng time stamp may claim half a million years
+
+
+def rfc3339(time_ns: int) -> str:
+    """`2012-01-10T02:14:07.000000001Z` (RFC 3339 section 5.6): always UTC, always nine digits, so it sorts as text."""
+    second, rest = divmod(time_ns, 1_000_000_000)
+    return f"{_second(second)}.{rest:09d}Z"
+
+
+@lru_cache(maxsize=16)  # neighbours in a capture share their second
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(min(max(second, 0), LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@lru_cache(maxsize=8192)
+def address(packed: bytes) -> str:
+    """An IPv4 or IPv6 address as people write it (RFC 5952)."""
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
+
+
+def printable(text: str) -> str:
+    """The same text with everything escaped that could move a cursor, colour a terminal or turn its direction."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
