@@ -1,0 +1,104 @@
+"""RequestHead in, who gets it out: the request itself says so, for each request anew.
+
+The authority of an absolute target decides, else `:authority`, else the target of CONNECT, else Host (RFC 9112 section
+3.2.2, RFC 9113 section 8.3.1), else the address that the packet went to. Names are brought to one spelling, so that the
+agreements compare text with text: case, trailing dot, port, userinfo, percent-encoding, brackets, IDNA.
+
+A host name is whatever a handset wrote. What comes out is printable ASCII of at most 253 characters, safe for a log, a
+label or a terminal; bytes that no host name has are shown as `\\x1b`, so such a name is nobody's in the agreements.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+import idna
+
+from monitor.records import RequestHead
+
+LONGEST_NAME = 253  # RFC 1035 section 2.3.4, as text
+LONGEST_REMEMBERED = 512  # bytes of one request's authority and Hosts
+_ABSOLUTE = re.compile(rb"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
+_HOST_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_SHOWN = [chr(byte) if 0x21 <= byte <= 0x7E and byte not in b"\"'<>\\`" else f"\\x{byte:02x}" for byte in range(256)]
+
+
+class Recipient(NamedTuple):
+    names: tuple[str, ...]  # one; several when Hosts differ, for each may be the one that is served
+    claim: str | None = None  # a Host that the authority overrules
+
+
+def recipient_of(head: RequestHead) -> Recipient:
+    authority: bytes | None = None
+    hosts: tuple[bytes, ...] = ()
+    for name, value in head.fields:
+        if name == b"host":
+            hosts += (value,)
+        elif name == b":authority" and authority is None:
+            authority = value
+    if head.target[:1] != b"/":
+        if absolute := _ABSOLUTE.match(head.target):
+            authority = absolute[1]
+        elif authority is None and head.method.upper() == b"CONNECT":
+            authority = head.target
+    if len(authority or b"") + sum(map(len, hosts)) > LONGEST_REMEMBERED:
+        return _recipient(authority, hosts, head.flow.dst)
+    return _remembered(authority, hosts, head.flow.dst)
+
+
+def _recipient(authority: bytes | None, hosts: tuple[bytes, ...], dst: bytes) -> Recipient:
+    claims = tuple(dict.fromkeys(filter(None, map(host_name, hosts))))
+    if authority and (name := host_name(authority)):
+        return Recipient((name,), next((claim for claim in claims if claim != name), None))
+    return Recipient(claims or (str(ip_address(dst)),))
+
+
+_remembered = lru_cache(maxsize=8192)(_recipient)
+
+
+def host_name(authority: bytes) -> str:
+    """The host of `[userinfo@]host[:port]` (RFC 3986 section 3.2) in its one spelling; empty when there is none."""
+    host = authority.rpartition(b"@")[2].strip(b" \t")[: 4 * LONGEST_NAME]
+    if host.startswith(b"["):
+        host = host[1:].partition(b"]")[0].partition(b"%")[0]  # without port and zone (RFC 6874)
+    elif host.count(b":") == 1:
+        host = host.partition(b":")[0]
+    if b":" in host and (address := _ipv6(host)):
+        return address
+    if b"%" in host:
+        host = unquote_to_bytes(host)
+    if not host.isascii():
+        host = _a_labels(host)
+    name = "".join([_SHOWN[byte] for byte in host.lower().rstrip(b".")])
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."
+
+
+def is_host_name(name: str) -> bool:
+    """Whether `name` can be a host at all. `shop.example\\x00.partner.example` cannot, and is below no wildcard."""
+    return _HOST_NAME.fullmatch(name) is not None
+
+
+def _ipv6(host: bytes) -> str | None:
+    try:
+        return str(IPv6Address(host.decode("ascii", "replace")))
+    except ValueError:
+        return None
+
+
+def _a_labels(host: bytes) -> bytes:
+    """The ASCII form of a name in UTF-8 (RFC 5891); what IDNA forbids, such as emoji, in plain Punycode."""
+    try:
+        text = host.decode("utf-8")
+    except UnicodeDecodeError:
+        return host
+    try:
+        return idna.encode(text, uts46=True)
+    except idna.IDNAError:
+        labels = text.lower().split(".")
+        return ".".join(
+            label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii") for label in labels
+        ).encode("ascii")
