@@ -1,0 +1,348 @@
+"""Cleartext HTTP/2 (RFC 9113), the client's half: takes the octets of one connection in order, yields request heads.
+
+Begins with the preface (prior knowledge, or after `Upgrade: h2c`: the upgraded request itself was HTTP/1 and is read
+there) or anywhere: where frames cannot be followed it looks for the next plausible ones. Only header blocks are looked
+at; every other payload is skipped by count. The server's half is not seen, so nothing here depends on SETTINGS.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from struct import Struct
+
+from monitor.portable.hpack import Hpack
+from monitor.records import Certainty, Fields, Flow, Limits, RequestHead, Section
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # RFC 9113 section 3.4
+DATA, HEADERS, RST_STREAM, CONTINUATION = 0, 1, 3, 9
+END_STREAM, END_HEADERS, PADDED, PRIORITY = 0x01, 0x04, 0x08, 0x20
+FRAME_HEADER = Struct(">BHBBI")  # RFC 9113 section 4.1; the length has 24 bits
+OPEN_STREAMS = 256  # requests whose trailers may follow; servers allow 100 to 250 at a time
+KEPT_OF_REQUEST = 2048  # octets of the target and authority of each of them
+
+TOKEN = re.compile(rb":?[!#$%&'*+\-.^_`|~0-9a-z]+")  # RFC 9113 section 8.2.1: upper case is malformed
+CONTROL = re.compile(rb"[\x01-\x08\x0a-\x1f\x7f]")
+AUTHORITY = (b":authority", b"host")
+AMBIGUOUS = frozenset({"host", "host_unknown"})
+
+CLIENTS_STREAM = rb"\x00..[%s]" % b"".join(rb"\x%02x" % octet for octet in range(1, 256, 2))
+# A client's frame header of at most the default length (16,384) on one of the first 16 million streams.
+PLAUSIBLE = re.compile(
+    rb"(?s)\x00(?:"
+    rb"[\x00-\x40].\x00[\x00\x01\x08\x09]%(stream)s"  # DATA
+    rb"|[\x00-\x40].\x01[\x00\x01\x04\x05\x08\x09\x0c\x0d\x20\x21\x24\x25\x28\x29\x2c\x2d]%(stream)s"  # HEADERS
+    rb"|\x00\x05\x02\x00%(stream)s"  # PRIORITY
+    rb"|\x00\x04\x03\x00%(stream)s"  # RST_STREAM
+    rb"|\x00.\x04[\x00\x01]\x00{4}"  # SETTINGS
+    rb"|\x00\x08\x06[\x00\x01]\x00{4}"  # PING
+    rb"|\x00.\x07\x00\x00{4}"  # GOAWAY
+    rb"|\x00\x04\x08\x00\x00..."  # WINDOW_UPDATE
+    rb"|[\x00-\x40].\x09[\x00\x04]%(stream)s"  # CONTINUATION
+    rb"|\x00.\x10\x00\x00{4}"  # PRIORITY_UPDATE (RFC 9218 section 7.1)
+    rb")" % {b"stream": CLIENTS_STREAM}
+)
+FURTHEST = FRAME_HEADER.size + 0x40FF + FRAME_HEADER.size  # from a plausible header to the end of the one behind it
+
+
+class Seeker:
+    """Finds where frames begin: at the first plausible header whose payload ends where another one stands."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._dropped = 0  # octets before `_held`
+        self._sought = 0  # where the next search begins, counted with the dropped ones like every place below
+        self._candidates: list[tuple[int, int]] = []  # heap of (end of the frame, its start)
+
+    def feed(self, octets: bytes) -> bytes | None:
+        """The octets from the first frame on, or None: not yet."""
+        held = self._held
+        held += octets
+        at = self._sought - self._dropped
+        while found := PLAUSIBLE.search(held, at):
+            start = found.start()
+            high, low, *_ = FRAME_HEADER.unpack_from(held, start)
+            end = start + FRAME_HEADER.size + (high << 16 | low)
+            heappush(self._candidates, (end + self._dropped, start + self._dropped))
+            at = start + 1
+        self._sought = self._dropped + max(at, len(held) - FRAME_HEADER.size + 1)
+        # in the order of their ends: the answer must not depend on how the octets were cut
+        while self._candidates and self._candidates[0][0] - self._dropped + FRAME_HEADER.size <= len(held):
+            end, start = heappop(self._candidates)
+            if PLAUSIBLE.match(held, end - self._dropped):
+                return bytes(held[start - self._dropped :])
+        if len(held) > 2 * FURTHEST:  # no candidate is that far back
+            self._dropped += len(held) - FURTHEST
+            del held[:-FURTHEST]
+        return None
+
+    def last(self) -> bytes:
+        """Nothing follows: the octets from the first plausible header whose payload ends here, else b""."""
+        end = self._dropped + len(self._held)
+        starts = [start for candidate_end, start in self._candidates if candidate_end == end]
+        return bytes(self._held[min(starts) - self._dropped :]) if starts else b""
+
+
+@dataclass(slots=True)
+class OpenBlock:
+    """HEADERS whose END_HEADERS has not come yet; RFC 9113 section 4.3 allows one at a time on a connection."""
+
+    stream: int
+    ends_stream: bool  # no trailers follow
+    octets: bytearray
+    lack: str = ""  # oddity of a block that is not whole
+
+
+class Http2:
+    """The client's half of one connection. Bounded by limits.head_bytes, OPEN_STREAMS and the table of HPACK."""
+
+    def __init__(self, limits: Limits, counts: dict[str, int], flow: Flow) -> None:
+        self._limits = limits
+        self._counts = counts
+        self._flow = flow
+        self._time_ns = 0
+        self._hpack = Hpack(limits.head_bytes)
+        self._begun = False
+        self._seeker: Seeker | None = None
+        self._held = bytearray()  # from a frame header on
+        self._needed = FRAME_HEADER.size  # octets of `_held` that let the next frame be read
+        self._skip = 0  # octets of a payload that are still to come and that nobody looks at
+        self._skips_body = False  # they are DATA
+        self._block: OpenBlock | None = None
+        self._requests: dict[int, RequestHead] = {}  # by stream: their trailers may follow
+        self._heads: list[RequestHead] = []  # read, not yet yielded
+
+    def feed(self, octets: bytes, time_ns: int) -> list[RequestHead]:
+        """The heads that these octets complete; `time_ns` becomes theirs."""
+        self._time_ns = time_ns
+        if self._skip:
+            skipped = min(self._skip, len(octets))
+            self._skip -= skipped
+            if self._skips_body:
+                self._counts["body_bytes"] += skipped
+            octets = octets[skipped:]
+        if octets:
+            self._follow(octets)
+        return self._taken()
+
+    def gap(self, missing: int) -> None:
+        """`missing` octets were never captured. Inside one skipped payload nothing else is lost with them."""
+        if missing <= self._skip:
+            self._skip -= missing
+            return
+        behind = self._cut()
+        self._hpack.forget()
+        self._begun = True
+        self._skip, self._skips_body = max(0, behind - missing), False
+        if missing > behind:
+            self._seeker = Seeker()
+
+    def finish(self) -> list[RequestHead]:
+        """The connection is over: what was seen of a head is read."""
+        self._cut()
+        return self._taken()
+
+    def _taken(self) -> list[RequestHead]:
+        heads, self._heads = self._heads, []
+        return heads
+
+    def _cut(self) -> int:
+        """Read what was seen of the frame at hand and end its block; how many of its octets are still to come."""
+        if self._seeker is not None:
+            ending, self._seeker = self._seeker.last(), None
+            self._frames(ending)
+        held, self._held = bytes(self._held), bytearray()
+        self._needed = FRAME_HEADER.size
+        behind = 0
+        if self._begun and len(held) >= FRAME_HEADER.size:
+            length, kind, flags, stream = _frame_header(held)
+            behind = FRAME_HEADER.size + length - len(held)
+            self._frame(kind, flags, stream, length, held[FRAME_HEADER.size :], lack="incomplete")
+        if self._block is not None:
+            self._end_block(self._block, lack="incomplete")
+        return behind
+
+    def _follow(self, octets: bytes) -> None:
+        if not self._begun:
+            self._held += octets
+            if len(self._held) < len(PREFACE) and PREFACE.startswith(self._held):
+                return
+            self._begun = True
+            octets, self._held = bytes(self._held), bytearray()
+            if octets.startswith(PREFACE):
+                octets = octets[len(PREFACE) :]
+            else:
+                self._counts["blind.midstream"] += 1
+                self._seeker = Seeker()
+        if self._seeker is not None:
+            found = self._seeker.feed(octets)
+            if found is None:
+                return
+            octets, self._seeker = found, None
+        self._frames(octets)
+
+    def _frames(self, octets: bytes) -> None:
+        """Take frames; the octets begin with a header or go on where `_held` ends."""
+        held = self._held
+        held += octets
+        if len(held) < self._needed:
+            return
+        at = 0
+        self._needed = FRAME_HEADER.size
+        while len(held) - at >= FRAME_HEADER.size:
+            length, kind, flags, stream = _frame_header(held, at)
+            looked_at = min(length, self._room(kind))
+            if len(held) - at - FRAME_HEADER.size < looked_at:
+                self._needed = FRAME_HEADER.size + looked_at
+                break
+            at += FRAME_HEADER.size
+            self._frame(kind, flags, stream, length, bytes(held[at : at + looked_at]), lack="long")
+            if kind == DATA:
+                self._counts["body_bytes"] += min(length, len(held) - at)
+            at += length
+            if at > len(held):
+                self._skip, self._skips_body = at - len(held), kind == DATA
+        del held[:at]
+
+    def _room(self, kind: int) -> int:
+        """Octets of a payload of this kind that are looked at."""
+        if kind == HEADERS:
+            return self._limits.head_bytes
+        if kind == CONTINUATION and self._block is not None:
+            return max(0, self._limits.head_bytes - len(self._block.octets))
+        return 0
+
+    def _frame(self, kind: int, flags: int, stream: int, length: int, payload: bytes, *, lack: str) -> None:
+        """One frame; `lack` is the oddity of a head of which the payload has not everything."""
+        if kind == HEADERS:  # RFC 9113 section 6.2
+            if self._block is not None:
+                self._end_block(self._block, lack="incomplete")
+            start, end = 0, length
+            if flags & PADDED:
+                start, end = 1, length - int.from_bytes(payload[:1], "big")
+            if flags & PRIORITY:
+                start += 5
+            self._block = OpenBlock(stream, bool(flags & END_STREAM), bytearray(payload[start:end]))
+        elif kind == CONTINUATION:  # section 6.10
+            if self._block is None or stream != self._block.stream:
+                self._hpack.forget()  # a block whose beginning was missed may have filled the table
+                return
+            self._block.octets += payload
+        else:
+            if kind == RST_STREAM or (kind == DATA and flags & END_STREAM):
+                self._requests.pop(stream, None)
+            return
+        if len(payload) < length:
+            self._block.lack = lack
+        if flags & END_HEADERS:
+            self._end_block(self._block, lack=self._block.lack)
+
+    def _end_block(self, coded: OpenBlock, *, lack: str) -> None:
+        """Decode; `lack` is the oddity of a block that is not whole."""
+        self._block = None
+        block = self._hpack.decode(bytes(coded.octets))
+        counts = self._counts
+        counts["blind.hpack"] += block.unresolved
+        if lack:
+            self._hpack.forget()  # the rest of the block may have filled the table
+            if lack == "long":
+                counts["shed.head_bytes"] += 1
+        elif block.bounded:
+            lack = "long"
+            counts["shed.hpack"] += 1
+        elif len(block.fields) > self._limits.head_lines:
+            lack = "long"
+            counts["shed.head_lines"] += 1
+        elif not block.whole:
+            lack = "incomplete"
+        if lack == "incomplete":
+            counts["blind.head_incomplete"] += 1
+        oddities = [lack] if lack else []
+        if block.unresolved:
+            oddities.append("hpack_unresolved")
+        if block.fields:
+            self._message(coded, block.fields[: self._limits.head_lines], oddities)
+
+    def _message(self, coded: OpenBlock, wire_fields: Fields, oddities: list[str]) -> None:
+        fields = tuple((name.lower(), value.strip(b" \t")) for name, value in wire_fields)
+        oddities += _field_oddities(wire_fields)
+        request = self._requests.pop(coded.stream, None)
+        # "Trailers MUST NOT include pseudo-header fields" (RFC 9113 section 8.1), every request has some (8.3.1)
+        if any(name.startswith(b":") for name, _ in fields):
+            head = _request_head(self._time_ns, self._flow, fields, oddities)
+            self._counts["requests"] += 1
+            self._counts["ambiguous_requests"] += head.certainty is Certainty.AMBIGUOUS
+            if not coded.ends_stream:
+                self._await_trailers(coded.stream, head)
+        else:
+            head = _trailers(self._time_ns, self._flow, fields, oddities, request)
+            self._counts["trailers"] += 1
+        for oddity in head.oddities:
+            self._counts[f"oddities.{oddity}"] += 1
+        self._heads.append(head)
+
+    def _await_trailers(self, stream: int, head: RequestHead) -> None:
+        """Keep what trailers need of their request: where it went."""
+        kept = head._replace(fields=tuple(field for field in head.fields if field[0] in AUTHORITY), oddities=())
+        octets = len(head.target) + sum(len(value) for _, value in kept.fields)
+        full = len(self._requests) >= OPEN_STREAMS
+        self._counts["shed.http2_streams"] += full or octets > KEPT_OF_REQUEST
+        if full:
+            del self._requests[next(iter(self._requests))]
+        if octets <= KEPT_OF_REQUEST:
+            self._requests[stream] = kept
+
+
+def _request_head(time_ns: int, flow: Flow, fields: Fields, oddities: list[str]) -> RequestHead:
+    """RFC 9113 section 8.3.1; of a repeated field the first counts."""
+    first = dict(reversed(fields))
+    method, target = first.get(b":method", b""), first.get(b":path", b"")
+    authority, host = first.get(b":authority"), first.get(b"host")
+    if method == b"CONNECT" and b":path" not in first:
+        target = authority or b""  # as HTTP/1 writes it: section 8.5
+    if not (authority or host):
+        oddities.append(
+            "host_unknown" if "incomplete" in oddities or "hpack_unresolved" in oddities else "host_missing"
+        )
+    elif authority and host and authority.lower() != host.lower():
+        oddities.append("host_mismatch")
+    if any(len({value.lower() for name, value in fields if name == twice}) > 1 for twice in AUTHORITY):
+        oddities.append("host")
+    certainty = Certainty.CONFIRMED if AMBIGUOUS.isdisjoint(oddities) else Certainty.AMBIGUOUS
+    return RequestHead(time_ns, flow, method, target, b"HTTP/2", fields, tuple(oddities), certainty)
+
+
+def _trailers(
+    time_ns: int, flow: Flow, fields: Fields, oddities: list[str], request: RequestHead | None
+) -> RequestHead:
+    """Trailers go where their request went: its authority stands before them."""
+    if request is None:
+        request = RequestHead(time_ns, flow, b"", b"", b"HTTP/2", ())
+    return request._replace(
+        time_ns=time_ns,
+        fields=request.fields + fields,
+        oddities=tuple(oddities),
+        certainty=Certainty.CONFIRMED,
+        section=Section.TRAILER,
+    )
+
+
+def _frame_header(octets: bytes | bytearray, at: int = 0) -> tuple[int, int, int, int]:
+    """Length, type, flags, stream (RFC 9113 section 4.1)."""
+    high, low, kind, flags, stream = FRAME_HEADER.unpack_from(octets, at)
+    return high << 16 | low, kind, flags, stream & 0x7FFFFFFF
+
+
+def _field_oddities(fields: Fields) -> list[str]:
+    """What RFC 9113 section 8.2.1 forbids in names and values; `fields` as they were sent."""
+    oddities = []
+    names = [name for name, _ in fields if name]
+    values = b" ".join(value for _, value in fields)
+    if not all(map(TOKEN.fullmatch, names)):
+        oddities.append("odd_name")
+    if b"\0" in values:
+        oddities.append("nul")
+    if CONTROL.search(values):
+        oddities.append("control")
+    return oddities
