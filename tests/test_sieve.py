@@ -55,6 +55,7 @@ def test_passes_every_head_when_asked():
         b'"447700900123"',
         b"tel:+447700900123",
         b"44\x0077\x0000900123",
+        b"447700\r\n 900123",
         "+44\u00a07700\u2011900\u2011123".encode(),
         b"%2B44%2D7700%2D900%2D123",
         b"%252B44%252D7700%252D900123",
@@ -69,7 +70,15 @@ def test_passes_every_spelling_of_a_number_everywhere(value):
 
 
 @pytest.mark.parametrize(
-    "name", [b"x-up-calling-line-id", b"X_Up_Calling_Line_Id", b"http-x-msisdn", b"x_msisdn2", b"x-sub-no"]
+    "name",
+    [
+        b"x-up-calling-line-id",
+        b"X_Up_Calling_Line_Id",
+        b"HTTP_X_UP_CALLING_LINE_ID",
+        b"http-x-msisdn",
+        b"x_msisdn2",
+        b"x-sub-no",
+    ],
 )
 def test_passes_names_that_hint_at_an_identifier(name):
     assert passes(head((name, b"opaque")))

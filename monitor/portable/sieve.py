@@ -18,7 +18,7 @@ from monitor.records import RequestHead, Watch
 NAMES_KEPT = 4096  # field names are an attacker's to invent; beyond this many the memory of them starts anew
 
 DIGITS = b"0123456789"
-ROW_ENDS = ascii_letters.encode() + b"\n,;:=&?@#*|\"'<>"
+ROW_ENDS = ascii_letters.encode() + b",;:=&?@#*|\"'<>"
 BETWEEN_DIGITS = bytes(set(range(256)).difference(DIGITS, ROW_ENDS))
 ZERO_FOR_DIGIT = bytes(0x30 if octet in DIGITS else 0x2C for octet in range(256))
 NO_LETTER = bytes(set(range(256)).difference(ascii_letters.encode()))
@@ -41,7 +41,7 @@ class Sieve:
     def _suspect(self, head: RequestHead) -> bool:
         fields = head.fields
         # a line without a colon may have come as a name, so names are searched like values
-        text = b"\n".join((head.target, *chain.from_iterable(fields)))
+        text = b",".join((head.target, *chain.from_iterable(fields)))
         if self._row in text.translate(ZERO_FOR_DIGIT, BETWEEN_DIGITS):
             return True
         if not self._plain_names.issuperset([name for name, _ in fields]) and self._hinted(head):
@@ -51,16 +51,18 @@ class Sieve:
 
     def _percent_coded(self, text: bytes) -> bool:
         """RFC 3986 section 2.1, and once more: a Referer quotes an address that was quoted before."""
-        once = unquote_to_bytes(text)
-        twice = unquote_to_bytes(once)
-        return any(self._row in each.translate(ZERO_FOR_DIGIT, BETWEEN_DIGITS) for each in (once, twice))
+        for _ in range(2):
+            text = unquote_to_bytes(text)
+            if self._row in text.translate(ZERO_FOR_DIGIT, BETWEEN_DIGITS):
+                return True
+        return False
 
     def _hinted(self, head: RequestHead) -> bool:
         watch, plain = self._watch, self._plain_names
         for name, _ in head.fields:
             if name in plain:
                 continue
-            normal = name.lower().replace(b"_", b"-")
+            normal = name.lower().replace(b"_", b"-").removeprefix(b"http-")
             if normal in watch.names or normal.translate(None, NO_LETTER).endswith(watch.stems):
                 return True
             if len(plain) >= NAMES_KEPT:
