@@ -138,6 +138,21 @@ class Segment(NamedTuple):
     oddities: tuple[str, ...]
 
 
+class Data(NamedTuple):
+    """Payload of one half-stream, in order. `position` is its sequence number, counted on beyond 2^32."""
+
+    position: int
+    octets: bytes
+
+
+class Gap(NamedTuple):
+    """Bytes of one half-stream that were never captured."""
+
+    position: int
+    missing: int
+    cut: bool  # by the snap length; else lost
+
+
 class Certainty(StrEnum):
     CONFIRMED = "confirmed"
     AMBIGUOUS = "ambiguous"  # two receivers could read the bytes differently
@@ -169,6 +184,15 @@ class RequestHead(NamedTuple):
     certainty: Certainty = Certainty.CONFIRMED
     section: Section = Section.HEAD
     readings: tuple[RequestHead, ...] = ()
+
+
+class PlacedHead(NamedTuple):
+    """A request head and where in its half-stream it stands: [start, end) and the bytes there, as Data counts."""
+
+    start: int
+    end: int
+    octets: bytes
+    head: RequestHead
 
 
 class Fault(NamedTuple):
