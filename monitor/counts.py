@@ -114,10 +114,11 @@ COUNTS: tuple[Count, ...] = (
     Count("kernel_frames", "counter", "Frames that the kernel counted for this port, dropped ones included."),
     Count("kernel_drops", "counter", "Frames that the kernel dropped because the ring was full."),
     Count("ring_freezes", "counter", "Times that the ring was full and stood still."),
-    # decode and defrag: frames = segments + sum(skipped)
+    # decode and defrag: frames + second_readings = segments + sum(skipped)
     Count("segments", "counter", "TCP segments decoded."),
     Count("skipped", "counter", "Frames that did not become a segment, by reason.", "reason", SKIPPED),
     Count("datagrams", "counter", "IP datagrams put together from fragments."),
+    Count("second_readings", "counter", "Such datagrams read once more, since their fragments disagree."),
     # reassembly and stream
     Count("payload_bytes", "counter", "TCP payload bytes captured."),
     Count("duplicates", "counter", "Segments that brought only bytes already seen (retransmission or mirror)."),
