@@ -1,0 +1,360 @@
+"""Rows 68-82: where a request begins and ends, which site received it, and switches of protocol."""
+
+from __future__ import annotations
+
+import struct
+
+import hpack
+
+from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, QUIET, ambiguous, answer, get, leak, recipe, talk_of
+from pcaps.talk import Talk
+
+CHUNKED = b"Transfer-Encoding: chunked"
+
+
+def post(*lines: bytes, body: bytes = b"", target: bytes = b"/form") -> bytes:
+    return get(*lines, method=b"POST", target=target) + body
+
+
+def sized(body: bytes, *lines: bytes) -> bytes:
+    return post(*lines, b"Content-Length: %d" % len(body), body=body)
+
+
+def chunks(*parts: bytes, end: bytes = b"\r\n") -> bytes:
+    return b"".join(b"%x" % len(part) + end + part + end for part in (*parts, b""))
+
+
+# --- bodies -------------------------------------------------------------------------------------------------------
+
+
+@recipe(68, QUIET, "body_bytes")
+def h51_request_in_a_body() -> Talk:
+    """An upload that looks like a leaking request: the main way to raise a false alarm."""
+    return talk_of(sized(LEAK), CLEAN)
+
+
+@recipe(68, QUIET, "body_bytes")
+def h88_request_in_a_chunked_body() -> Talk:
+    """The same in a chunked body, cut inside the number."""
+    at = LEAK.index(NUMBER) + 4
+    return talk_of(post(CHUNKED, body=chunks(LEAK[:at], LEAK[at:])), CLEAN)
+
+
+@recipe(68, QUIET)
+def h52_request_in_a_response() -> Talk:
+    """A page that shows a leaking request; its direction is not the subscriber's."""
+    return Talk().open().client(CLEAN).server(answer(LEAK)).close()
+
+
+@recipe(69, leak())
+def h35_pipelined_tenth() -> Talk:
+    """Ten requests in one go, the tenth leaks."""
+    return talk_of(CLEAN * 9 + LEAK)
+
+
+@recipe(69, leak())
+def h36_keep_alive_tenth() -> Talk:
+    """Ten requests one after the other."""
+    return talk_of(*[CLEAN] * 9, LEAK)
+
+
+@recipe(69, leak(), suffix=".pcap.gz")
+def h37_keep_alive_thousand_and_first() -> Talk:
+    """A connection that lives long."""
+    return talk_of(*[CLEAN] * 1000, LEAK)
+
+
+@recipe(69, leak())
+def h38_after_a_body() -> Talk:
+    """The body is skipped by its length."""
+    return talk_of(sized(b"name=value&" * 20), LEAK)
+
+
+@recipe(69, leak())
+def h86_get_with_a_body() -> Talk:
+    """A GET may have a body (RFC 9110 section 9.3.1)."""
+    return talk_of(get(b"Content-Length: 9") + b"surprise!" + LEAK)
+
+
+@recipe(70, leak(), suffix=".pcap.gz")
+def h90_after_an_upload_of_2_megabytes() -> Talk:
+    """Bodies are counted, not kept: no depth ends the reading."""
+    return talk_of(sized(b"u" * 2_000_000), LEAK)
+
+
+@recipe(70, leak(), suffix=".pcap.gz")
+def h91_after_a_download_of_5_megabytes() -> Talk:
+    """The same for the other direction."""
+    return Talk().open().client(CLEAN).server(answer(b"d" * 5_000_000)).client(LEAK).server(OK).close()
+
+
+@recipe(71, leak())
+def h39_after_100_continue() -> Talk:
+    """The client waits for `100 Continue` before its body."""
+    talk = Talk().open().client(post(b"Content-Length: 4", b"Expect: 100-continue"))
+    talk.server(b"HTTP/1.1 100 Continue\r\n\r\n").client(b"body").server(OK)
+    return talk.client(LEAK).server(OK).close()
+
+
+@recipe(71, leak())
+def h81_several_interim_responses() -> Talk:
+    """102, 103 and then the answer."""
+    interim = b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    return Talk().open().client(CLEAN).server(interim + OK).client(LEAK).server(OK).close()
+
+
+@recipe(71, leak())
+def h82_response_nobody_asked_for() -> Talk:
+    """The server speaks first."""
+    return Talk().open().server(OK).client(LEAK).server(OK).close()
+
+
+@recipe(71, leak())
+def h83_timeout_before_the_request() -> Talk:
+    """408 crosses the request on the way."""
+    return Talk().open().server(answer(b"", b"408 Request Timeout")).client(LEAK).close()
+
+
+@recipe(71, leak())
+def h84_head_and_not_modified() -> Talk:
+    """Responses to HEAD and 304 have a Content-Length and no body."""
+    talk = Talk().open().client(get(method=b"HEAD")).server(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
+    talk.client(CLEAN).server(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9999\r\n\r\n")
+    return talk.client(LEAK).server(OK).close()
+
+
+# --- chunks and lengths -------------------------------------------------------------------------------------------
+
+
+@recipe(72, leak())
+def h40_after_a_chunked_body() -> Talk:
+    """Chunked, then the next request."""
+    return talk_of(post(CHUNKED, body=chunks(b"a" * 10, b"b" * 300)), LEAK)
+
+
+@recipe(72, leak())
+def h48_chunk_extensions() -> Talk:
+    """Extensions after the chunk sizes (RFC 9112 section 7.1.1)."""
+    body = b'5;name="v;\\"x"\r\nhello\r\n0;last\r\n\r\n'
+    return talk_of(post(CHUNKED, body=body), LEAK)
+
+
+@recipe(72, leak(), "oddities.chunk_odd")
+def h49_chunks_with_bare_lf() -> Talk:
+    """Chunk lines that end in LF alone."""
+    return talk_of(post(CHUNKED, body=chunks(b"hello", end=b"\n")), LEAK)
+
+
+@recipe(72, leak(), "trailers")
+def h41_number_in_a_trailer() -> Talk:
+    """The field comes after the body, in the trailer section."""
+    return talk_of(post(CHUNKED, b"Trailer: X-Up-Calling-Line-ID", body=b"5\r\nhello\r\n0\r\n" + FIELD + b"\r\n\r\n"))
+
+
+@recipe(73, leak(), "oddities.cl_and_te")
+def h42_both_lengths_agree() -> Talk:
+    """Content-Length and chunked, and both end at the same place."""
+    body = chunks(b"hello")
+    return talk_of(post(b"Content-Length: %d" % len(body), CHUNKED, body=body), LEAK)
+
+
+@recipe(73, leak(), "oddities.cl_and_te")
+def h89_both_lengths_agree_pipelined() -> Talk:
+    """The same, the next request in the same segment, the coding before the length."""
+    body = chunks(b"hello")
+    return talk_of(post(CHUNKED, b"Content-Length: %d" % len(body), body=body) + LEAK)
+
+
+@recipe(74, ambiguous(times=1), "oddities.framing")
+def h43_lengths_disagree() -> Talk:
+    """By Content-Length the next request is part of a body, by chunked it is a request of its own: smuggling."""
+    body = chunks() + LEAK
+    return talk_of(post(b"Content-Length: %d" % len(body), CHUNKED, body=body), CLEAN)
+
+
+@recipe(74, ambiguous(times=1), "oddities.framing")
+def h44_two_content_lengths() -> Talk:
+    """0 and the real one: who takes the first sees another request."""
+    return talk_of(post(b"Content-Length: 0", b"Content-Length: %d" % len(LEAK), body=LEAK), CLEAN)
+
+
+@recipe(74, ambiguous(times=1), "oddities.framing")
+def h45_content_length_with_plus() -> Talk:
+    """A sign before the digits: the length to some, no length at all to others, an error to most."""
+    return talk_of(post(b"Content-Length: +%d" % len(LEAK), body=LEAK), CLEAN)
+
+
+@recipe(74, ambiguous(times=1), "oddities.framing")
+def h46_content_length_huge() -> Talk:
+    """A length of 24 digits: a body without end, or a number that overflowed."""
+    return talk_of(post(b"Content-Length: 100000000000000000000000"), LEAK)
+
+
+@recipe(74, ambiguous(times=1), "oddities.framing")
+def h47_content_length_negative() -> Talk:
+    """A length below nought."""
+    return talk_of(post(b"Content-Length: -1"), LEAK)
+
+
+@recipe(74, ambiguous(times=1), "oddities.framing")
+def h50_space_after_transfer_encoding() -> Talk:
+    """`Transfer-Encoding : chunked`: whoever drops the name with the space reads a body of the Content-Length."""
+    body = chunks() + LEAK
+    lines = (b"Content-Length: %d" % len(body), b"Transfer-Encoding : chunked")
+    return talk_of(post(*lines, body=body), CLEAN)
+
+
+@recipe(74, ambiguous(times=1), "oddities.te_odd")
+def h78_unknown_transfer_encoding() -> Talk:
+    """A coding that no receiver knows: by the length the number is in a body."""
+    return talk_of(post(b"Transfer-Encoding: x-cow", b"Content-Length: %d" % len(LEAK), body=LEAK), CLEAN)
+
+
+@recipe(76, ambiguous(times=1), "oddities.chunk_odd")
+def h94_chunk_size_wraps() -> Talk:
+    """A chunk of 2^64 + 5 octets: an integer of 64 bits wraps to 5, and the next request is behind it."""
+    return talk_of(post(CHUNKED, body=b"10000000000000005\r\nhello\r\n0\r\n\r\n"), LEAK)
+
+
+@recipe(75, leak(times=12))
+def h95_odd_responses() -> Talk:
+    """Twelve responses that no RFC allows; the request after each of them leaks."""
+    odd = (
+        b"", b"\0" * 40, b"HTTP/1.1 200\r\n\r\n", b"HTTP/9.9 999 ?\r\nContent-Length: -5\r\n\r\n",
+        b"ICY 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nhello", b"\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"HTTP/1.1\t200\tOK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b",
+        b"HTTP/1.0 200 OK\r\nConnection: close\r\n\r\nno length",
+    )  # fmt: skip
+    talk = Talk().open()
+    for octets in odd:
+        talk.client(CLEAN).server(octets).client(LEAK)
+    return talk.close()
+
+
+# --- which site ---------------------------------------------------------------------------------------------------
+
+
+@recipe(77, leak("other.example"), "oddities.host_mismatch")
+def h27_absolute_target() -> Talk:
+    """The authority of an absolute target goes before Host (RFC 9112 section 3.2.2)."""
+    return talk_of(get(FIELD, target=b"http://other.example/page"))
+
+
+@recipe(77, leak("other.example"), "oddities.userinfo")
+def h32_userinfo() -> Talk:
+    """What stands before `@` is no host, even when it looks like our own."""
+    return talk_of(get(FIELD, target=b"http://portal.operator.example@other.example/"))
+
+
+@recipe(78, ambiguous(times=1), "oddities.host")
+def h28_two_hosts() -> Talk:
+    """A partner and a stranger as Host: the stranger counts."""
+    return talk_of(get(b"Host: portal.operator.example", FIELD))
+
+
+@recipe(78, leak("203.0.113.9"), "oddities.host_missing")
+def h29_no_host() -> Talk:
+    """HTTP/1.0 without Host: the address is all there is."""
+    return talk_of(get(FIELD, host=None, version=b"HTTP/1.0"))
+
+
+@recipe(78, leak("203.0.113.9"))
+def h30_empty_host() -> Talk:
+    """An empty Host says no more."""
+    return talk_of(get(FIELD, host=b""))
+
+
+@recipe(78, leak())
+def h31_host_with_port_dot_and_case() -> Talk:
+    """The same host, spelt otherwise."""
+    return talk_of(get(FIELD, host=b"ShoP.ExamplE.:8080"))
+
+
+@recipe(79, leak("c.example"))
+def h92_host_changes() -> Talk:
+    """A proxy's connection: every request names another site."""
+    sites = [b"a.example", b"b.example", b"c.example", b"d.example"]
+    return talk_of(*(get(FIELD if site == sites[2] else b"Accept: */*", host=site) for site in sites))
+
+
+# --- other protocols ----------------------------------------------------------------------------------------------
+
+
+@recipe(81, leak())
+def h33_on_the_connect_request() -> Talk:
+    """The number on CONNECT itself: the proxy learns it, for this target."""
+    return talk_of(get(FIELD, method=b"CONNECT", target=b"shop.example:443", host=b"shop.example:443"))
+
+
+@recipe(81, leak(), "oddities.in_connect")
+def h34_inside_the_connect_tunnel() -> Talk:
+    """Plain HTTP through a CONNECT tunnel."""
+    talk = Talk().open().client(get(method=b"CONNECT", target=b"shop.example:80", host=b"shop.example:80"))
+    return talk.server(b"HTTP/1.1 200 Connection established\r\n\r\n").client(LEAK).server(OK).close()
+
+
+@recipe(81, leak())
+def h57_websocket_upgrade() -> Talk:
+    """The number on the request that opens a WebSocket; frames follow that are no HTTP."""
+    lines = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13", FIELD)
+    talk = Talk().open().client(get(*lines)).server(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")
+    return talk.client(b"\x81\x85\x01\x02\x03\x04igohn").close()
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+HEADERS, SETTINGS, CONTINUATION, END_STREAM, END_HEADERS = 1, 4, 9, 1, 4
+PSEUDO = [(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"shop.example")]
+LINE = (b"x-up-calling-line-id", NUMBER)
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """RFC 9113 section 4.1."""
+    return struct.pack("!I", len(payload))[1:] + struct.pack("!BBI", kind, flags, stream) + payload
+
+
+def literal(*fields: tuple[bytes, bytes]) -> bytes:
+    """HPACK without table and Huffman code (RFC 7541 section 6.2.2)."""
+    return b"".join(b"\0%c%s%c%s" % (len(name), name, len(value), value) for name, value in fields)
+
+
+OPENING = PREFACE + frame(SETTINGS, 0, 0)
+
+
+@recipe(82, leak())
+def h54_h2c_prior_knowledge() -> Talk:
+    """Cleartext HTTP/2 from the first octet (RFC 9113 section 3.3)."""
+    head = frame(HEADERS, END_STREAM | END_HEADERS, 1, literal(*PSEUDO, LINE))
+    return Talk().open().client(OPENING + head).server(frame(SETTINGS, 0, 0)).close()
+
+
+@recipe(82, leak())
+def h55_h2c_continuation() -> Talk:
+    """The field block in three frames, cut inside the number."""
+    block = literal(*PSEUDO, LINE)
+    cut = block.index(NUMBER) + 5
+    head = frame(HEADERS, END_STREAM, 1, block[:9]) + frame(CONTINUATION, 0, 1, block[9:cut])
+    head += frame(CONTINUATION, END_HEADERS, 1, block[cut:])
+    return Talk().open().client(OPENING + head).server(frame(SETTINGS, 0, 0)).close()
+
+
+@recipe(82, leak())
+def h56_h2c_upgrade() -> Talk:
+    """HTTP/1.1 asks for h2c; the number comes after the switch."""
+    lines = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk")
+    talk = Talk().open().client(get(*lines))
+    talk.server(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+    talk.client(OPENING).server(frame(SETTINGS, 0, 0))
+    return talk.client(frame(HEADERS, END_STREAM | END_HEADERS, 3, literal(*PSEUDO, LINE))).close()
+
+
+@recipe(82, leak(times=3))
+def h96_h2c_dynamic_table() -> Talk:
+    """As browsers do it: Huffman code, and from the second request on the number is an index of one octet."""
+    encoder = hpack.Encoder()
+    talk = Talk().open().client(OPENING).server(frame(SETTINGS, 0, 0))
+    for stream in (1, 3, 5):
+        block = encoder.encode([*PSEUDO, LINE], huffman=True)
+        talk.client(frame(HEADERS, END_STREAM | END_HEADERS, stream, block))
+    return talk.close()
