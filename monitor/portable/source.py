@@ -12,7 +12,10 @@ from monitor.records import Frame
 
 NULL, ETHERNET, PPP, PPP_HDLC, RAW, LOOP, SLL, IPV4, IPV6, SLL2 = 0, 1, 9, 50, 101, 108, 113, 228, 229, 276
 RAW_12, RAW_14 = 12, 14  # DLT_RAW of most systems and of OpenBSD: written by programs that do not translate it
-READABLE = frozenset((NULL, ETHERNET, PPP, PPP_HDLC, RAW, LOOP, SLL, IPV4, IPV6, SLL2, RAW_12, RAW_14))
+CISCO_HDLC, WLAN, RADIOTAP, NFLOG = 104, 105, 127, 239
+READABLE = frozenset(
+    (NULL, ETHERNET, PPP, PPP_HDLC, CISCO_HDLC, RAW, RAW_12, RAW_14, LOOP, SLL, SLL2, IPV4, IPV6, WLAN, RADIOTAP, NFLOG)
+)
 
 _wire_len, _octets = attrgetter("wire_len"), attrgetter("data")
 

@@ -1,0 +1,56 @@
+"""Frames in, TCP segments out: through every link type, tag, tunnel and IP header that an operator mirrors.
+
+Each frame has exactly one fate: it is a Segment (`segments`), a Fragment that `defrag` keeps and counts, or skipped for
+one named reason. No state: the same frame always has the same fate.
+
+    frames + second_readings == segments + sum(skipped)
+
+Depth counts tunnel, tag and IP headers, a stack of MPLS labels as one, the extension headers of IPv6 as none.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from monitor.portable.framing import LINKS
+from monitor.portable.internet import PROTOCOLS, payload
+from monitor.portable.packet import Packet, Skip, Step
+from monitor.portable.tunnels import INSIDE_IP
+from monitor.records import Datagram, Fragment, Frame, Limits, Segment
+
+PROTOCOLS.update(INSIDE_IP)  # what an IP packet holds may hold IP packets: here the circle closes
+BLIND = frozenset((Skip.UNKNOWN_LINK, Skip.TRUNCATED, Skip.ENCRYPTED, Skip.UNKNOWN_TUNNEL, Skip.DEPTH))
+
+
+class Decoder:
+    def __init__(self, limits: Limits, counts: dict[str, int]) -> None:
+        self._deepest = limits.encapsulations
+        self._counts = counts
+
+    def feed(self, frame: Frame) -> Segment | Fragment | None:
+        """The segment or fragment in this frame; None where there is neither, which is counted."""
+        time_ns, link, wire_len, octets, checksum_ready = frame
+        packet = Packet(time_ns, octets, max(0, wire_len - len(octets)), checksum_ready)
+        return self._walk(packet, LINKS.get(link, Skip.UNKNOWN_LINK) if octets else Skip.EMPTY)
+
+    def datagram(self, datagram: Datagram) -> Segment | Fragment | None:
+        """The same for what `defrag` put together."""
+        packet = Packet(datagram.time_ns, datagram.data, datagram.missing)
+        packet.src, packet.dst, packet.protocol = datagram.src, datagram.dst, datagram.protocol
+        packet.path, packet.depth, packet.oddities = datagram.path, datagram.depth, datagram.oddities
+        return self._walk(packet, payload)
+
+    def _walk(self, packet: Packet, step: Step) -> Segment | Fragment | None:
+        try:
+            while callable(step):
+                step = step(packet) if packet.depth <= self._deepest else Skip.DEPTH
+        except struct.error:
+            step = Skip.TRUNCATED if packet.missing else Skip.MALFORMED
+        if isinstance(step, Skip):
+            self._counts["skipped." + step] += 1
+            if step in BLIND:
+                self._counts["blind." + step] += 1
+            return None
+        if isinstance(step, Segment):
+            self._counts["segments"] += 1
+        return step
