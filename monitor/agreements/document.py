@@ -1,0 +1,184 @@
+"""The text of one rule file in, a tree of strings out, with the line and column of every key and value.
+
+Every scalar stays a string until the model types it: YAML would turn `+4477...` into a number and `no` into false. What
+makes a file mean something else than a reader sees is a fault: a key that stands twice, tags, anchors and aliases. So
+the tree is built from the parser's own steps, where they can still be told apart, and an alias bomb costs nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import yaml
+
+DEEPEST = 8  # levels; the language itself has four
+PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast, where it is installed
+Tree = str | list["Tree"] | dict[str, "Tree"]
+Path = tuple[str | int, ...]
+Mark = tuple[int, int]  # line and column, counted from 1
+_NUMBER = re.compile(r"\d{7,}")
+
+
+class Remark(NamedTuple):
+    """One thing to mend, or to think about, in a rule file."""
+
+    file: str
+    mark: Mark | None  # None: the file as a whole
+    path: str  # `grants[0].hosts[1]`
+    message: str
+
+    def __str__(self) -> str:
+        place = self.file if self.mark is None else f"{self.file}:{self.mark[0]}:{self.mark[1]}"
+        return ": ".join(filter(None, (place, self.path, self.message)))
+
+
+def quoted(text: str) -> str:
+    """What a file says, short enough for a message and without the numbers that may stand in it."""
+    text = _NUMBER.sub("...", text)
+    text = text if len(text) <= 60 else text[:57] + "..."
+    return f"`{text if text.isprintable() else ascii(text)[1:-1]}`"
+
+
+class Document:
+    """One file. `tree` is empty and `faults` says why when it cannot be read."""
+
+    def __init__(self, file: str, octets: bytes) -> None:
+        self.file = file
+        self.tree: dict[str, Tree] = {}
+        self.faults: list[Remark] = []
+        self.values: dict[Path, Mark] = {(): (1, 1)}
+        self.keys: dict[Path, Mark] = {}
+        self.text = ""
+        try:
+            self.text = octets.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            read = octets[: error.start].decode("utf-8")
+            self._fault(_mark_at(read, len(read)), (), f"byte 0x{octets[error.start]:02x} is not UTF-8; save as UTF-8")
+            return
+        self._read()
+
+    def remark(self, path: Path, message: str, *, at_key: bool = False) -> Remark:
+        """`message` about what stands at `path`, or about the nearest thing around it that does stand there."""
+        marks, place = self.keys if at_key else self.values, path
+        while place not in marks:
+            marks, place = self.values, place[:-1]
+        return Remark(self.file, marks[place], _spelled(path), message)
+
+    def _read(self) -> None:
+        try:
+            steps = yaml.parse(self.text, Loader=PARSER)
+            roots = (step for step in steps if isinstance(step, yaml.NodeEvent))
+            root = next(roots, None)
+            tree = None if root is None else self._value(root, (), steps)
+            second = next(roots, None)
+        except yaml.MarkedYAMLError as error:
+            self._fault(*_not_yaml(error, self.text))
+        except yaml.reader.ReaderError as error:
+            self._fault(_mark_at(self.text, error.position), (), f"control character {error.character:#04x}; delete it")
+        except _TooDeep as error:
+            self._fault(error.mark, (), "nested too deeply for a rule file; close the brackets above")
+        else:
+            if second is not None:
+                self._fault(_mark(second.start_mark), (), "a second document begins here (`---`); make a file of it")
+            elif isinstance(tree, dict):
+                self.tree = tree
+            else:
+                self._fault((1, 1), (), "a rule file consists of `key: value` lines; copy one of the examples")
+
+    def _value(self, step: Any, path: Path, steps: Iterator[Any]) -> Tree:
+        mark = self.values[path] = _mark(step.start_mark)
+        if len(path) > DEEPEST:
+            raise _TooDeep(mark)
+        if type(step) is yaml.AliasEvent:
+            self._fault(
+                mark, path, f"{quoted(f'*{step.anchor}')} is a YAML alias; write the value, a wildcard in quotes"
+            )
+            return ""
+        if step.anchor is not None:
+            self._fault(mark, path, f"{quoted(f'&{step.anchor}')} is a YAML anchor; leave it out")
+        if step.tag is not None:
+            self._fault(mark, path, f"{quoted(step.tag)} is a YAML tag; leave it out")
+        if type(step) is yaml.ScalarEvent:
+            if not step.value and step.implicit[0]:
+                self._fault(mark, path, "no value; write one or leave the key out")
+            return str(step.value)
+        if type(step) is yaml.SequenceStartEvent:
+            return self._list(path, steps)
+        return self._mapping(path, steps)
+
+    def _list(self, path: Path, steps: Iterator[Any]) -> list[Tree]:
+        values: list[Tree] = []
+        for step in steps:
+            if type(step) is yaml.SequenceEndEvent:
+                break
+            values.append(self._value(step, (*path, len(values)), steps))
+        return values
+
+    def _mapping(self, path: Path, steps: Iterator[Any]) -> dict[str, Tree]:
+        values: dict[str, Tree] = {}
+        for step in steps:
+            if type(step) is yaml.MappingEndEvent:
+                break
+            mark = _mark(step.start_mark)
+            if type(step) is not yaml.ScalarEvent or step.tag or step.anchor:
+                self._fault(mark, path, "a key must be a word: no list, mapping, tag, anchor or alias")
+                _skip(step, steps)
+                _skip(next(steps), steps)
+            elif first := self.keys.get((*path, step.value)):
+                self._fault(mark, (*path, step.value), f"stands twice, first in line {first[0]}; keep one")
+                _skip(next(steps), steps)
+            else:
+                place = (*path, step.value)
+                self.keys[place] = mark
+                values[step.value] = self._value(next(steps), place, steps)
+        return values
+
+    def _fault(self, mark: Mark, path: Path, message: str) -> None:
+        self.faults.append(Remark(self.file, mark, _spelled(path), message))
+
+
+class _TooDeep(Exception):
+    def __init__(self, mark: Mark) -> None:
+        self.mark = mark
+
+
+def _skip(step: Any, steps: Iterator[Any]) -> None:
+    depth = 0
+    while depth := depth + isinstance(step, yaml.CollectionStartEvent) - isinstance(step, yaml.CollectionEndEvent):
+        step = next(steps)
+
+
+def _mark(mark: Any) -> Mark:
+    return (mark.line + 1, mark.column + 1)
+
+
+def _mark_at(text: str, index: int) -> Mark:
+    return (text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index))
+
+
+def _spelled(path: Path) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{quoted(step)[1:-1]}" for step in path)
+    return "".join(steps).removeprefix(".")
+
+
+def _not_yaml(error: yaml.MarkedYAMLError, text: str) -> tuple[Mark, Path, str]:
+    """Where and why the YAML ends, in words for people who do not program, and the same for both parsers."""
+    at, context, problem = error.problem_mark, error.context or "", error.problem or ""
+    assert at is not None  # both parsers always say where
+    opened = at if error.context_mark is None else error.context_mark
+    character = text[at.index : at.index + 1]
+    if "alias" in context or "anchor" in context:
+        return _mark(opened), (), "`*` and `&` mean something else in YAML; put the value in quotes"
+    if "quoted scalar" in context:
+        return _mark(opened), (), "this quote is never closed; close it"
+    if "flow" in context:
+        return _mark(opened), (), "this bracket is not closed, or a comma is missing after it"
+    if "mapping values" in problem:
+        return _mark(at), (), "a second `: ` in one value, or a wrong indentation; put the value in quotes or align it"
+    if "cannot start" in problem and character == "\t":
+        return _mark(at), (), "a tab; indent with spaces"
+    if "cannot start" in problem:
+        return _mark(at), (), f"no value may begin with {quoted(character)}; put it in quotes"
+    return _mark(at), (), "this is no YAML; look at the indentation, quotes and brackets here and in the line before"
