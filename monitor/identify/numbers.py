@@ -1,0 +1,133 @@
+"""The operator's own numbers: takes a NumberPlan, yields the patterns that find and the tests that decide.
+
+A pattern finds what may be an own number in one spelling, whatever punctuation lies between its digits; whether it is
+one is a bisection in the ranges. So a text costs the same whether the plan has one range or a thousand. Every pattern
+has a fixed number of digits and gaps of bounded length, so the search is linear in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from itertools import takewhile
+
+from monitor.records import Identifier, NumberPlan
+
+# what people and programs put between the digits of one number: spaces, hyphens, dots, brackets, slashes, the `+` of a
+# form-encoded space, control octets, and the no-break spaces and dashes of UTF-8
+GAPS = bytes({*range(0x21), *b"()+-./", *range(0x80, 0x100)})
+GAP = b"[" + re.escape(GAPS) + b"]{0,4}"
+
+Pattern = re.Pattern[bytes]
+_ZERO_FOR_DIGIT = bytes(0x30 if 0x30 <= octet <= 0x39 else 0x2C for octet in range(256))
+_UNIX_TIME = rb"[12][0-9]{9}"  # in seconds, 2001 to 2065
+_DUMMY = re.compile(r"(.)\1+|.*0{7}|.*(?:12345678|87654321).*")  # 99999999999, 5500000000000, 1234567890
+_LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+
+
+class OwnNumbers:
+    """Patterns for identifiers in all spellings, and whether one is the operator's (an IMEI: whether it is one).
+
+    A pattern matches before the first digit of a group of digits, consumes nothing (a number may overlap what only
+    looked like one) and ends where no digit follows. `written` is the whole spelling, `digits` the part that counts.
+    Other groups say how it was spelt: `access` (00), `zeros` (padding), `clock` (Unix time behind it), `trunk`
+    (national, with its prefix), `weak` (so few marks of a number that its field must hint at it).
+    """
+
+    def __init__(self, plan: NumberPlan) -> None:
+        lengths = sorted({len(first) for first, _ in plan.msisdn_ranges})
+        self._country = plan.country
+        self._spans = {length: _merged(plan, length) for length in lengths}
+        self.patterns = [(Identifier.MSISDN, pattern) for length in lengths for pattern in _msisdn(plan, length)]
+        self.patterns += [(Identifier.IMSI, _imsi(prefix)) for prefix in plan.imsi_prefixes]
+        self.patterns.append((Identifier.IMEI, _IMEI))
+        self.fewest_digits = min([15, *(length - len(plan.country) for length in lengths)])
+        self._zeros = b"0" * self.fewest_digits
+        self._row = re.compile(rb"[0-9](?:%b[0-9]){%d,}+" % (GAP, self.fewest_digits - 1))
+
+    def may_be_in(self, text: bytes) -> bool:
+        """Whether `rows` could find anything in a text that has this one in it; a tenth of the cost of looking."""
+        return self._zeros in text.translate(_ZERO_FOR_DIGIT, GAPS)
+
+    def rows(self, text: bytes) -> list[tuple[int, int]]:
+        """Start and end of each row of digits, gaps included, that is long enough for an identifier."""
+        return [row.span() for row in self._row.finditer(text)]
+
+    def number(self, identifier: Identifier, match: re.Match[bytes]) -> str | None:
+        """The digits in their one spelling (E.164 without `+`) if what was matched is such a number."""
+        digits = match["digits"].translate(None, GAPS).decode()
+        match identifier:
+            case Identifier.MSISDN:
+                digits = self._country + digits
+                return digits if self._has_msisdn(digits) else None
+            case Identifier.IMSI:
+                return digits  # its pattern has the prefix
+            case Identifier.IMEI:
+                return digits if _is_imei(digits) else None
+
+    def _has_msisdn(self, digits: str) -> bool:
+        number = int(digits)
+        firsts, lasts = self._spans[len(digits)]
+        at = bisect_right(firsts, number) - 1
+        return at >= 0 and number <= lasts[at]
+
+
+def is_dummy(digits: str) -> bool:
+    """Numbers that programs put where they know none."""
+    return _DUMMY.fullmatch(digits) is not None
+
+
+def _is_imei(digits: str) -> bool:
+    """15 digits of which the last is the check digit of ISO/IEC 7812 (TS 23.003 annex B), or 16 of an IMEISV."""
+    if is_dummy(digits):
+        return False
+    doubled = sum(_LUHN_DOUBLED[int(digit)] for digit in digits[-2::-2])
+    return len(digits) == 16 or (doubled + sum(map(int, digits[::-2]))) % 10 == 0
+
+
+def _merged(plan: NumberPlan, length: int) -> tuple[list[int], list[int]]:
+    """First and last numbers of the ranges of this length, ascending, none overlapping another."""
+    firsts: list[int] = []
+    lasts: list[int] = []
+    for first, last in sorted((int(a), int(b)) for a, b in plan.msisdn_ranges if len(a) == length):
+        if lasts and first <= lasts[-1]:
+            lasts[-1] = max(lasts[-1], last)
+        else:
+            firsts.append(first)
+            lasts.append(last)
+    return firsts, lasts
+
+
+def _pattern(written: bytes) -> Pattern:
+    return re.compile(rb"(?<![0-9])(?=(?P<written>%b)(?![0-9]))" % written)
+
+
+def _spelt(digits: str, more: int = 0) -> bytes:
+    """These digits and `more` others, with room for gaps."""
+    return GAP.join([digit.encode() for digit in digits] + [b"[0-9]"] * more)
+
+
+def _msisdn(plan: NumberPlan, length: int) -> list[Pattern]:
+    """For the own numbers of one length: international, national where there is a trunk prefix, bare national."""
+    ends = [number for span in plan.msisdn_ranges for number in span if len(number) == length]
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(min(ends), max(ends), strict=True))
+    prefix = "".join(digit for digit, _ in same)[len(plan.country) :]
+    digits = rb"(?P<digits>%b)" % _spelt(prefix, length - len(plan.country) - len(prefix))
+    access, trunk = plan.international_prefix.encode() or b"(?!)", plan.trunk_prefix.encode() or b"(?!)"
+    lead = rb"(?:(?P<access>%b)%b|(?P<zeros>0{1,8}))?%b%b" % (access, GAP, _spelt(plan.country), GAP)
+    lead += rb"(?:\(%b\)%b)?" % (trunk, GAP)  # +44 (0)7700 900123
+    return [
+        _pattern(rb"%b%b(?P<clock>%b)?" % (lead, digits, _UNIX_TIME)),
+        _pattern(rb"(?P<trunk>%b)%b%b" % (trunk, GAP, digits)),
+        _pattern(rb"(?P<weak>)%b" % digits),
+    ]
+
+
+def _imsi(prefix: str) -> Pattern:
+    """In a NAI a digit that says which authentication is wanted may precede it (TS 23.003 section 19.3.2)."""
+    code = b"%b%b%b" % (prefix[:3].encode(), GAP, prefix[3:].encode())
+    return _pattern(rb"(?:[0-8](?=[0-9]{15}@))?(?P<digits>%b%b[0-9]{%d})" % (code, GAP, 15 - len(prefix)))
+
+
+# 2 + 6 + 6 digits and a check digit, or two digits of the software version (TS 23.003 section 6.2)
+_IMEI = _pattern(rb"(?P<weak>)(?P<digits>[0-9]{2}[-./ ]?[0-9]{6}[-./ ]?[0-9]{6}[-./ ]?[0-9]{1,2})")

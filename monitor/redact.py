@@ -1,0 +1,106 @@
+"""The only way out for a number: takes a Number or free text, yields a token or a mask.
+
+A token is a keyed pseudonym: equal numbers have equal tokens while the key lives, and without the key nobody can try
+all numbers of a country (which takes minutes for a plain hash). Destroying the key is erasure (6-operations.md). A mask
+is for people: enough to recognise a number that they know, too little to learn one.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+import secrets
+import stat
+from ipaddress import AddressValueError, IPv4Address
+from itertools import count
+from pathlib import Path
+from typing import AnyStr
+
+from monitor.errors import ConfigError
+from monitor.records import Identifier, Number
+
+KEY_OCTETS = 32
+TOKEN_OCTETS = 16
+MOST_IN_FRONT = 5  # digits that a mask shows: country and network, but no subscriber
+AT_END = 2
+HIDDEN = 5  # at the least: one of a hundred thousand
+SHORTEST_RUN = 7  # digits of the shortest national number
+
+_DIGIT = r"(?:[0-9]|%(?:25)*3[0-9])"
+# between digits of one number, as identify draws it, percent-encoded or not
+_GAP = r"(?:[\x00-\x20()+\-./\x7f-\U0010ffff]|%(?:25)*(?:0[0-9A-Fa-f]|2[089BDEFbdef]|[89A-Fa-f][0-9A-Fa-f]))"
+_RUN = re.compile(rf"{_DIGIT}(?:{_GAP}{{0,4}}{_DIGIT}){{{SHORTEST_RUN - 1},}}+")
+_GAP_OR_DIGIT = re.compile(rf"({_GAP})|{_DIGIT}")
+
+
+class Redactor:
+    """`key` is what load_key or new_key gave."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def token(self, number: Number, identifier: Identifier = Identifier.MSISDN) -> str:
+        """HMAC-SHA-256 (RFC 2104) over the E.164 digits, or kind and digits of another identifier; 128 bits in hex."""
+        kind = "" if identifier is Identifier.MSISDN else f"{identifier}:"
+        return hmac.digest(self._key, f"{kind}{number.digits}".encode(), "sha256")[:TOKEN_OCTETS].hex()
+
+    @staticmethod
+    def mask(number: Number) -> str:
+        """`44770*****23`."""
+        digits = number.digits
+        front, end = _shown(len(digits))
+        hidden = len(digits) - front - end
+        return digits[:front] + "*" * hidden + digits[front + hidden :]
+
+
+def mask_text(text: AnyStr) -> AnyStr:
+    """Text of the wire with every run of digits masked that is long enough for a number, whatever lies between them.
+
+    What is no digit stays, and so does the length; an IPv4 address that stands by itself stays readable.
+    """
+    if isinstance(text, bytes):
+        return mask_text(text.decode("latin-1")).encode("latin-1")
+    return _RUN.sub(_masked_run, text)
+
+
+def load_key(path: str | Path) -> bytes:
+    """The key in a file that nobody else may read, without white space around it. Raises ConfigError."""
+    remedy = f"make one with `(umask 077; openssl rand -hex {KEY_OCTETS} > {path})`"
+    try:
+        with Path(path).open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            key = file.read().strip()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read the key ({error.strerror}); {remedy}") from None
+    if mode & 0o077:
+        raise ConfigError(f"{path}: others may read or write this key (mode {mode:04o}); run `chmod 600 {path}`")
+    if len(key) < KEY_OCTETS:
+        raise ConfigError(f"{path}: the key has {len(key)} octets, fewer than {KEY_OCTETS}; {remedy}")
+    return key
+
+
+def new_key() -> bytes:
+    """For a run without a key file: its tokens compare with those of no other run."""
+    return secrets.token_bytes(KEY_OCTETS)
+
+
+def _shown(digits: int) -> tuple[int, int]:
+    """How many of so many digits a mask shows in front and at the end."""
+    return max(0, min(MOST_IN_FRONT, digits - HIDDEN - AT_END)), AT_END if digits >= HIDDEN + AT_END else 0
+
+
+def _masked_run(run: re.Match[str]) -> str:
+    try:
+        return str(IPv4Address(run[0]))
+    except AddressValueError:
+        pass
+    digits = sum(part[1] is None for part in _GAP_OR_DIGIT.finditer(run[0]))
+    front, end = _shown(digits)
+    places = count()
+
+    def star(part: re.Match[str]) -> str:
+        shown = part[1] or not front <= next(places) < digits - end
+        return part[0] if shown else "*" * len(part[0])
+
+    return _GAP_OR_DIGIT.sub(star, run[0])
