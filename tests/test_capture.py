@@ -36,7 +36,7 @@ def read(*paths: Path | str, limit: int = 3) -> tuple[list[Frame], list[Fault]]:
     assert counts["captured_bytes"] == sum(len(frame.data) for frame in frames)
     assert counts["blind.source"] == len(reader.faults)
     if not reader.faults:
-        assert reader.bytes_read == reader.total_bytes
+        assert reader.bytes_read == reader.bytes_total
     return frames, reader.faults
 
 
@@ -100,7 +100,7 @@ def test_a_pipe_comes_last_and_never_blocks(tmp_path):
     out, into = os.pipe()
     counts = zeros()
     reader = CaptureReader((f"/dev/fd/{out}", str(write(tmp_path / "a", 9))), counts)
-    assert reader.total_bytes is None
+    assert reader.bytes_total is None
     octets = pcap([(SECOND, b"abc")])
     os.write(into, octets[:30])
     found = [reader.read(10, 0) for _ in range(6)]
@@ -124,7 +124,7 @@ def test_standard_input(tmp_path, monkeypatch):
     try:
         counts = zeros()
         reader = CaptureReader(("-",), counts)
-        assert (reader.read(10, 0), reader.total_bytes) == ([frame(1)], None)
+        assert (reader.read(10, 0), reader.bytes_total) == ([frame(1)], None)
         reader.close()
         os.fstat(0)  # still open: it is not ours to close
     finally:

@@ -148,7 +148,7 @@ class Capture:
 class CaptureReader:
     """The frames of all captures that `paths` name, counted into `counts`. Raises nothing: see `faults`.
 
-    `total_bytes` is their size as they lie on disk, None where a pipe is among them.
+    `bytes_total` is their size as they lie on disk, None where a pipe is among them.
     """
 
     def __init__(self, paths: tuple[str, ...], counts: dict[str, int]) -> None:
@@ -158,7 +158,7 @@ class CaptureReader:
         self._links: set[int] = set()  # of the current capture
         self._bytes_before = 0  # of the captures before it
         self._to_come = deque(self._in_time_order(paths))
-        self.total_bytes = None if any(map(_is_pipe, self._to_come)) else sum(map(_size, self._to_come))
+        self.bytes_total = None if any(map(_is_pipe, self._to_come)) else sum(map(_size, self._to_come))
 
     @property
     def done(self) -> bool:

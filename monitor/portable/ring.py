@@ -101,6 +101,7 @@ class Ring:
     """
 
     done = False
+    bytes_total = None  # as CaptureReader says of a pipe
 
     def __init__(self, name: str, counts: dict[str, int]) -> None:
         self.faults: list[Fault] = []  # a port has none: what it loses is counted
