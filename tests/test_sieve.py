@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import counts
+from monitor.identify import Identify
 from monitor.portable import sieve
 from monitor.portable.sieve import Sieve
-from monitor.records import Flow, RequestHead, Watch
+from monitor.records import Flow, NumberPlan, RequestHead, Section, Watch
 
 FLOW = Flow(bytes([100, 64, 1, 2]), 40001, bytes([203, 0, 113, 9]), 80)
 WATCH = Watch(names=frozenset({b"x-up-calling-line-id"}), stems=(b"msisdn", b"subno"), digits=10)
@@ -119,3 +120,58 @@ BETWEEN = st.text("-. ()[]/+\t\u00a0\u2011", max_size=3)
 def test_punctuation_between_digits_never_hides_a_number(between, before, after):
     spelt = "".join(f"{digit}{gap}" for digit, gap in zip("44770090012", between, strict=True)) + "3"
     assert passes(head((b"x-odd", before + spelt.encode() + after)))
+
+
+PLAN = NumberPlan(
+    country="44",
+    trunk_prefix="0",
+    international_prefix="00",
+    msisdn_ranges=(("447700900000", "447700900999"),),
+    imsi_prefixes=("00101",),
+    fields=frozenset({b"x-operator-subno"}),
+    report_foreign=True,
+)
+IDENTIFY = Identify(PLAN)
+MSISDNS = ("447700900123", "07700900123", "7700900123", "00447700900123", "4477009001231326153600")
+OTHERS = ("001010123456789", "490154203237518", "32475123456", "51234567", "12345")
+GAPS = st.sampled_from([" ", "-", ".", "(0)", "%20", "%2D", "%252D", "%2f", "\xa0", "+", "/", "\x00", "\r\n "])
+WORDS = st.sampled_from(
+    [
+        "",
+        "",
+        "",
+        "",
+        "tel:",
+        "+",
+        "%2B",
+        "a=1&msisdn=",
+        "imei:",
+        "GPRS,,",
+        ", x",
+        "@ims.example",
+        '{"phone":"',
+        '"}',
+        "; ",
+    ]
+)
+NAMES = st.sampled_from(
+    b"host x-msisdn HTTP_X_MSISDN x-imsi imei x-odd cookie referer :authority x-operator-subno x-phone".split()
+)
+
+
+@st.composite
+def spelt(draw) -> bytes:
+    digits = draw(st.sampled_from((*MSISDNS, *OTHERS)))
+    for at in sorted(draw(st.sets(st.integers(1, len(digits) - 1), max_size=3)), reverse=True):
+        digits = digits[:at] + draw(GAPS) + digits[at:]
+    return (draw(WORDS) + digits + draw(WORDS)).encode()
+
+
+@given(st.one_of(spelt(), st.just(b"/")), st.lists(st.tuples(NAMES, spelt()), max_size=3), st.booleans(), st.booleans())
+def test_identify_finds_nothing_in_what_the_sieve_drops(target, fields, trailer, behind):
+    request = RequestHead(0, FLOW, b"GET", target, b"HTTP/1.1", tuple(fields))
+    if trailer:
+        request = request._replace(section=Section.TRAILER)
+    if behind:
+        request = head(readings=(request,))
+    assert passes(request, IDENTIFY.watch()) or not IDENTIFY.feed(request)
