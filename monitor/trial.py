@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from monitor.agreements import Remark, RuleBook
+from monitor.agreements import Network, Partner, Remark, RuleBook
 from monitor.agreements.document import Document
 from monitor.agreements.models import Request
 from monitor.judge import Judge
@@ -20,7 +20,7 @@ NOWHERE = bytes(4)  # a client of whose address nothing is known
 def run_tests(book: RuleBook, token: Callable[[Number], str]) -> list[Remark]:
     """One remark for each test whose outcome is not the expected one, or whose request is not whole."""
     judge = Judge(book, token)
-    files = [(book.document, book.network), *book.files]
+    files: list[tuple[Document, Network | Partner]] = [(book.document, book.network), *book.files]
     return [
         remark
         for document, file in files

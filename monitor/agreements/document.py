@@ -42,11 +42,11 @@ def quoted(text: str) -> str:
 
 
 class Document:
-    """One file. `tree` is empty and `faults` says why when it cannot be read."""
+    """One file. `tree` is None and `faults` says why when it is no mapping of YAML at all."""
 
     def __init__(self, file: str, octets: bytes) -> None:
         self.file = file
-        self.tree: dict[str, Tree] = {}
+        self.tree: dict[str, Tree] | None = None
         self.faults: list[Remark] = []
         self.values: dict[Path, Mark] = {(): (1, 1)}
         self.keys: dict[Path, Mark] = {}
@@ -177,8 +177,12 @@ def _not_yaml(error: yaml.MarkedYAMLError, text: str) -> tuple[Mark, Path, str]:
         return _mark(opened), (), "this bracket is not closed, or a comma is missing after it"
     if "mapping values" in problem:
         return _mark(at), (), "a second `: ` in one value, or a wrong indentation; put the value in quotes or align it"
-    if "cannot start" in problem and character == "\t":
+    if character == "\t":
         return _mark(at), (), "a tab; indent with spaces"
     if "cannot start" in problem:
         return _mark(at), (), f"no value may begin with {quoted(character)}; put it in quotes"
-    return _mark(at), (), "this is no YAML; look at the indentation, quotes and brackets here and in the line before"
+    return (
+        _mark(at),
+        (),
+        "this is no YAML; look at colons, quotes, brackets and indentation, here and in the line before",
+    )

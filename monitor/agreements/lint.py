@@ -23,7 +23,7 @@ PUBLIC_SUFFIXES = frozenset(
     co.za com.cn com.mx com.tr amazonaws.com appspot.com azurewebsites.net blogspot.com cloudapp.net cloudfront.net
     elb.amazonaws.com s3.amazonaws.com fastly.net firebaseapp.com github.io gitlab.io herokuapp.com myshopify.com
     netlify.app pages.dev vercel.app web.app workers.dev wordpress.com
-    """.split()  # noqa: SIM905: forty lines as a list
+    """.split()  # noqa: SIM905 (forty lines as a list)
 )
 
 

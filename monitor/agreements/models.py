@@ -57,9 +57,8 @@ class Case(Model):
     expect: v.AnOutcome = _said("the outcome that the agreements must give")
 
 
-class RuleFile(Model):
-    usual_request: Request | None = _said("what the requests of the tests have in common", default=None)
-    tests: tuple[Case, ...] = _said("what `msisdn-monitor check` tries out", default=())
+USUAL_REQUEST = _said("what the requests of the tests have in common", default=None)
+TESTS = _said("what `msisdn-monitor check` tries out", default=())
 
 
 class Purpose(Model):
@@ -67,7 +66,7 @@ class Purpose(Model):
     needs: v.AForm | None = _said("the most readable form that the purpose needs", default=None)
 
 
-class Network(RuleFile):
+class Network(Model):
     """network.yaml: the operator itself."""
 
     operator: v.Text = _said("name of the operator")
@@ -94,6 +93,8 @@ class Network(RuleFile):
     opt_out_list: v.Text | None = _said("file with the numbers or tokens of those who opted out", default=None)
     jurisdiction: v.AJurisdiction = _said("whose law says how soon the regulator must know: UK 72 hours, EU 24 hours")
     time_zone: v.Zone = _said("of every date in the rules, such as Europe/London")
+    usual_request: Request | None = USUAL_REQUEST
+    tests: tuple[Case, ...] = TESTS
 
     @field_validator("access", "brands")
     @classmethod
@@ -140,7 +141,7 @@ class Grant(Model):
         return until
 
 
-class Partner(RuleFile):
+class Partner(Model):
     """A partner's file."""
 
     partner: v.Id = _said("short name in tables, metrics and alerts")
@@ -148,3 +149,5 @@ class Partner(RuleFile):
     contract: v.Text = _said("number of the contract, for the audit trail")
     contact: v.Text = _said("whom to ask about this agreement")
     grants: tuple[Grant, ...] = _said("what is agreed, one entry for each purpose or condition", min_length=1)
+    usual_request: Request | None = USUAL_REQUEST
+    tests: tuple[Case, ...] = TESTS

@@ -15,44 +15,52 @@ KEY = "[key]"  # how pydantic marks that the key of a mapping is wrong, not its 
 
 def validated(model: type[M], document: Document, context: object = None) -> M | None:
     """The rule file as `model`; None when it has faults, and then they are in `document.faults`."""
+    if document.tree is None:
+        return None
     try:
         return model.model_validate(document.tree, context=context)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=True)
-    wrong = [fault["loc"] for fault in faults]
-    known = {fault.path for fault in document.faults}
+        faults = error.errors(include_url=False)
+    wrong = {fault["loc"] for fault in faults}
+    meant = {(*fault["loc"][:-1], _near(model, fault["loc"])) for fault in faults if fault["type"] == "extra_forbidden"}
+    known = {remark.path for remark in document.faults}
     for fault in faults:
         path, kind = fault["loc"], fault["type"]
-        if kind == "too_short" and any(other[: len(path)] == path for other in wrong if other != path):
-            continue  # its entries are wrong, it is not empty
-        at_key = kind == "extra_forbidden" or path[-1:] == (KEY,)
-        path = path[:-1] if path[-1:] == (KEY,) else path
-        remark = document.remark(path, _said(model, path, kind, fault), at_key=at_key)
+        if kind == "too_short" and any(other[: len(path)] == path for other in wrong - {path}):
+            continue  # it is not empty, its entries are wrong
+        if kind == "missing" and path in meant:
+            continue  # it is there, but misspelt
+        at_key = kind == "extra_forbidden" or path[-1] == KEY
+        path = path[:-1] if path[-1] == KEY else path
+        remark = document.remark(path, _said(model, path, fault), at_key=at_key)
         if remark.path not in known:
             document.faults.append(remark)
     return None
 
 
-def _said(model: type[BaseModel], path: Path, kind: str, fault: Any) -> str:
-    around = _model_at(model, path[:-1])
-    if kind == "value_error":
-        return str(fault["ctx"]["error"])
-    if kind == "missing":
-        return f"is missing: {around.model_fields[str(path[-1])].description}"
-    if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(path[-1]), around.model_fields, 1)
-        return (
-            f"unknown key; did you mean `{near[0]}`?"
-            if near
-            else f"unknown key; known are {', '.join(around.model_fields)}"
-        )
-    if kind == "too_short":
-        return "nothing in it; name at least one, or leave the key out if it need not be there"
-    if kind == "tuple_type" and isinstance(fault["input"], str):
-        return f"a list is expected here; write it in brackets: {quoted('[' + fault['input'] + ']')}"
-    if kind == "tuple_type":
-        return "a list is expected here; begin each entry with `- `"
-    return "`key: value` lines are expected here"  # model_type, dict_type
+def _said(model: type[BaseModel], path: Path, fault: Any) -> str:
+    fields, key = _model_at(model, path[:-1]).model_fields, str(path[-1])
+    match fault["type"]:
+        case "value_error":
+            return str(fault["ctx"]["error"])
+        case "missing":
+            return f"is missing: {fields[key].description}"
+        case "extra_forbidden":
+            near = _near(model, path)
+            return f"unknown key; did you mean `{near}`?" if near else f"unknown key; known are {', '.join(fields)}"
+        case "too_short":
+            return "nothing in it; name at least one" + ("" if fields[key].is_required() else ", or leave the key out")
+        case "tuple_type" if isinstance(fault["input"], str):
+            return f"a list is expected here; write it in brackets: {quoted('[' + fault['input'] + ']')}"
+        case "tuple_type":
+            return "a list is expected here; begin each entry with `- `"
+        case _:  # model_type, dict_type
+            return "`key: value` lines are expected here"
+
+
+def _near(model: type[BaseModel], path: Path) -> str | None:
+    """The key that was meant by the unknown one at `path`."""
+    return next(iter(difflib.get_close_matches(str(path[-1]), _model_at(model, path[:-1]).model_fields, 1)), None)
 
 
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:

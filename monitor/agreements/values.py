@@ -23,6 +23,7 @@ from monitor.records import Form, Identifier, Number, Outcome, Place
 
 T = TypeVar("T")
 RESERVED = ("none", "unknown", "other")  # label values of the metrics that mean what they say
+ID = r"^(?=.*[a-z])[a-z0-9][a-z0-9_-]{0,63}$"  # not digits alone: a number must not become a label
 SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 
@@ -87,7 +88,7 @@ def _text(text: str) -> str:
 
 
 def _id(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", text):
+    if not re.fullmatch(ID, text):
         raise ValueError(f"{quoted(text)} is no short name; write lower-case letters, digits, `-` and `_`, at most 64")
     if text in RESERVED:
         raise ValueError(f"{quoted(text)} has a meaning of its own in the metrics; choose another name")
@@ -148,10 +149,13 @@ def _host(text: str) -> str:
         raise ValueError(f"{quoted(text)} is the address of a page; write the host alone, and the path under `paths`")
     if "*" in name:
         raise ValueError(f"{quoted(text)}: a wildcard is `*.` in front and nothing else; write `*.partner.example`")
+    if ":" in name:
+        try:
+            return str(ip_address(name.strip("[]")))
+        except ValueError:
+            raise ValueError(f"{quoted(text)} has a port; write the host alone, all ports are agreed") from None
     normal = host_name(name.encode())
-    if is_host_name(normal) and ":" in name:
-        raise ValueError(f"{quoted(text)} has a port; write the host alone, an agreement is for every port")
-    if not is_host_name(normal) and ":" not in normal:
+    if not is_host_name(normal):
         raise ValueError(f"{quoted(text)} is no host name; write one such as `partner.example`")
     return text[: len(text) - len(name)] + normal
 
@@ -234,7 +238,7 @@ def _named(key: str, what: str) -> PlainValidator:
 MINUTE = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2})?$"
 DIGITS = ["string", "integer"]
 Text = Annotated[str, _scalar(_text), _schema(kind=["string", "number"])]
-Id = Annotated[str, _scalar(_id), _schema(r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Id = Annotated[str, _scalar(_id), _schema(ID)]
 Boolean = Annotated[bool, _scalar(_boolean), _schema(kind="boolean")]
 Amount = Annotated[int, _scalar(_amount), _schema(kind="integer")]
 Seconds = Annotated[int, _scalar(_span), _schema(r"^[1-9][0-9]{0,5}[mhd]$")]
