@@ -214,7 +214,7 @@ METRICS: tuple[Metric, ...] = (
         "From the last packet of a request head with an identifier to these counters; a live port only.",
     ),
     # can we see?
-    Metric("capture_up", "gauge", "1 while the source is being read."),
+    Metric("capture_up", "gauge", "1 while the source can be read: for a port, while it is there and up."),
     Metric(
         "visible_ratio",
         "gauge",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -34,7 +34,7 @@ class Sensor:
     rules_sha256: str
     rules_loaded_s: float  # Unix time
     reloaded: bool = True  # False: the latest reload failed, the older rules stand
-    capture_up: bool = True
+    capture_up: Callable[[], bool] = lambda: True  # of a port: it is there, and up
 
 
 class Exporter(Collector):
@@ -70,7 +70,7 @@ class Exporter(Collector):
             "exposed_recipients": [((), len(tallies.recipients))],
             "exposed_subscribers": [((), len(tallies.subscribers))],
             "last_violation_timestamp_seconds": [((o,), ns / 1e9) for o, ns in tallies.last_ns.copy().items()],
-            "capture_up": [((), sensor.capture_up)],
+            "capture_up": [((), sensor.capture_up())],
             "visible_ratio": [((), visible_ratio(tallies))],
             "build_info": [((__version__, sensor.engine), 1)],
             "rules_info": [((sensor.rules_sha256,), 1)],
@@ -113,8 +113,9 @@ def visible_ratio(tallies: Tallies) -> float:
     return (decoded / arrived if arrived else 1.0) * (seen["payload_bytes"] / whole if whole else 1.0)
 
 
-def listen(host: str, port: int, exporter: Exporter) -> WSGIServer:
-    """Serves /metrics from a thread of its own until `shutdown()`; port 0 takes any free one.
+@contextmanager
+def listening(host: str, port: int, exporter: Exporter) -> Iterator[int]:
+    """Serves /metrics from a thread of its own; port 0 takes any free one, and the port it is comes back.
 
     Raises ConfigError when the address cannot be listened on.
     """
@@ -122,13 +123,17 @@ def listen(host: str, port: int, exporter: Exporter) -> WSGIServer:
     registry.register(exporter)
     ProcessCollector(registry=registry)
     try:
-        server, _thread = start_http_server(port, host, registry)
-    except (OSError, OverflowError) as fault:
-        reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
+        server, thread = start_http_server(port, host, registry)
+    except OSError as fault:
         raise ConfigError(
-            f"cannot listen on {host}:{port}: {reason}; stop what uses it or name another address with --listen"
+            f"cannot listen on {host}:{port}: {fault.strerror}; stop what uses it or name another address with --listen"
         ) from fault
-    return server
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def reference() -> str:

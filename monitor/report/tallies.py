@@ -34,6 +34,7 @@ class Summary(TypedDict):
     frames: int
     requests: int
     requests_with_identifier: int
+    requests_with_violation: int
     sightings: int  # judged; the sum of `outcomes`
     foreign: int  # outside the operator's ranges: not judged
     violations: int
@@ -46,7 +47,6 @@ class Summary(TypedDict):
     shed: dict[str, int]
     opaque: dict[str, int]
     faults: list[str]  # sources that were cut or could not be read
-    unreadable: int  # how many of the faults left nothing to read
     stopped: bool  # before the end of the input
 
 
@@ -60,6 +60,7 @@ class Tallies:
         self.outcomes: dict[str, int] = dict.fromkeys(Outcome, 0)
         self.foreign = 0
         self.requests_with_identifier = 0
+        self.requests_with_violation = 0
         self.recipients: set[str] = set()
         self.subscribers: set[str] = set()
         self.since_ns: int | None = None
@@ -109,6 +110,7 @@ class Tallies:
             frames=batch.counts["frames"],
             requests=batch.counts["requests"],
             requests_with_identifier=self.requests_with_identifier,
+            requests_with_violation=self.requests_with_violation,
             sightings=sum(self.outcomes.values()),
             foreign=self.foreign,
             violations=self.violations,
@@ -121,7 +123,6 @@ class Tallies:
             shed=counts.values(batch.counts, "shed"),
             opaque=counts.values(batch.counts, "opaque_streams"),
             faults=[fault.message for fault in batch.faults],
-            unreadable=sum(not fault.cut for fault in batch.faults),
             stopped=stopped,
         )
 

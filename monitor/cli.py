@@ -1,0 +1,310 @@
+"""The command line: options in, an exit code out. Thin, and the only importer of click.
+
+Each command imports what it needs when it is called: `--help` and completion answer at once, and a replay does not pay
+for the web server of `watch`. What a command does stands in commands/.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from inspect import cleandoc
+from pathlib import Path
+from textwrap import dedent, indent
+from typing import Any
+
+import click
+from click.shell_completion import get_completion_class
+
+from monitor.errors import MonitorError
+
+PROGRAM = "msisdn-monitor"
+STOPPED = 4
+
+EXIT_CODES = """
+    0  clean: everything was read, and every number seen was allowed
+    1  violations were found
+    2  usage, configuration or rules are wrong
+    3  an input could not be read at all; the others were judged
+    4  incomplete: an input was cut, the run was stopped, or more than
+       --max-blind was not seen; what was found until then is printed
+
+    Where several hold, the first of 2, 3, 4, 1 is it.
+"""
+
+
+class Formatter(click.HelpFormatter):
+    """Headings as a manual has them; click.echo takes the colours out where there is no terminal."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:  # noqa: ARG002
+        self.write_heading("Synopsis")
+        self.write(f"  {click.style(prog, bold=True)} {args}\n")
+
+    def write_heading(self, heading: str) -> None:
+        self.write(click.style(heading.upper(), fg="yellow", bold=True) + "\n")
+
+    def write_dl(self, rows: Any, col_max: int = 30, col_spacing: int = 2) -> None:
+        super().write_dl([(click.style(term, fg="cyan"), text) for term, text in rows], col_max, col_spacing)
+
+
+class Context(click.Context):
+    formatter_class = Formatter
+
+
+class Page(click.Command):
+    """A command whose help is a page of a manual: synopsis, description, options, examples, exit codes."""
+
+    context_class = Context
+
+    def __init__(self, *args: Any, examples: str, exit_codes: str = EXIT_CODES, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ends = {"Examples": examples, "Exit codes": exit_codes}
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        formatter.write("\n")
+        formatter.write_heading("Description")
+        with formatter.indentation():
+            formatter.write_text(cleandoc(self.help or ""))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        for heading, text in self.ends.items():
+            formatter.write("\n")
+            formatter.write_heading(heading)
+            formatter.write(indent(dedent(text).strip("\n"), "  ") + "\n")
+
+
+class Manual(Page, click.Group):
+    """The whole program. The one place where mistakes of the operator become a sentence and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MonitorError as mistake:
+            click.echo(f"Error: {mistake}", err=True)
+            ctx.exit(mistake.exit_code)
+        except BrokenPipeError:
+            # whoever read our results has seen enough, as `| head` does; Python must not flush into that pipe at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(STOPPED)
+
+
+def _endpoint(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, int] | None:
+    """HOST:PORT, an IPv6 address in brackets. The host is never left out: everybody's address must be meant."""
+    if value is None:
+        return None
+    host, _, port = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise click.BadParameter(f"{value!r} is not HOST:PORT, such as 127.0.0.1:9108", ctx, param)
+    return host, int(port)
+
+
+def _version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
+    if asked:
+        from monitor.doctor import version
+
+        click.echo(f"{PROGRAM} {version()}")
+        ctx.exit()
+
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+FILE = click.Path(allow_dash=True)
+FOLDER = click.Path(path_type=Path)
+
+rules_option: Decorator = click.option(
+    "--rules", type=FOLDER, default=Path("rules"), metavar="DIR", show_default=True,
+    envvar="MSISDN_MONITOR_RULES", show_envvar=True, help="Folder of the partner agreements and network.yaml.",
+)  # fmt: skip
+engine_option: Decorator = click.option(
+    "--engine", type=click.Choice(["auto", "native", "portable"]), default="auto", show_default=True,
+    envvar="MSISDN_MONITOR_ENGINE", show_envvar=True, help="`native` means: that one, or refuse to start.",
+)  # fmt: skip
+key_option: Decorator = click.option(
+    "--token-key", "key_file", type=FOLDER, metavar="FILE", envvar="MSISDN_MONITOR_TOKEN_KEY", show_envvar=True,
+    help="Key of the tokens, mode 0600. Without it tokens of two runs cannot be compared.",
+)  # fmt: skip
+
+
+@click.group(
+    cls=Manual,
+    context_settings={"max_content_width": 100, "color": False if os.environ.get("NO_COLOR") else None},
+    examples="""
+        msisdn-monitor replay before.pcap after.pcap --rules rules/
+        msisdn-monitor replay /captures --format jsonl | jq 'select(.type == "verdict")'
+        msisdn-monitor watch --interface eth1 --rules rules/
+        msisdn-monitor check rules/
+        msisdn-monitor COMMAND --help
+    """,
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+              help="Version, and which engine runs.")  # fmt: skip
+def cli() -> None:
+    """Judges every subscriber number that passes on the wire against the partner agreements.
+
+    A gateway that adds phone numbers to web requests (header enrichment) must do so for partners with an agreement and
+    for nobody else. This sensor reads captures or a mirror port, finds the numbers in request heads, and says of each
+    whether an agreement covers it, and what it could not see. A number itself is never printed: only masks and tokens.
+    """
+
+
+@cli.command(
+    cls=Page,
+    examples="""
+        msisdn-monitor replay pcaps/o2-2012.pcap --rules rules/
+        msisdn-monitor replay 'mirror-*.pcap.zst' /captures/today
+        tcpdump -i eth1 -s 0 -w - | msisdn-monitor replay - --format jsonl
+        msisdn-monitor replay big.pcap --format jsonl | jq -r 'select(.outcome == "expired").partner'
+    """,
+)
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
+@rules_option
+@click.option("--format", "output", type=click.Choice(["table", "jsonl"]), default="table", show_default=True,
+              help="A page for people, or one JSON object a line: each verdict, at last the summary.")  # fmt: skip
+@engine_option
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    callback=_endpoint,
+    help="Serve Prometheus metrics at /metrics while the replay runs.",
+)
+@key_option
+@click.option("--max-blind", type=click.IntRange(min=0), metavar="N",
+              help="End with 4 when more than N times something could not be seen.")  # fmt: skip
+def replay(**options: Any) -> None:
+    """Judges captures.
+
+    FILE is a pcap or pcapng capture, plain or compressed (gz, zst, xz, lz4), a folder of them, a quoted pattern, or `-`
+    for standard input. Several are read in the order in which they were taken, so a connection that spans two files
+    of a rotating capture stays whole. Results go to standard output, all else to standard error.
+    """
+    from monitor.commands.replay import replay as run
+
+    _end(run(**options))
+
+
+@cli.command(
+    cls=Page,
+    examples="""
+        msisdn-monitor requests odd.pcap
+        msisdn-monitor requests odd.pcap --format jsonl | jq -c '[.recipient, .oddities]'
+    """,
+    exit_codes="""
+        0  everything was read
+        2  usage is wrong
+        3  an input could not be read at all
+        4  incomplete: an input was cut, or the run was stopped
+    """,
+)
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
+@click.option("--format", "output", type=click.Choice(["text", "jsonl"]), default="text", show_default=True)
+@click.option("--show-values", is_flag=True, help="Print runs of digits as they are. They may be subscriber numbers.")
+@engine_option
+def requests(**options: Any) -> None:
+    """Prints every request head that the engine reads.
+
+    Needs no rules. For a look at what the sensor makes of odd traffic: how it read the request line and the fields, who
+    would have received it, and what was not as the RFC writes it. FILE is as in `replay`.
+    """
+    from monitor.commands.requests import requests as run
+
+    _end(run(**options))
+
+
+@cli.command(
+    cls=Page,
+    examples="""
+        msisdn-monitor watch --interface eth1 --rules /etc/msisdn-monitor/rules
+        curl -s http://127.0.0.1:9108/metrics | grep msisdn_monitor_verdicts_total
+        kill -HUP PID      (reads the rules again)
+    """,
+    exit_codes="""
+        0  stopped by SIGINT or SIGTERM; what was found is in the metrics and the log
+        2  usage, configuration or rules are wrong, or the port of --listen is taken
+        3  the interface cannot be read
+    """,
+)
+@click.option("--interface", required=True, metavar="IF", help="The mirror port; it is read promiscuously.")
+@rules_option
+@click.option("--listen", metavar="HOST:PORT", callback=_endpoint, default="127.0.0.1:9108", show_default=True,
+              help="Where Prometheus finds /metrics.")  # fmt: skip
+@engine_option
+@key_option
+def watch(**options: Any) -> None:
+    """Judges a live port until SIGINT or SIGTERM.
+
+    Needs CAP_NET_RAW. SIGHUP reads the rules again; rules that are wrong change nothing but a metric. The log on
+    standard error tells of the start, of each new kind of violation, and of what was seen; it never holds a number.
+    """
+    from monitor.commands.watch import watch as run
+
+    _end(run(**options))
+
+
+@cli.command(
+    cls=Page,
+    examples="""
+        msisdn-monitor check rules/
+    """,
+    exit_codes="""
+        0  the rules are sound; there may be warnings
+        2  errors, each as file:line:column with its remedy, or a test in the rules fails
+    """,
+)
+@click.argument("rules", type=FOLDER, metavar="DIR", default=Path("rules"))
+def check(rules: Path) -> None:
+    """Says everything that is wrong with the rules.
+
+    Every error of every file at once, as file:line:column; then what is allowed but unwise; then the tests that the
+    rule files hold.
+    """
+    from monitor.commands.check import check as run
+
+    _end(run(rules))
+
+
+@cli.command(
+    cls=Page,
+    examples="""
+        msisdn-monitor doctor
+        msisdn-monitor doctor --interface eth1 --rules /etc/msisdn-monitor/rules
+    """,
+    exit_codes="""
+        0  everything that was asked about is there
+        2  something is missing; the line says how to mend it
+    """,
+)
+@click.option("--interface", metavar="IF", help="Also: is this port there, up, and may this user read it?")
+@click.option("--rules", type=FOLDER, metavar="DIR", help="Also: do these rules load?")
+def doctor(interface: str | None, rules: Path | None) -> None:
+    """Says what runs here, what is missing, and how to mend it."""
+    from monitor.doctor import examine
+
+    _end(examine(interface, rules))
+
+
+@cli.command(
+    cls=Page,
+    examples="""
+        msisdn-monitor completion bash > ~/.local/share/bash-completion/completions/msisdn-monitor
+        msisdn-monitor completion zsh > "${fpath[1]}/_msisdn-monitor"
+        msisdn-monitor completion fish > ~/.config/fish/completions/msisdn-monitor.fish
+    """,
+    exit_codes="""
+        0  always
+    """,
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Prints the completion script of a shell."""
+    kind = get_completion_class(shell)
+    assert kind is not None, "click knows the shells that the choice offers"
+    click.echo(kind(cli, {}, PROGRAM, "_MSISDN_MONITOR_COMPLETE").source())
+
+
+def _end(code: int) -> None:
+    click.get_current_context().exit(code)
+
+
+def main() -> None:
+    cli(prog_name=PROGRAM)

@@ -1,0 +1,43 @@
+"""What several commands need: the key of the tokens, the signals that end a loop, and where complaints go."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from monitor.pipeline import Stop
+from monitor.records import Batch
+from monitor.redact import Redactor, load_key, new_key
+from monitor.report.text import printable
+
+
+def redactor(key_file: Path | None) -> Redactor:
+    """Without a key file the key lives as long as the process: tokens of two runs cannot be compared."""
+    return Redactor(load_key(key_file) if key_file else new_key())
+
+
+def complain(batch: Batch) -> None:
+    """One line for each source that was cut or could not be read."""
+    for fault in batch.faults:
+        sys.stderr.write(f"{printable(fault.message)}\n")
+
+
+@contextmanager
+def stop_on(*signals: signal.Signals) -> Iterator[Stop]:
+    """The first of these signals sets the Stop; a second one ends the process as it always did."""
+    stop = Stop()
+
+    def tell(number: int, _frame: FrameType | None) -> None:
+        stop.told = True
+        signal.signal(number, before[number])
+
+    before = {int(number): signal.signal(number, tell) for number in signals}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

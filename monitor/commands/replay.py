@@ -1,0 +1,61 @@
+"""`replay`: captures through the pipeline; results on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from signal import SIGINT, SIGTERM
+from typing import TYPE_CHECKING, Literal
+
+from monitor.agreements import load
+from monitor.commands.common import complain, redactor, stop_on
+from monitor.engine import Preference
+from monitor.pipeline import Pipeline, exit_code
+from monitor.records import CaptureFiles
+from monitor.report.journal import Journal
+
+if TYPE_CHECKING:
+    from monitor.report.terminal import Findings
+
+
+def replay(
+    files: tuple[str, ...],
+    rules: Path,
+    output: Literal["table", "jsonl"],
+    engine: Preference,
+    listen: tuple[str, int] | None,
+    key_file: Path | None,
+    max_blind: int | None,
+) -> int:
+    """Returns the exit code (pipeline.exit_code); raises MonitorError for what is wrong with the options."""
+    book, redact = load(rules), redactor(key_file)
+    with ExitStack() as stack:
+        sink: Journal | Findings
+        if output == "jsonl":
+            sink = Journal(sys.stdout, redact)
+        else:
+            from monitor.report.terminal import Findings  # late: rich is for people
+
+            sink = Findings(tuple(book.network.access), tuple(book.network.brands))
+        pipeline = stack.enter_context(Pipeline(CaptureFiles(files), book, redact, (sink,), engine))
+        if listen:
+            from monitor.report.metrics import Exporter, Sensor, listening
+
+            sensor = Sensor(pipeline.engine.name, book.sha256, time.time())
+            stack.enter_context(listening(*listen, Exporter(pipeline.tallies, sensor)))
+        show = None
+        if sys.stderr.isatty() and not (output == "jsonl" and sys.stdout.isatty()):
+            from monitor.report.terminal import progress
+
+            show = stack.enter_context(progress())
+        stop = stack.enter_context(stop_on(SIGINT, SIGTERM))
+        for batch in pipeline.batches(stop):
+            sink.flush()
+            if show:
+                show(batch)
+        summary = pipeline.summary()
+    sink.end(summary)
+    complain(batch)
+    return exit_code(batch, pipeline.tallies.violations, max_blind)

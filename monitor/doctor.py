@@ -1,0 +1,100 @@
+"""What runs here, what is missing, and how to mend it: one line each, for `doctor` and `--version`."""
+
+from __future__ import annotations
+
+import platform
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import NamedTuple
+
+from monitor import __version__
+from monitor.engine import open_engine
+from monitor.errors import MonitorError
+from monitor.records import CaptureFiles, Watch
+
+PACKAGE = "msisdn-monitor"
+CAP_NET_RAW = 13  # capabilities(7)
+OK, OPTIONAL, MISSING = "ok", "--", "MISSING"
+STATUS = Path("/proc/self/status")
+PORTS = Path("/sys/class/net")
+
+
+class Finding(NamedTuple):
+    mark: str
+    text: str
+
+
+def version() -> str:
+    return f"{__version__} (engine {engine_name()}, Python {platform.python_version()})"
+
+
+def engine_name() -> str:
+    """The engine that `--engine auto` takes."""
+    engine = open_engine(CaptureFiles(()), Watch())
+    engine.close()
+    return engine.name
+
+
+def examine(interface: str | None, rules: Path | None) -> int:
+    """Prints the findings; 0 when nothing that was asked about is missing, else 2."""
+    findings = [*_program(), _capability(needed=interface is not None)]
+    if interface is not None:
+        findings.append(_port(interface))
+    if rules is not None:
+        findings.append(_rules(rules))
+    for mark, text in findings:
+        sys.stdout.write(f"{mark:8}{text}\n")
+    return 2 if any(mark == MISSING for mark, _ in findings) else 0
+
+
+def _program() -> Iterator[Finding]:
+    yield Finding(OK, f"{PACKAGE} {__version__}, Python {platform.python_version()} on {platform.platform()}")
+    name = engine_name()
+    yield Finding(OK, f"engine {name}" + ("" if name == "native" else "; the native one is not in this installation"))
+    needed = [line for line in requires(PACKAGE) or () if "extra ==" not in line]
+    names = [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in needed]
+    yield Finding(OK, "libraries: " + ", ".join(f"{name} {version_of(name)}" for name in names))
+    try:
+        yield Finding(OK, f"scapy {version_of('scapy')}")
+    except PackageNotFoundError:
+        yield Finding(OPTIONAL, f"no scapy: only making captures needs it; pip install '{PACKAGE}[scapy]'")
+
+
+def _capability(needed: bool) -> Finding:
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)", STATUS.read_text() if STATUS.exists() else "", re.MULTILINE)
+    if found and int(found[1], 16) >> CAP_NET_RAW & 1:
+        return Finding(OK, "CAP_NET_RAW: this user can read a port")
+    remedy = "use sudo, or AmbientCapabilities=CAP_NET_RAW in the systemd unit"
+    return Finding(MISSING if needed else OPTIONAL, f"no CAP_NET_RAW, which `watch` needs: {remedy}")
+
+
+def _port(name: str) -> Finding:
+    there_are = [port for _, port in socket.if_nameindex()]
+    if name not in there_are:
+        return Finding(MISSING, f"there is no interface {name}; there are: {', '.join(there_are)}")
+    if not is_up(name):
+        return Finding(MISSING, f"interface {name} is down: ip link set {name} up")
+    return Finding(OK, f"interface {name} is up")
+
+
+def is_up(name: str) -> bool:
+    """Whether the port is there and can carry frames (RFC 2863's ifOperStatus; loopback says `unknown`)."""
+    try:
+        return (PORTS / name / "operstate").read_text().strip() in ("up", "unknown")
+    except OSError:
+        return False
+
+
+def _rules(folder: Path) -> Finding:
+    from monitor.agreements import load  # late: --version needs no pydantic
+
+    try:
+        book = load(folder)
+    except MonitorError as mistake:
+        return Finding(MISSING, f"rules {folder} do not load; see msisdn-monitor check {folder}\n{mistake}")
+    return Finding(OK, f"rules {folder}: {len(book.partners)} partners, sha256 {book.sha256[:12]}")

@@ -1,0 +1,135 @@
+"""The loop: poll -> identify -> judge -> tallies -> sinks. The only module that knows this order.
+
+A command makes a Pipeline of a source and a rule book, walks over its batches, and asks for the summary at the end;
+what happens to verdicts beside the tallies is up to the sinks that it brings. No thread, and no clock but the one that
+a live port is given: a replay comes to the same end every time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import product
+from typing import Protocol, Self
+
+from monitor.agreements import RuleBook
+from monitor.counts import values
+from monitor.engine import Engine, Preference, open_engine
+from monitor.identify import Identify
+from monitor.identify.catalogue import CATALOGUE
+from monitor.judge import Judge, possible
+from monitor.records import Batch, CaptureFiles, Certainty, Interface, Outcome, RequestHead, Verdict
+from monitor.redact import Redactor
+from monitor.report.tallies import Summary, Tallies, VerdictSeries
+
+POLL_S = 0.2  # how long a live port may keep us from noticing a signal
+
+
+class Sink(Protocol):
+    def feed(self, verdict: Verdict, token: str) -> None:
+        """One verdict; `token` is its number's keyed pseudonym."""
+        ...
+
+
+class Stop:
+    """Whether someone asked for the end; signal handlers set it, loops look at it."""
+
+    told = False
+
+
+def batches(engine: Engine, stop: Stop) -> Iterator[Batch]:
+    """Polls until the source is done or someone says stop; at least one batch."""
+    while True:
+        batch = engine.poll(POLL_S)
+        yield batch
+        if batch.done or stop.told:
+            return
+
+
+class Pipeline:
+    """Raises SourceError and EngineError as open_engine does. Closes the engine at the end of its `with`."""
+
+    def __init__(
+        self,
+        source: CaptureFiles | Interface,
+        book: RuleBook,
+        redactor: Redactor,
+        sinks: tuple[Sink, ...] = (),
+        prefer: Preference = "auto",
+    ) -> None:
+        self._redactor = redactor
+        self._live = isinstance(source, Interface)
+        self.tallies = Tallies((), frozenset())
+        self._sinks: tuple[Sink, ...] = (self.tallies, *sinks)
+        self.adopt(book)
+        self.engine = open_engine(source, self._identify.watch(), prefer=prefer)
+        self._last: Batch | None = None
+
+    def adopt(self, book: RuleBook) -> None:
+        """Judges by this rule book from the next request on."""
+        identify, judge = Identify(book.plan), Judge(book, self._redactor.token)
+        self.tallies.expect(
+            series(book), frozenset(name.decode("latin-1") for name in book.plan.fields.union(CATALOGUE))
+        )
+        self.book, self._identify, self._judge = book, identify, judge
+
+    def batches(self, stop: Stop) -> Iterator[Batch]:
+        """Each batch after its heads were judged."""
+        for batch in batches(self.engine, stop):
+            self.tallies.counts = batch.counts
+            self._last = batch
+            for head in batch.heads:
+                self._feed(head)
+            yield batch
+
+    def summary(self) -> Summary:
+        assert self._last is not None, "a pipeline is summed up after it ran"
+        return self.tallies.summary(self._last, self.engine.name, self.book.sha256, stopped=not self._last.done)
+
+    def _feed(self, head: RequestHead) -> None:
+        judged = violates = False
+        for sighting in self._identify.feed(head):
+            verdict = self._judge.feed(sighting)
+            if verdict is None:
+                self.tallies.foreign += 1
+                continue
+            judged = True
+            violates = violates or verdict.outcome is not Outcome.ALLOWED
+            token = self._redactor.token(sighting.number, sighting.identifier)
+            for sink in self._sinks:
+                sink.feed(verdict, token)
+        self.tallies.requests_with_violation += violates
+        if judged:
+            self.tallies.requests_with_identifier += 1
+            if self._live:
+                self.tallies.delay(time.time() - head.time_ns / 1e9)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine.close()
+
+
+def series(book: RuleBook) -> Iterator[VerdictSeries]:
+    """Every (partner, purpose, outcome, certainty) that a verdict by these rules can have."""
+    for (partner, purpose, outcome), certainty in product(possible(book), Certainty):
+        yield partner, purpose, outcome, certainty
+
+
+def exit_code(batch: Batch, violations: int = 0, max_blind: int | None = None) -> int:
+    """What a command ends with after its last batch; where several hold, what says least about the rest goes first.
+
+    3 a source could not be read at all: nothing is known of it
+    4 incomplete: a source was cut, the run was stopped, or there are more blind spots than `max_blind`
+    1 violations, and everything was read
+    0 none, and everything was read
+
+    2 (usage, configuration, rules) ends a command before there is a batch.
+    """
+    if not all(fault.cut for fault in batch.faults):
+        return 3
+    blind = sum(values(batch.counts, "blind").values())
+    if batch.faults or not batch.done or (max_blind is not None and blind > max_blind):
+        return 4
+    return 1 if violations else 0

@@ -1,0 +1,222 @@
+"""Verdicts and a summary as a person sees them: one glance at what leaked, to whom, since when, and what was not seen.
+
+The only module that imports rich. Everything that came off the wire is masked by redact, escaped by `printable` and put
+into `Text`, never into markup: a Host can neither colour a terminal nor move its cursor.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from monitor.records import Batch, Certainty, Outcome, Verdict
+from monitor.report.tallies import Summary
+from monitor.report.text import masked, printable, rfc3339
+
+ROWS_SHOWN = 12
+MOST_GROUPS = 100_000
+LONGEST_SHOWN = 100  # characters of a recipient or field
+MANY = "(further recipients)"
+
+BLIND_WORDS = {
+    "snaplen": "packets cut by the capture's snap length: take it with a larger one (tcpdump -s 0)",
+    "gap": "holes in HTTP connections: packets that the capture lost",
+    "midstream": "connections picked up in the middle: their first partial request is unknown",
+    "head_incomplete": "request heads that never ended (reset or end of capture): judged as far as they went",
+    "unknown_tunnel": "packets on a tunnel's port, but not in its format",
+    "depth": "packets inside more tunnels and tags than are opened",
+    "truncated": "packets cut before their headers were whole",
+    "encrypted": "encrypted packets (ESP): nothing in them can be read",
+    "fragments": "IP datagrams of which a fragment is missing",
+    "unknown_link": "frames of a link type that no reader is written for",
+    "source": "captures that were cut or could not be read",
+    "hpack": "HTTP/2 fields that were named before the capture began",
+}
+
+
+@dataclass(slots=True)
+class Group:
+    """Equal violations: one recipient, outcome and field."""
+
+    first_ns: int
+    sightings: int = 0
+    ambiguous: int = 0
+
+
+class Findings:
+    """A sink that keeps what the table at the end shows; `accesses` and `brands` are those of network.yaml."""
+
+    def __init__(self, accesses: Sequence[str], brands: Sequence[str]) -> None:
+        self.groups: dict[tuple[str, Outcome, str], Group] = {}
+        self.allowed: dict[tuple[str, str], int] = {}
+        self.accesses = dict.fromkeys(accesses, 0)
+        self.brands = dict.fromkeys(brands, 0)
+
+    def feed(self, verdict: Verdict, token: str) -> None:  # noqa: ARG002 - a Sink; subscribers are counted in tallies
+        sighting, outcome, recipient, partner, purpose, access, brand = verdict
+        if outcome is Outcome.ALLOWED:
+            self.allowed[partner, purpose] = self.allowed.get((partner, purpose), 0) + 1
+            return
+        key = (wire(recipient), outcome, wire(sighting.field.decode("latin-1")))
+        if key not in self.groups and len(self.groups) >= MOST_GROUPS:
+            key = (MANY, outcome, "")
+        time_ns = sighting.head.time_ns
+        group = self.groups.setdefault(key, Group(time_ns))
+        group.first_ns = min(group.first_ns, time_ns)
+        group.sightings += 1
+        group.ambiguous += sighting.certainty is Certainty.AMBIGUOUS
+        self.accesses[access] = self.accesses.get(access, 0) + 1
+        self.brands[brand] = self.brands.get(brand, 0) + 1
+
+    def flush(self) -> None:
+        """Nothing is shown before the end."""
+
+    def end(self, summary: Summary) -> None:
+        console = Console(highlight=False)
+        for part in self.parts(summary):
+            console.print(part)
+
+    def parts(self, summary: Summary) -> Iterator[RenderableType]:
+        yield headline(summary)
+        if self.groups:
+            yield from section("What leaked, and to whom", self._groups())
+            hit = [("access", amounts(self.accesses)), ("brand", amounts(self.brands))]
+            yield from section("Who was hit", pairs(hit))
+        if self.allowed:
+            ranked = sorted(self.allowed.items(), key=lambda row: -row[1])
+            rows = [(f"{seen:,}", f"{partner}, {purpose}") for (partner, purpose), seen in ranked]
+            yield from section("Allowed by an agreement", pairs(rows, numbers=True))
+        yield from section("Not seen", pairs(unseen(summary), numbers=True))
+        yield from section("Next", pairs(advice(summary)))
+
+    def _groups(self) -> RenderableType:
+        ranked = sorted(self.groups.items(), key=lambda row: (-row[1].sightings, row[1].first_ns))
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+        table.add_column("recipient", overflow="fold", ratio=3)
+        table.add_column("outcome", overflow="fold")
+        table.add_column("field", overflow="fold", ratio=2)
+        table.add_column("seen", justify="right")
+        table.add_column("since (UTC)", no_wrap=True)
+        for (recipient, outcome, field), group in ranked[:ROWS_SHOWN]:
+            sure = "" if group.ambiguous < group.sightings else " (ambiguous)"
+            table.add_row(
+                Text(recipient),
+                Text(outcome + sure, style="red" if not sure else "yellow"),
+                Text(field),
+                f"{group.sightings:,}",
+                clock(rfc3339(group.first_ns)),
+            )
+        more = len(ranked) - ROWS_SHOWN
+        if more > 0:
+            table.add_row(Text(f"and {more:,} more; --format jsonl prints each sighting", style="dim"))
+        return table
+
+
+def headline(summary: Summary) -> Text:
+    """One sentence for a person who reads nothing else."""
+    requests = plural(summary["requests"], "request")
+    if summary["violations"]:
+        return Text.assemble(
+            ("LEAKING", "bold red"),
+            f"  {summary['requests_with_violation']:,} of {requests} carried a subscriber number to ",
+            f"{plural(summary['recipients'], 'recipient')} against the agreements, ",
+            f"from {clock(summary['since'])} to {clock(summary['until'])} UTC: ",
+            f"{plural(summary['subscribers'], 'subscriber')}.",
+        )
+    seen = plural(summary["sightings"], "subscriber number") if summary["sightings"] else "no subscriber number"
+    allowed = ", each allowed by an agreement" if summary["sightings"] else ""
+    return Text.assemble(
+        ("NO VIOLATION", "bold green"),
+        f"  {seen} seen in {requests} of {plural(summary['frames'], 'frame')}{allowed}.",
+    )
+
+
+def unseen(summary: Summary) -> list[tuple[str, str]]:
+    """What the sensor knows it could not look at: amounts and plain words."""
+    rows = [(f"{amount:,}", BLIND_WORDS[reason]) for reason, amount in summary["blind"].items() if amount]
+    if summary["opaque"]["tls"]:
+        rows.append((f"{summary['opaque']['tls']:,}", "half-streams of TLS: nothing in them can be read, nor enriched"))
+    rows += [
+        (f"{n:,}", f"times the bound `{bound}` was reached and work dropped")
+        for bound, n in summary["shed"].items()
+        if n
+    ]
+    if summary["foreign"]:
+        rows.append((f"{summary['foreign']:,}", "numbers outside the operator's own ranges: not judged"))
+    if summary["stopped"]:
+        rows.append(("", "what came after the replay was stopped"))
+    return rows or [("0", "blind spots: every frame was read to its end")]
+
+
+def advice(summary: Summary) -> list[tuple[str, str]]:
+    rows = [("--format jsonl", "each sighting, masked, for jq or a SIEM")] if summary["sightings"] else []
+    if summary["violations"]:
+        rows.append(("msisdn-monitor check rules/", "are the agreements as they should be?"))
+    if not summary["requests"]:
+        rows.append(("msisdn-monitor requests FILE", "which request heads the engine reads"))
+    rows.append(("msisdn-monitor watch --help", "the same on a live port, with metrics for Prometheus"))
+    return rows
+
+
+def section(title: str, body: RenderableType) -> Iterator[RenderableType]:
+    yield Text()
+    yield Text(title, style="bold")
+    yield Padding(body, (0, 0, 0, 2))
+
+
+def pairs(rows: Iterable[tuple[str, str]], *, numbers: bool = False) -> RenderableType:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(justify="right" if numbers else "left", no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for left, right in rows:
+        table.add_row(Text(left), Text(right))
+    return table
+
+
+def wire(text: str) -> str:
+    """Something that traffic wrote: masked, escaped, and not too long."""
+    return printable(masked(text))[:LONGEST_SHOWN]
+
+
+def clock(time: str | None) -> str:
+    """`2012-01-10 02:14:07` of an RFC 3339 time."""
+    return (time or "")[:19].replace("T", " ")
+
+
+def plural(amount: int, noun: str) -> str:
+    return f"{amount:,} {noun}" + ("" if amount == 1 else "s")
+
+
+def amounts(by_name: dict[str, int]) -> str:
+    return "   ".join(f"{name} {amount:,}" for name, amount in by_name.items())
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[Batch], None]]:
+    """A bar on standard error with bytes, packets a second and the time left; it goes when the replay is over."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        BarColumn(),
+        DownloadColumn(),
+        TextColumn("{task.fields[rate]:,.0f} packets/s"),
+        TimeRemainingColumn(compact=True),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task("", total=None, rate=0.0)
+    begun = time.monotonic()
+
+    def show(batch: Batch) -> None:
+        rate = batch.counts["frames"] / max(time.monotonic() - begun, 1e-3)
+        bar.update(task, completed=batch.bytes_read, total=batch.bytes_total, rate=rate)
+
+    with bar:
+        yield show
