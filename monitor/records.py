@@ -211,6 +211,7 @@ class Batch(NamedTuple):
     bytes_read: int  # of the sources as they lie on disk: for progress
     faults: tuple[Fault, ...]  # cumulative
     done: bool
+    bytes_total: int | None = None  # None where nobody knows: a pipe, a live port
 
 
 # --- agreements -> identify ---------------------------------------------------------------------------------------

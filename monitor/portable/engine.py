@@ -40,7 +40,13 @@ class PortableEngine:
             heads += self._streams.finish(self._time_ns)
         passed = [head for head in heads if self._sieve.passes(head)]
         return Batch(
-            passed, dict(self._counts), self._time_ns, self._source.bytes_read, tuple(self._source.faults), self._done
+            heads=passed,
+            counts=dict(self._counts),
+            time_ns=self._time_ns,
+            bytes_read=self._source.bytes_read,
+            faults=tuple(self._source.faults),
+            done=self._done,
+            bytes_total=self._source.bytes_total,
         )
 
     def close(self) -> None:
