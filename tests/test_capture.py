@@ -220,6 +220,12 @@ def test_a_capture_of_which_some_interfaces_can_be_read(tmp_path):
     assert [fault.cut for fault in faults] == [True]
 
 
+def test_each_capture_of_an_odd_link_type_is_named(tmp_path):
+    write(tmp_path / "a", 1, 2, link=220)
+    write(tmp_path / "b", 3, 4, link=220)
+    assert [fault.source for fault in read(tmp_path, limit=1)[1]] == [f"{tmp_path}/a", f"{tmp_path}/b"]
+
+
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory):
     return tmp_path_factory.mktemp("cut") / "x"

@@ -101,7 +101,7 @@ class Capture:
                 return []
         frames, self._at, wrong = self._reader.walk(self._octets, self._at, limit)
         self._begun = self._begun or bool(frames)
-        if wrong and not frames:  # the frames before it go first
+        if wrong:
             self._stop(f"is damaged at {self._place}: {wrong}; {AGAIN}", self._base + self._at)
         return frames
 

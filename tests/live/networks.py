@@ -20,8 +20,8 @@ needs_root = pytest.mark.skipif(
 )
 
 
-def ip(*words: str) -> None:
-    subprocess.run(("ip", *words), check=True)
+def ip(*words: str) -> str:
+    return subprocess.run(("ip", *words), check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 @contextmanager

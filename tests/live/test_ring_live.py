@@ -67,11 +67,13 @@ def test_frames_are_seen_as_they_were_sent_and_counted(veth):
     ring.close()
 
 
-def test_a_frame_for_another_host_is_seen(veth):
+def test_a_frame_for_another_host_is_seen_and_asked_of_the_card(veth):
     ring = Ring("far", zeros())
     veth.send(b"\x02\0\0\0\0\x99" + MACS[6:] + ETHERTYPE + PAYLOAD)
     assert len(read(ring, 1)) == 1
+    assert " promiscuity 1 " in ip("-d", "link", "show", "far")
     ring.close()
+    assert " promiscuity 0 " in ip("-d", "link", "show", "far")
 
 
 @pytest.mark.parametrize("tags", [b"\x81\x00\x20\x64", b"\x88\xa8\x00\x0a\x81\x00\x00\x14"])
