@@ -7,7 +7,7 @@ own escapes take the sting out of the rest: control bytes, terminal sequences, m
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TextIO
 
 from monitor.recipient import recipient_of
@@ -16,7 +16,12 @@ from monitor.redact import Redactor, mask_text
 from monitor.report.tallies import Summary
 from monitor.report.text import address, masked, rfc3339
 
-encode: Callable[[Mapping[str, object]], str] = json.JSONEncoder(separators=(",", ":")).encode
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def encode(row: Mapping[str, object]) -> str:
+    """One line; JSON leaves DEL alone (RFC 8259 section 7), a terminal may not."""
+    return _encode(row).replace("\x7f", "\\u007f")
 
 
 class Journal:

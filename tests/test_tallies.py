@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+
+from monitor import counts
+from monitor.records import Batch, Certainty, Fault, Outcome
+from monitor.report import tallies
+from monitor.report.tallies import Tallies
+from tests.verdicts import NOON, SECOND, verdict
+
+
+def fresh() -> Tallies:
+    return Tallies([("none", "none", "unknown_recipient", "confirmed")], frozenset({"x-msisdn"}))
+
+
+def last_batch(**changes: int) -> Batch:
+    return Batch([], counts.zeros() | changes, NOON, 0, (Fault("a.pcap", 24, True, "a.pcap is cut"),), True)
+
+
+def test_verdicts_are_counted_by_what_the_agreements_say() -> None:
+    told = fresh()
+    told.feed(verdict(), "t1")
+    told.feed(verdict(certainty=Certainty.AMBIGUOUS), "t2")
+    told.feed(verdict(Outcome.ALLOWED, partner="ageverify", purpose="age_verification"), "t3")
+    assert told.verdicts == {
+        ("none", "none", "unknown_recipient", "confirmed"): 1,
+        ("none", "none", "unknown_recipient", "ambiguous"): 1,
+        ("ageverify", "age_verification", "allowed", "confirmed"): 1,
+    }
+    assert told.violations == 2
+    assert told.subscribers == {"t1", "t2"}  # the third one was not exposed
+
+
+def test_a_field_that_no_list_has_is_counted_as_other() -> None:
+    told = fresh()
+    told.feed(verdict(field=b"x-secret-447700900123"), "t1")
+    assert {labels[1] for labels in told.sightings} == {"other"}
+
+
+def test_first_and_last_violation_do_not_depend_on_the_order() -> None:
+    told = fresh()
+    for time_ns in (NOON, NOON - SECOND, NOON + SECOND):
+        told.feed(verdict(time_ns=time_ns), "t1")
+    told.feed(verdict(Outcome.ALLOWED, time_ns=NOON + 9 * SECOND), "t1")
+    summary = told.summary(last_batch(), "portable", "00", stopped=False)
+    assert (summary["since"], summary["until"]) == (
+        "2012-01-10T11:59:59.000000000Z",
+        "2012-01-10T12:00:01.000000000Z",
+    )
+
+
+def test_a_flood_of_names_reaches_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    for bound in ("MOST_RECIPIENTS", "MOST_SUBSCRIBERS", "MOST_SIGHTING_SERIES"):
+        monkeypatch.setattr(tallies, bound, 10)
+    told = Tallies((), frozenset(f"f{n}" for n in range(100)))
+    for n in range(100):
+        told.feed(verdict(recipient=f"{n}.example", field=f"f{n}".encode()), f"t{n}")
+    assert (len(told.recipients), len(told.subscribers), len(told.sightings)) == (10, 10, 11)
+    assert sum(told.sightings.values()) == told.outcomes["unknown_recipient"] == 100
+    assert told.sightings[("other",) * 6] == 90
+
+
+def test_new_rules_keep_the_old_series() -> None:
+    told = fresh()
+    told.feed(verdict(), "t1")
+    told.expect([("none", "none", "unknown_recipient", "confirmed"), ("p", "q", "allowed", "confirmed")], frozenset())
+    assert list(told.verdicts.values()) == [1, 0]
+
+
+def test_the_summary_holds_every_closed_list() -> None:
+    told = fresh()
+    told.feed(verdict(), "t1")
+    told.foreign = 2
+    batch = last_batch(**{"frames": 7, "requests": 3, "blind.gap": 4, "opaque_streams.tls": 5})
+    summary = told.summary(batch, "portable", "00ff", stopped=True)
+    assert set(summary["outcomes"]) == set(Outcome)
+    assert set(summary["blind"]) == set(counts.BLIND)
+    assert (summary["frames"], summary["requests"], summary["sightings"], summary["foreign"]) == (7, 3, 1, 2)
+    assert (summary["blind"]["gap"], summary["opaque"]["tls"], summary["stopped"]) == (4, 5, True)
+    assert summary["faults"] == ["a.pcap is cut"]
+
+
+def test_without_a_violation_there_is_no_since() -> None:
+    summary = fresh().summary(last_batch(), "portable", "00", stopped=False)
+    assert (summary["since"], summary["until"], summary["violations"]) == (None, None, 0)
+
+
+@pytest.mark.parametrize(("seconds", "bucket"), [(0.0, 0), (0.01, 0), (0.011, 1), (10.0, 10), (99.0, 11)])
+def test_a_delay_falls_into_the_bucket_whose_bound_it_does_not_pass(seconds: float, bucket: int) -> None:
+    told = fresh()
+    told.delay(seconds)
+    assert told.latency.index(1) == bucket
+    assert told.latency_sum_s == seconds

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from monitor import counts
+from monitor.records import Batch, Certainty, Outcome
+from monitor.report import terminal
+from monitor.report.tallies import Summary, Tallies
+from monitor.report.terminal import Findings
+from tests.verdicts import NOON, SECOND, verdict
+
+
+class Story:
+    """Verdicts through the tallies and the findings, as the pipeline feeds them, and then the page."""
+
+    def __init__(self) -> None:
+        self.tallies = Tallies((), frozenset())
+        self.findings = Findings(("3g", "wap", "wifi"), ("o2", "giggle"))
+        self.counts: dict[str, int] = {}
+        self.stopped = False
+
+    def feed(self, *args: object, token: str = "t1", **changes: object) -> None:
+        judged = verdict(*args, **changes)  # type: ignore[arg-type]
+        self.tallies.requests_with_violation += judged.outcome is not Outcome.ALLOWED
+        for sink in (self.tallies, self.findings):
+            sink.feed(judged, token)
+
+    @property
+    def summary(self) -> Summary:
+        batch = Batch([], counts.zeros() | self.counts, NOON, 0, (), True)
+        return self.tallies.summary(batch, "portable", "00", self.stopped)
+
+    def page(self, width: int = 100, **console: object) -> str:
+        out = io.StringIO()
+        shown = Console(file=out, width=width, highlight=False, **console)  # type: ignore[arg-type]
+        for part in self.findings.parts(self.summary):
+            shown.print(part)
+        return out.getvalue()
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+def test_one_glance_tells_of_the_leak(story: Story) -> None:
+    story.feed(Outcome.ALLOWED, partner="ageverify", purpose="age_verification")
+    for n in range(1234):
+        story.feed(recipient=f"s{n % 17}.example", token=f"t{n % 212}", time_ns=NOON + n * SECOND)
+    story.counts = {"requests": 1300, "blind.gap": 3, "opaque_streams.tls": 58}
+    page = story.page()
+    assert " ".join(page.split()).startswith(
+        "LEAKING 1,234 of 1,300 requests carried a subscriber number to 17 recipients against the agreements, from "
+        "2012-01-10 12:00:00 to 2012-01-10 12:20:33 UTC: 212 subscribers."
+    )
+    assert "and 5 more" in page  # of 17 recipients
+    assert "access  3g 1,234   wap 0   wifi 0" in page
+    assert "brand   o2 1,234   giggle 0" in page
+    assert "1  ageverify, age_verification" in page
+    assert "3  holes in HTTP connections" in page
+    assert "58  half-streams of TLS" in page
+    assert "--format jsonl" in page
+
+
+def test_the_worst_stands_first(story: Story) -> None:
+    story.feed(recipient="once.example")
+    for _ in range(3):
+        story.feed(recipient="thrice.example")
+    page = story.page()
+    assert page.index("thrice.example") < page.index("once.example")
+
+
+def test_a_clean_capture_says_so_and_what_was_not_seen(story: Story) -> None:
+    story.feed(Outcome.ALLOWED, partner="ageverify", purpose="age_verification")
+    story.counts = {"requests": 5, "frames": 9}
+    page = story.page()
+    assert "NO VIOLATION  1 subscriber number seen in 5 requests of 9 frames, each allowed" in page
+    assert "0  blind spots" in page
+
+
+def test_a_stopped_replay_says_what_is_missing(story: Story) -> None:
+    story.stopped = True
+    story.counts = {"shed.hold": 2}
+    page = story.page()
+    assert "after the replay was stopped" in page
+    assert "2  times the bound `hold` was reached" in page
+
+
+def test_only_what_every_sighting_shows_is_not_ambiguous(story: Story) -> None:
+    story.feed(certainty=Certainty.AMBIGUOUS)
+    assert "(ambiguous)" in story.page()
+    story.feed()
+    assert "(ambiguous)" not in story.page()
+
+
+def test_hostile_names_neither_colour_nor_move_nor_show_a_number(story: Story) -> None:
+    story.feed(recipient="\x1b[31m[red]447700900123\r\u202e.example", field=b"\x9b2J[/]447700900124")
+    page = story.page(width=200)
+    assert page.replace("\n", "").isprintable()
+    assert "[red]" in page  # as text, no markup
+    assert "4477009001" not in page
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_no_line_is_wider_than_the_terminal(story: Story, width: int) -> None:
+    story.feed(recipient="a-very-long-name-of-a-shop-that-sells-many-things.and.a.subdomain.of.it.shop.example" * 3)
+    story.feed(Outcome.ROAMING_FORBIDDEN, field=b"x-operator-very-long-name-of-a-header-field")
+    story.counts = dict.fromkeys((f"blind.{reason}" for reason in counts.BLIND), 123_456_789)
+    assert max(map(len, story.page(width).splitlines())) <= width
+
+
+def test_colours_only_on_a_terminal(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    story.feed()
+    assert "\x1b[" not in story.page()
+    assert "\x1b[" in story.page(force_terminal=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[31m" not in story.page(force_terminal=True)
+
+
+def test_recipients_beyond_the_bound_share_a_row(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "MOST_GROUPS", 3)
+    for n in range(10):
+        story.feed(recipient=f"{n}.example")
+    assert len(story.findings.groups) == 4
+    assert story.findings.groups[terminal.MANY, Outcome.UNKNOWN_RECIPIENT, ""].sightings == 7
+
+
+def test_every_blind_spot_has_plain_words() -> None:
+    assert set(terminal.BLIND_WORDS) == set(counts.BLIND)
+
+
+def test_the_headline_is_text_and_no_markup(story: Story) -> None:
+    assert isinstance(terminal.headline(story.summary), Text)
