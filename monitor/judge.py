@@ -28,6 +28,7 @@ from monitor.records import Form, Identifier, Number, Outcome, Place, Sighting, 
 
 K = TypeVar("K")
 V = TypeVar("V")
+Token = Callable[[Number, Identifier], str]
 NONE = "none"  # partner and purpose where no grant is near
 REMEMBERED = 16_384  # entries of each memory; a full one starts again
 FROM_GATEWAY = (Place.HEADER, Place.TRAILER)
@@ -121,9 +122,9 @@ class _Judged(NamedTuple):
 
 
 class Judge:
-    """`token` gives the keyed pseudonym of a number, by which an opt-out list may name its subscriber."""
+    """`token` is Redactor.token: the keyed pseudonym by which an opt-out list may name a subscriber."""
 
-    def __init__(self, book: RuleBook, token: Callable[[Number], str]) -> None:
+    def __init__(self, book: RuleBook, token: Token) -> None:
         self._book = book
         self._token = token
         self._tunnels = frozenset(map(str, book.network.tunnels_before_gateway))
@@ -181,7 +182,7 @@ class Judge:
         head = sighting.head
         path = path_of(head.target) if served.paths else b""
         reached = [below(paths, path) for paths in served.paths]  # paths are many, what they are below is not
-        opted_out = self._opted_out(sighting.number)
+        opted_out = self._opted_out(sighting.number, sighting.identifier)
         key = (
             names, head.flow.dst, *reached, sighting.field, sighting.form, sighting.identifier, client, brand, opted_out
         )  # fmt: skip
@@ -200,13 +201,13 @@ class Judge:
             form=sighting.form,
             client=client,
             brand=brand,
-            opted_out=self._opted_out(sighting.number),
+            opted_out=self._opted_out(sighting.number, sighting.identifier),
             time_ns=head.time_ns,
         )
 
-    def _opted_out(self, number: Number) -> bool:
+    def _opted_out(self, number: Number, identifier: Identifier) -> bool:
         listed = self._book.opted_out
-        return number.digits in listed or (self._lists_tokens and self._token(number) in listed)
+        return number.digits in listed or (self._lists_tokens and self._token(number, identifier) in listed)
 
 
 def possible(book: RuleBook) -> Iterator[tuple[str, str, Outcome]]:

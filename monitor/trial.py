@@ -6,18 +6,18 @@ edit from meaning something else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from monitor.agreements import Network, Partner, Remark, RuleBook
 from monitor.agreements.document import Document
 from monitor.agreements.models import Request
-from monitor.judge import Judge
+from monitor.judge import Judge, Token
 from monitor.records import Certainty, Flow, Identifier, Number, Outcome, RequestHead, Sighting
 
 NOWHERE = bytes(4)  # a client of whose address nothing is known
 
 
-def run_tests(book: RuleBook, token: Callable[[Number], str]) -> list[Remark]:
+def run_tests(book: RuleBook, token: Token) -> list[Remark]:
     """One remark for each test whose outcome is not the expected one, or whose request is not whole."""
     judge = Judge(book, token)
     files: list[tuple[Document, Network | Partner]] = [(book.document, book.network), *book.files]

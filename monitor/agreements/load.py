@@ -25,38 +25,20 @@ def load(folder: str | Path) -> RuleBook:
     """Reads and validates network.yaml, the partners' files beside it and the opt-out list."""
     folder = Path(folder)
     remarks: list[Remark] = []
-    octets = dict(_read(_rule_files(folder), remarks))
+    octets = dict(_read(_rule_files(folder, remarks), remarks))
     documents = {path.name: Document(str(path), read) for path, read in octets.items()}
-    if folder / NETWORK not in octets and not any(remark.file == str(folder / NETWORK) for remark in remarks):
-        remarks.append(
-            Remark(str(folder / NETWORK), None, "", "is missing; it describes the operator: copy the example's")
-        )
-    network = validated(Network, documents[NETWORK]) if NETWORK in documents else None
-    files = []
-    owners: dict[str, str] = {}
-    for name, document in documents.items():
-        if name == NETWORK:
-            continue
-        partner = validated(Partner, document, context=network)
-        if partner is None:
-            continue
-        owner = owners.setdefault(partner.partner, name)
-        if owner != name:
-            document.faults.append(
-                document.remark(
-                    ("partner",), f"{quoted(partner.partner)} is the partner of {owner} too; choose another"
-                )
-            )
-        files.append((document, partner))
+    described = documents.pop(NETWORK, None)
+    network = None if described is None else validated(Network, described)
+    files = list(_partners(documents, network))
     opted_out = None if network is None else _opted_out(folder, network, remarks)
-    for document in documents.values():
+    for document in filter(None, (described, *documents.values())):
         remarks += sorted(document.faults, key=lambda fault: fault.mark or (0, 0))
-    if remarks or network is None:
+    if described is None or network is None or remarks:
         raise RuleError("\n".join(map(str, remarks)))
-    return RuleBook((documents[NETWORK], network), files, opted_out, _sha256(octets))
+    return RuleBook((described, network), files, opted_out, _sha256(octets))
 
 
-def _rule_files(folder: Path) -> list[Path]:
+def _rule_files(folder: Path, remarks: list[Remark]) -> list[Path]:
     if not folder.is_dir():
         fault = "is a file; give the folder that it lies in" if folder.exists() else "no such folder"
         raise RuleError(f"{folder}: {fault}; the rules are a folder with {NETWORK} and a file for each partner")
@@ -64,6 +46,9 @@ def _rule_files(folder: Path) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise RuleError(f"{folder}: cannot be read: {error.strerror}; mend its permissions") from None
+    if folder / NETWORK not in entries:
+        missing = "is missing; it describes the operator: copy the example's"
+        remarks.append(Remark(str(folder / NETWORK), None, "", missing))
     return [path for path in entries if path.suffix in SUFFIXES and not path.name.startswith(".")]
 
 
@@ -72,9 +57,21 @@ def _read(paths: list[Path], remarks: list[Remark]) -> Iterator[tuple[Path, byte
         try:
             yield path, path.read_bytes()
         except OSError as error:
-            remarks.append(
-                Remark(str(path), None, "", f"cannot be read: {error.strerror}; mend its permissions or move it")
-            )
+            unreadable = f"cannot be read: {error.strerror}; mend its permissions or move it"
+            remarks.append(Remark(str(path), None, "", unreadable))
+
+
+def _partners(documents: dict[str, Document], network: Network | None) -> Iterator[tuple[Document, Partner]]:
+    owners: dict[str, str] = {}
+    for name, document in documents.items():
+        partner = validated(Partner, document, context=network)
+        if partner is None:
+            continue
+        owner = owners.setdefault(partner.partner, name)
+        if owner != name:
+            twice = f"{quoted(partner.partner)} is the partner of {owner} too; choose another"
+            document.faults.append(document.remark(("partner",), twice))
+        yield document, partner
 
 
 def _opted_out(folder: Path, network: Network, remarks: list[Remark]) -> frozenset[str] | None:
