@@ -104,7 +104,7 @@ class Network(Model):
         ranges = sorted((len(item.first), *item, name) for item, name in items if isinstance(item, v.NumberRange))
         owners: dict[Any, str] = {}
         clashes = [(owner, name) for item, name in items if (owner := owners.setdefault(item, name)) != name]
-        clashes += [(a[3], b[3]) for a, b in pairwise(ranges) if a[0] == b[0] and a[2] >= b[1] and a[3] != b[3]]
+        clashes += [(a[3], b[3]) for a, b in pairwise(ranges) if a[0] == b[0] and a[2] >= b[1]]
         if clashes:
             raise ValueError("`{}` and `{}` claim the same; leave it to one of them".format(*clashes[0]))
         return named

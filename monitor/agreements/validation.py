@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from monitor.agreements.document import Document, Path, quoted
+from monitor.agreements.values import ALIKE
 
 M = TypeVar("M", bound=BaseModel)
 KEY = "[key]"  # how pydantic marks that the key of a mapping is wrong, not its value
@@ -60,7 +61,8 @@ def _said(model: type[BaseModel], path: Path, fault: Any) -> str:
 
 def _near(model: type[BaseModel], path: Path) -> str | None:
     """The key that was meant by the unknown one at `path`."""
-    return next(iter(difflib.get_close_matches(str(path[-1]), _model_at(model, path[:-1]).model_fields, 1)), None)
+    known = _model_at(model, path[:-1]).model_fields
+    return next(iter(difflib.get_close_matches(str(path[-1]), known, 1, ALIKE)), None)
 
 
 def _model_at(model: type[BaseModel], path: Path) -> type[BaseModel]:
