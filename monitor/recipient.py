@@ -21,6 +21,7 @@ import idna
 from monitor.records import RequestHead
 
 LONGEST_NAME = 253  # RFC 1035 section 2.3.4, as text
+MOST_NAMES = 4  # of one request: two that differ already make it ambiguous
 LONGEST_REMEMBERED = 512  # bytes of one request's authority and Hosts
 _ABSOLUTE = re.compile(rb"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
@@ -54,7 +55,7 @@ def _recipient(authority: bytes | None, hosts: tuple[bytes, ...], dst: bytes) ->
     claims = tuple(dict.fromkeys(filter(None, map(host_name, hosts))))
     if authority and (name := host_name(authority)):
         return Recipient((name,), next((claim for claim in claims if claim != name), None))
-    return Recipient(claims or (str(ip_address(dst)),))
+    return Recipient(claims[:MOST_NAMES] or (str(ip_address(dst)),))
 
 
 _remembered = lru_cache(maxsize=8192)(_recipient)

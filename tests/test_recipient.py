@@ -28,6 +28,7 @@ def head(*hosts: bytes, target: bytes = b"/", method: bytes = b"GET", authority:
         (head(b"."), Recipient(("203.0.113.9",))),
         (head(b"a.example", b"A.example:80"), Recipient(("a.example",))),
         (head(b"a.example", b"b.example"), Recipient(("a.example", "b.example"))),
+        (head(b"a", b"b", b"c", b"d", b"e"), Recipient(("a", "b", "c", "d"))),
         (head(b"", b"b.example"), Recipient(("b.example",))),
         (head(b"a.example", target=b"http://b.example/x?u=http://c.example/"), Recipient(("b.example",), "a.example")),
         (head(b"b.example", target=b"HTTPS://B.example:443"), Recipient(("b.example",))),

@@ -8,9 +8,9 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from monitor.agreements.document import Document, Path, quoted
-from monitor.agreements.values import ALIKE
 
 M = TypeVar("M", bound=BaseModel)
+ALIKE = 0.75  # of difflib: `Name` is meant to be `name`, but `country` is not a misspelt `contract`
 KEY = "[key]"  # how pydantic marks that the key of a mapping is wrong, not its value
 
 

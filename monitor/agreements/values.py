@@ -24,14 +24,13 @@ from monitor.records import Form, Identifier, Number, Outcome, Place
 T = TypeVar("T")
 RESERVED = ("none", "unknown", "other")  # label values of the metrics that mean what they say
 ID = r"^(?=.*[a-z])[a-z0-9][a-z0-9_-]{0,63}$"  # not digits alone: a number must not become a label
-ALIKE = 0.75  # of difflib: `Name` is meant to be `name`, but `country` is not a misspelt `contract`
 SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 
 def unlike(word: str, choices: Iterable[str], what: str) -> ValueError:
     """`word` is none of `choices`: which one was meant, or which ones there are."""
     known = list(choices)
-    near = difflib.get_close_matches(word, known, 1, ALIKE)
+    near = difflib.get_close_matches(word, known, 1)
     remedy = f"did you mean {quoted(near[0])}?" if near else f"write one of {', '.join(known[:12])}"
     return ValueError(f"{quoted(word)} is no {what}; {remedy}")
 
