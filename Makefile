@@ -38,6 +38,7 @@ bench: ## packets a CPU second and the share of each stage -> bench/RESULTS.md
 docs: ## write docs/metrics.md and rules/schema.json again
 	@scripts/setup dev
 	@$(VENV)/python -m monitor.report.metrics > docs/metrics.md
+	@$(VENV)/python -m monitor.agreements.schema > rules/schema.json
 
 wheel: ## a wheel and a source archive in dist/
 	@scripts/setup dev
