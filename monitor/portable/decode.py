@@ -5,7 +5,8 @@ one named reason. No state: the same frame always has the same fate.
 
     frames + second_readings == segments + sum(skipped)
 
-Depth counts tunnel, tag and IP headers, a stack of MPLS labels as one, the extension headers of IPv6 as none.
+Depth counts tunnel, tag and IP headers, a stack of MPLS labels as one, IPv6 extension headers as none; and a datagram
+put together counts as one more, so fragments within fragments come to an end.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Decoder:
         """The same for what `defrag` put together."""
         packet = Packet(datagram.time_ns, datagram.data, datagram.missing)
         packet.src, packet.dst, packet.protocol = datagram.src, datagram.dst, datagram.protocol
-        packet.path, packet.depth, packet.oddities = datagram.path, datagram.depth, datagram.oddities
+        packet.path, packet.depth, packet.oddities = datagram.path, datagram.depth + 1, datagram.oddities
         return self._walk(packet, payload)
 
     def _walk(self, packet: Packet, step: Step) -> Segment | Fragment | None:
@@ -46,11 +47,11 @@ class Decoder:
                 step = step(packet) if packet.depth <= self._deepest else Skip.DEPTH
         except struct.error:
             step = Skip.TRUNCATED if packet.missing else Skip.MALFORMED
-        if isinstance(step, Skip):
+        if isinstance(step, Segment):
+            self._counts["segments"] += 1
+        elif isinstance(step, Skip):
             self._counts["skipped." + step] += 1
             if step in BLIND:
                 self._counts["blind." + step] += 1
             return None
-        if isinstance(step, Segment):
-            self._counts["segments"] += 1
         return step

@@ -6,7 +6,8 @@ first holds, in the other the one that came last. A datagram of which a byte was
 
 Of a datagram in the making there are its fragments as they came and the ranges that they cover. The bytes are put
 together once, when the ranges reach an end that a last fragment claimed; then everything under its key is forgotten,
-since the next fragment may belong to another datagram that was given the same number.
+since the next fragment may belong to another datagram that was given the same number. What a first fragment holds is
+not given away alone: no receiver takes it, and where only the capture lost the rest, it is a blind spot like any gap.
 
 The fragment that completes a datagram is not counted as skipped: what becomes of the datagram becomes of its frame. A
 second reading has no frame of its own and is counted apart, so the books of `decode` balance.
@@ -101,15 +102,24 @@ class Defragmenter:
         if not more:
             assembly.claimed = min(assembly.claimed, end)
         if assembly.whole:
-            self._forget(key)
-            self._remember(key, assembly)
-            return readings(tuple(assembly.fragments.values()), assembly.ranges[0][1])
+            return self._complete(key)
         assembly.size += OVERHEAD + len(octets)
         self._size += OVERHEAD + len(octets)
         while self._size > self._limits.fragments_bytes:
             self._counts["shed.defrag"] += 1
             self._give_up(next(iter(self._assemblies)))
         return ()
+
+    def _complete(self, key: Key) -> tuple[Datagram, ...]:
+        assembly = self._forget(key)
+        datagrams = readings(tuple(assembly.fragments.values()), assembly.ranges[0][1])
+        if assembly.ranges[-1][1] > max(len(datagram.data) + datagram.missing for datagram in datagrams):
+            self._counts["blind.fragments"] += 1  # bytes behind the end, which nobody will read
+        # a mirror that shows every packet twice leaves copies that never become whole, and hide nothing
+        self._echoes.update((hash((key, piece)), None) for piece in assembly.fragments)
+        while len(self._echoes) > ECHOES:
+            self._echoes.popitem(last=False)
+        return datagrams
 
     def _forget(self, key: Key) -> Assembly:
         assembly = self._assemblies.pop(key)
@@ -119,12 +129,6 @@ class Defragmenter:
     def _give_up(self, key: Key) -> None:
         if self._forget(key).fresh:
             self._counts["blind.fragments"] += 1
-
-    def _remember(self, key: Key, assembly: Assembly) -> None:
-        """A mirror that shows every packet twice leaves copies that never become whole, and hide nothing."""
-        self._echoes.update((hash((key, piece)), None) for piece in assembly.fragments)
-        while len(self._echoes) > ECHOES:
-            self._echoes.popitem(last=False)
 
 
 def cover(ranges: Ranges, start: int, end: int) -> None:

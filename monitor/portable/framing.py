@@ -15,9 +15,11 @@ from monitor.portable.internet import ip, ipv4, ipv6, looks_like_ip
 from monitor.portable.packet import Layer, Packet, Skip, Step
 
 PBB, MACSEC, NSH, JUMBO_LLC = 0x88E7, 0x88E5, 0x894F, 0x8870  # 802.1ah, 802.1AE, RFC 8300, long 802.3 frames
+VN_TAG, E_TAG = 0x8926, 0x893F  # Cisco's, and its heir in 802.1BR
 LONGEST_802_3 = 1500  # a larger number is an EtherType (802.3 section 3.2.6)
+SNAP, UNNUMBERED = 0xAA, 0x03  # 802.2: service access point and control of RFC 1042
 BOTTOM = 0x100  # RFC 3032 section 2.1: the last label of the stack
-HDLC_UNICAST, HDLC_BROADCAST = 0x0F, 0x8F  # Cisco HDLC
+ADDRESS_AND_CONTROL = 0xFF03  # RFC 1662 section 3.1
 PAYLOAD_OF_NFLOG = 9  # NFULA_PAYLOAD
 AF_INET, AF_INET6 = 2, (10, 23, 24, 28, 30)  # Linux, Windows, NetBSD and OpenBSD, FreeBSD, Darwin
 DATA_FRAME, QOS, TO_AND_FROM, PROTECTED, ORDER = 0x08, 0x80, 0x03, 0x40, 0x80  # 802.11 section 9.2.4.1
@@ -46,28 +48,34 @@ def by_type(kind: int) -> Step:
 
 
 def looks_like_ethernet(packet: Packet, at: int = 0) -> bool:
-    """For places where anything may stand: is there a type that is read, and IP behind a type that says so?"""
+    """For places where anything may stand: is there a type that is known, and behind it what it announces?"""
     (kind,) = _TYPE.unpack_from(packet.octets, at + 12)
     if kind in (types.ETH_TYPE_IP, types.ETH_TYPE_IP6):
         (first,) = _BYTE.unpack_from(packet.octets, at + 14)
         return bool(first >> 4 == (4 if kind == types.ETH_TYPE_IP else 6))
-    return kind in ETHERTYPES or kind in QUIET or kind <= LONGEST_802_3
+    if kind <= LONGEST_802_3:
+        return bool(_LLC.unpack_from(packet.octets, at + 14)[2] == UNNUMBERED)
+    return kind in ETHERTYPES or kind in QUIET
 
 
 def llc(packet: Packet) -> Step:
     """802.2 with SNAP (RFC 1042), also from a bridge (802.1H)."""
-    if _LLC.unpack_from(packet.octets) == (0xAA, 0xAA, 0x03):
+    if _LLC.unpack_from(packet.octets) == (SNAP, SNAP, UNNUMBERED):
         vendor, low, kind = _SNAP.unpack_from(packet.octets)
         packet.octets = packet.octets[8:]
         return ETHERTYPES.get(kind, Skip.NOT_IP) if (vendor, low) in ((0, 0), (0, 0xF8)) else Skip.NOT_IP
     return Skip.NOT_IP
 
 
-def vlan(packet: Packet) -> Step:
-    """One tag of 802.1Q or 802.1ad."""
-    (kind,) = _TYPE.unpack_from(packet.octets, 2)
-    packet.enter(4)
-    return by_type(kind)
+def tag(size: int) -> Layer:
+    """A tag that ends with the EtherType of what it stands before."""
+
+    def layer(packet: Packet) -> Step:
+        (kind,) = _TYPE.unpack_from(packet.octets, size - 2)
+        packet.enter(size)
+        return by_type(kind)
+
+    return layer
 
 
 def pbb(packet: Packet) -> Step:
@@ -106,13 +114,12 @@ def pppoe(packet: Packet) -> Step:
 
 def ppp(packet: Packet) -> Step:
     """RFC 1661, with or without address and control (RFC 1662), its protocol number one or two bytes long."""
-    at = 2 if packet.octets.startswith(b"\xff\x03") else 0
-    (protocol,) = _BYTE.unpack_from(packet.octets, at)
-    at += 1
-    if not protocol & 1:
-        (protocol,) = _TYPE.unpack_from(packet.octets, at - 1)
-        at += 1
-    packet.octets = packet.octets[at:]
+    at, (protocol,) = 0, _TYPE.unpack_from(packet.octets)
+    if protocol == ADDRESS_AND_CONTROL:
+        at, (protocol,) = 2, _TYPE.unpack_from(packet.octets, 2)
+    if protocol & 0x0100:  # section 2: the last byte of a protocol number is odd, all before it are even
+        at, protocol = at - 1, protocol >> 8
+    packet.octets = packet.octets[at + 2 :]
     if protocol & 0x8000:  # section 2: "network-layer control" and "link-layer control"
         return Skip.TUNNEL_CONTROL
     return PPP_PROTOCOLS.get(protocol, Skip.UNKNOWN_TUNNEL)
@@ -188,6 +195,7 @@ def wlan(packet: Packet) -> Step:
     return llc
 
 
+vlan = tag(4)  # 802.1Q, 802.1ad
 ETHERTYPES: dict[int, Layer | Skip] = {
     types.ETH_TYPE_IP: ipv4,
     types.ETH_TYPE_IP6: ipv6,
@@ -195,6 +203,8 @@ ETHERTYPES: dict[int, Layer | Skip] = {
     types.ETH_TYPE_8021AD: vlan,
     types.ETH_TYPE_QINQ1: vlan,
     types.ETH_TYPE_QINQ2: vlan,
+    VN_TAG: tag(6),
+    E_TAG: tag(8),
     types.ETH_TYPE_MPLS: mpls,
     types.ETH_TYPE_MPLS_MCAST: mpls,
     types.ETH_TYPE_PPPoE: pppoe,

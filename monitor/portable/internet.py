@@ -1,7 +1,8 @@
 """IPv4, IPv6 and TCP: the layers that nearly every frame has.
 
-Lenient where a receiver is strict: header checksums of IPv4 are not looked at, a total length of 0 is a packet that the
-network card was to cut (TSO), and one that is too long is a packet that was cut before it came here.
+Lenient where a receiver is strict: the version counts, not what the layer before announced; header checksums of IPv4
+are not looked at; a total length of 0 is a packet that the network card was to cut (TSO), and one that is too long is a
+packet that was cut before it came here.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ def ipv4(packet: Packet) -> Step:
     """RFC 791."""
     first, total, ident, fragment, protocol, packet.src, packet.dst = _IPV4.unpack_from(packet.octets)
     header = (first & 0x0F) << 2
-    if first >> 4 != 4 or header < 20 or 0 < total < header:
+    if first >> 4 != 4:
+        return ipv6 if first >> 4 == 6 else Skip.MALFORMED
+    if header < 20 or 0 < total < header:
         return Skip.MALFORMED
     packet.enter(header, total - header if total else None)
     packet.protocol = protocol
@@ -72,7 +75,7 @@ def ipv6(packet: Packet) -> Step:
     """RFC 8200. A payload length of 0 is that of a jumbogram (RFC 2675), or was left to the network card."""
     first, length, packet.protocol, packet.src, packet.dst = _IPV6.unpack_from(packet.octets)
     if first >> 4 != 6:
-        return Skip.MALFORMED
+        return ipv4 if first >> 4 == 4 else Skip.MALFORMED
     packet.enter(40, length or None)
     return payload(packet)
 

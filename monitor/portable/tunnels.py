@@ -22,7 +22,7 @@ IP_PROTO_ETHERNET, IP_PROTO_MPLS = 143, 137  # RFC 8986, RFC 4023
 GRE_VERSION, PPTP = 0x0007, 1
 G_PDU = 0xFF  # 3GPP TS 29.281 section 6.1
 SIGNALS = frozenset((1, 2, 26, 31, 253, 254))  # echo, error indication, supported headers, tunnel status, end marker
-L2TP_VERSION, L2TP_CONTROL, L2TP_LENGTH, L2TP_SEQUENCE, L2TP_OFFSET = 0x000F, 0x8000, 0x4000, 0x0800, 0x0200
+L2TP_CONTROL, L2TP_LENGTH, L2TP_SEQUENCE, L2TP_OFFSET, L2TP_VERSION = 0x8000, 0x4000, 0x0800, 0x0200, 0x000F
 
 _BYTE = Struct("!B")
 _SHORT = Struct("!H")
@@ -233,8 +233,15 @@ GRE_PROTOCOLS: dict[int, Layer | Skip] = {
     OSI: Skip.NOT_IP,
     types.ETH_TYPE_ARP: Skip.NOT_IP,
 }
-PORTS_TO: dict[int, Layer] = {4789: vxlan, 8472: vxlan, 4790: vxlan_gpe, 6081: geneve, 6635: mpls}  # destination
-PORTS: dict[int, Layer] = {2152: gtpu, 1701: l2tp, 3544: teredo, 4500: nat_traversal}  # either end
+PORTS_TO: dict[int, Layer] = {  # the destination; the source is drawn by lot
+    4754: gre,  # RFC 8086
+    4789: vxlan,
+    4790: vxlan_gpe,
+    6081: geneve,
+    6635: mpls,  # RFC 7510
+    8472: vxlan,  # Linux, from before there was a number
+}
+PORTS: dict[int, Layer] = {1701: l2tp, 2152: gtpu, 3544: teredo, 4500: nat_traversal}  # either end
 INSIDE_IP: dict[int, Layer | Skip] = {
     protocols.IP_PROTO_IPIP: ipv4,
     protocols.IP_PROTO_IP6: ipv6,
