@@ -21,6 +21,10 @@ class Engine(Protocol):
         """Suspect heads and cumulative counts; may be empty; returns within `timeout` seconds."""
         ...
 
+    def watch_for(self, watch: Watch) -> None:
+        """Lets through by this from the next poll on: the rules were read again."""
+        ...
+
     def close(self) -> None:
         """Give the source back; a closed engine must not be polled."""
         ...

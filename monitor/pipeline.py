@@ -61,12 +61,16 @@ class Pipeline:
         self._live = isinstance(source, Interface)
         self.tallies = Tallies((), frozenset())
         self._sinks: tuple[Sink, ...] = (self.tallies, *sinks)
-        self.adopt(book)
+        self._judge_by(book)
         self.engine = open_engine(source, self._identify.watch(), prefer=prefer)
         self._last: Batch | None = None
 
     def adopt(self, book: RuleBook) -> None:
-        """Judges by this rule book from the next request on."""
+        """Judges by this rule book from the next batch on."""
+        self._judge_by(book)
+        self.engine.watch_for(self._identify.watch())
+
+    def _judge_by(self, book: RuleBook) -> None:
         identify, judge = Identify(book.plan), Judge(book, self._redactor.token)
         self.tallies.expect(
             series(book), frozenset(name.decode("latin-1") for name in book.plan.fields.union(CATALOGUE))

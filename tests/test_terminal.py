@@ -57,7 +57,7 @@ def test_one_glance_tells_of_the_leak(story: Story) -> None:
         "LEAKING 1,234 of 1,300 requests carried a subscriber number to 17 recipients against the agreements, from "
         "2012-01-10 12:00:00 to 2012-01-10 12:20:33 UTC: 212 subscribers."
     )
-    assert "and 5 more" in page  # of 17 recipients
+    assert "and 5 more recipients and fields" in page  # of 17 recipients
     assert "access  3g 1,234   wap 0   wifi 0" in page
     assert "brand   o2 1,234   giggle 0" in page
     assert "1  ageverify, age_verification" in page

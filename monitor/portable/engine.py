@@ -49,6 +49,9 @@ class PortableEngine:
             bytes_total=self._source.bytes_total,
         )
 
+    def watch_for(self, watch: Watch) -> None:
+        self._sieve = Sieve(watch, self._counts)
+
     def close(self) -> None:
         self._source.close()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -42,19 +42,23 @@ BLIND_WORDS = {
 
 
 @dataclass(slots=True)
-class Group:
-    """Equal violations: one recipient, outcome and field."""
+class Leak:
+    """Violations of one recipient, outcome and field."""
 
     first_ns: int
     sightings: int = 0
     ambiguous: int = 0
+
+    @property
+    def doubt(self) -> str:
+        return " (ambiguous)" if self.ambiguous == self.sightings else ""
 
 
 class Findings:
     """A sink that keeps what the table at the end shows; `accesses` and `brands` are those of network.yaml."""
 
     def __init__(self, accesses: Sequence[str], brands: Sequence[str]) -> None:
-        self.groups: dict[tuple[str, Outcome, str], Group] = {}
+        self.groups: dict[tuple[str, Outcome, str], Leak] = {}
         self.allowed: dict[tuple[str, str], int] = {}
         self.accesses = dict.fromkeys(accesses, 0)
         self.brands = dict.fromkeys(brands, 0)
@@ -68,7 +72,7 @@ class Findings:
         if key not in self.groups and len(self.groups) >= MOST_GROUPS:
             key = (MANY, outcome, "")
         time_ns = sighting.head.time_ns
-        group = self.groups.setdefault(key, Group(time_ns))
+        group = self.groups.setdefault(key, Leak(time_ns))
         group.first_ns = min(group.first_ns, time_ns)
         group.sightings += 1
         group.ambiguous += sighting.certainty is Certainty.AMBIGUOUS
@@ -88,7 +92,7 @@ class Findings:
         if self.groups:
             yield from section("What leaked, and to whom", self._groups())
             hit = [("access", amounts(self.accesses)), ("brand", amounts(self.brands))]
-            yield from section("Who was hit", pairs(hit))
+            yield from section("Who was hit, by violations", pairs(hit))
         if self.allowed:
             ranked = sorted(self.allowed.items(), key=lambda row: -row[1])
             rows = [(f"{seen:,}", f"{partner}, {purpose}") for (partner, purpose), seen in ranked]
@@ -97,26 +101,28 @@ class Findings:
         yield from section("Next", pairs(advice(summary)))
 
     def _groups(self) -> RenderableType:
+        """Each outcome with its total, and below it those of the largest groups that are of it."""
         ranked = sorted(self.groups.items(), key=lambda row: (-row[1].sightings, row[1].first_ns))
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        table.add_column("recipient", overflow="fold", ratio=3)
-        table.add_column("outcome", overflow="fold")
-        table.add_column("field", overflow="fold", ratio=2)
+        shown, more = ranked[:ROWS_SHOWN], len(ranked) - ROWS_SHOWN
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("seen", justify="right")
+        table.add_column("recipient", overflow="fold")
+        table.add_column("field", overflow="fold")
         table.add_column("since (UTC)", no_wrap=True)
-        for (recipient, outcome, field), group in ranked[:ROWS_SHOWN]:
-            sure = "" if group.ambiguous < group.sightings else " (ambiguous)"
+        for outcome in dict.fromkeys(key[1] for key, _ in ranked):
+            of_it = {key: group for key, group in ranked if key[1] is outcome}
             table.add_row(
-                Text(recipient),
-                Text(outcome + sure, style="red" if not sure else "yellow"),
-                Text(field),
-                f"{group.sightings:,}",
-                clock(rfc3339(group.first_ns)),
+                f"{sum(group.sightings for group in of_it.values()):,}",
+                outcome,
+                plural(len({key[0] for key in of_it}), "recipient"),
+                clock(rfc3339(min(group.first_ns for group in of_it.values()))),
+                style="bold red",
             )
-        more = len(ranked) - ROWS_SHOWN
-        if more > 0:
-            table.add_row(Text(f"and {more:,} more; --format jsonl prints each sighting", style="dim"))
-        return table
+            for (recipient, _, field), group in shown:
+                if (recipient, outcome, field) in of_it:
+                    since = clock(rfc3339(group.first_ns))
+                    table.add_row(f"{group.sightings:,}", Text(f"  {recipient}"), Text(field + group.doubt), since)
+        return Group(table, f"and {more:,} more recipients and fields") if more > 0 else table
 
 
 def headline(summary: Summary) -> Text:

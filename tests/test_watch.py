@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from monitor import counts, pipeline
+from monitor.commands.watch import News, watch
+from monitor.errors import ConfigError, RuleError
+from monitor.records import Batch, Flow, Outcome, RequestHead, Watch
+from tests.leaks import RULES
+from tests.verdicts import verdict
+
+FLOW = Flow(bytes([100, 64, 1, 2]), 40001, bytes([203, 0, 113, 9]), 80)
+HEAD = RequestHead(
+    10**18, FLOW, b"GET", b"/", b"HTTP/1.1", ((b"host", b"447700800123.example"), (b"x-msisdn", b"447700900123"))
+)
+
+
+class Port:
+    """An engine on a port: each poll does the next thing and gives one leaking head."""
+
+    name = "portable"
+
+    def __init__(self, *steps: Callable[[], object]) -> None:
+        self.steps = [*steps, lambda: os.kill(os.getpid(), signal.SIGTERM)]
+        self.heads = 0
+
+    def poll(self, timeout: float) -> Batch:
+        self.steps.pop(0)()
+        self.heads += 1
+        return Batch([HEAD], counts.zeros() | {"frames": self.heads}, 0, 0, (), False)
+
+    def watch_for(self, watch: Watch) -> None:
+        self.watched = watch
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    for file in RULES.iterdir():
+        (folder / file.name).write_text(file.read_text())
+    return folder
+
+
+@pytest.fixture
+def address() -> tuple[str, int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()
+
+
+def scrape(address: tuple[str, int]) -> str:
+    return str(urllib.request.urlopen(f"http://{address[0]}:{address[1]}/metrics", timeout=5).read().decode())
+
+
+def run(monkeypatch: pytest.MonkeyPatch, rules: Path, address: tuple[str, int], *steps: Callable[[], object]) -> int:
+    monkeypatch.setattr(pipeline, "open_engine", lambda *_, **__: Port(*steps))
+    return watch("lo", rules, address, "auto", None)
+
+
+def test_a_leak_shows_in_metrics_and_once_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, rules: Path, address: tuple[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[str] = []
+    assert run(monkeypatch, rules, address, lambda: None, lambda: seen.append(scrape(address))) == 0
+    line = 'verdicts_total{certainty="confirmed",outcome="unknown_recipient",partner="none",purpose="none"} 1.0'
+    assert line in seen[0]
+    assert "msisdn_monitor_capture_up 1.0" in seen[0]
+    log = capsys.readouterr().err
+    assert log.count("VIOLATION unknown_recipient: plain msisdn in header x-msisdn to ") == 1
+    assert "to 44770*****23.example" in log
+    assert "123.example" not in log
+    assert "watching lo: engine portable" in log
+    assert "stopped; 3 frames (0 dropped by the kernel)" in log
+
+
+def test_sighup_reads_the_rules_again(
+    monkeypatch: pytest.MonkeyPatch, rules: Path, address: tuple[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[str] = []
+
+    def change() -> None:
+        partner = rules / "portal.yaml"
+        partner.write_text(partner.read_text().replace("partner: portal", "partner: gateway"))
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    assert run(monkeypatch, rules, address, change, lambda: seen.append(scrape(address))) == 0
+    assert 'partner="gateway"' in seen[0]
+    assert "config_last_reload_successful 1.0" in seen[0]
+    assert "reloaded (sha256 " in capsys.readouterr().err
+
+
+def test_rules_that_are_wrong_change_nothing_but_a_metric(
+    monkeypatch: pytest.MonkeyPatch, rules: Path, address: tuple[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[str] = []
+
+    def spoil() -> None:
+        seen.append(scrape(address))
+        (rules / "portal.yaml").write_text("partner: [")
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    assert run(monkeypatch, rules, address, spoil, lambda: seen.append(scrape(address))) == 0
+    before, after = seen
+    info = [line for line in before.splitlines() if line.startswith("msisdn_monitor_rules_info{")]
+    assert info == [line for line in after.splitlines() if line.startswith("msisdn_monitor_rules_info{")]
+    assert "config_last_reload_successful 0.0" in after
+    assert "ERROR the rules were not reloaded" in (log := capsys.readouterr().err)
+    assert re.search(r"ERROR \S+portal\.yaml:\d+:\d+: ", log)
+
+
+def test_wrong_rules_at_the_start_are_an_error(rules: Path, address: tuple[str, int]) -> None:
+    (rules / "portal.yaml").write_text("partner: [")
+    with pytest.raises(RuleError, match="portal"):
+        watch("lo", rules, address, "auto", None)
+
+
+def test_a_port_in_use_is_an_error(monkeypatch: pytest.MonkeyPatch, rules: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(ConfigError, match="cannot listen"):
+        run(monkeypatch, rules, server.getsockname())
+
+
+def test_signals_are_as_before_when_it_is_over(
+    monkeypatch: pytest.MonkeyPatch, rules: Path, address: tuple[str, int]
+) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    run(monkeypatch, rules, address)
+    assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+
+
+def test_each_kind_of_violation_is_news_once(capsys: pytest.CaptureFixture[str]) -> None:
+    news = News()
+    for number in range(10):
+        news.feed(verdict(recipient=f"{number}.example", field=b"x-%d" % number), "t")
+    news.feed(verdict(Outcome.ALLOWED), "t")
+    news.feed(verdict(Outcome.EXPIRED, partner="ageverify", purpose="age_verification"), "t")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert "partner ageverify, purpose age_verification" in lines[1]
+
+
+def test_a_hostile_host_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    News().feed(verdict(recipient="a\n2012-01-10 INFO all is well\x1b[2J"), "t")
+    log = capsys.readouterr().err
+    assert log.count("\n") == 1
+    assert "\x1b" not in log
