@@ -29,7 +29,7 @@ SHORTEST_RUN = 7  # digits of the shortest national number
 
 _DIGIT = r"(?:[0-9]|%(?:25)*3[0-9])"
 # between digits of one number, as identify draws it, percent-encoded or not
-_GAP = r"(?:[\x00-\x20()+\-./\x7f-\U0010ffff]|%(?:25)*(?:0[0-9A-Fa-f]|2[089BDEFbdef]|[89A-Fa-f][0-9A-Fa-f]))"
+_GAP = r"(?:[\x00-\x20()+\-./\x7f-\U0010ffff]|%(?:25)*(?:[01][0-9A-Fa-f]|2[089BDEFbdef]|[89A-Fa-f][0-9A-Fa-f]))"
 _RUN = re.compile(rf"{_DIGIT}(?:{_GAP}{{0,4}}{_DIGIT}){{{SHORTEST_RUN - 1},}}+")
 _GAP_OR_DIGIT = re.compile(rf"({_GAP})|{_DIGIT}")
 
@@ -66,7 +66,7 @@ def mask_text(text: AnyStr) -> AnyStr:
 
 def load_key(path: str | Path) -> bytes:
     """The key in a file that nobody else may read, without white space around it. Raises ConfigError."""
-    remedy = f"make one with `(umask 077; openssl rand -hex {KEY_OCTETS} > {path})`"
+    remedy = f"make one with `(umask 077; python3 -c 'import secrets; print(secrets.token_hex())' > {path})`"
     try:
         with Path(path).open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)

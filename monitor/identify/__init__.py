@@ -23,8 +23,8 @@ class Identify:
     def __init__(self, plan: NumberPlan) -> None:
         own = OwnNumbers(plan)
         self._readers = [(form, reader(own)) for form, reader in READERS.items()]
-        self._carries = dict.fromkeys(MSISDN_FIELDS | plan.fields, Identifier.MSISDN)
-        self._carries |= dict.fromkeys(IMSI_FIELDS, Identifier.IMSI)
+        self._carries = dict.fromkeys(MSISDN_FIELDS, Identifier.MSISDN) | dict.fromkeys(IMSI_FIELDS, Identifier.IMSI)
+        self._carries |= {field: hint(field) or Identifier.MSISDN for field in plan.fields}
         self._handset_fields = CLIENT_FIELDS - plan.fields
         names = SUBSCRIBER_FIELDS | plan.fields
         self._watch = Watch(names | {b"http-" + name for name in names}, stems=tuple(STEMS), digits=own.fewest_digits)
@@ -43,7 +43,9 @@ class Identify:
         if not head.readings:
             return list(seen.values())
         views = [seen, *map(self._read, head.readings)]
-        sightings = {key: sighting for view in reversed(views) for key, sighting in view.items()}
+        sightings: dict[_Key, Sighting] = {}
+        for view in views:
+            sightings |= {key: view[key] for key in view.keys() - sightings.keys()}
         return [
             sighting if all(key in view for view in views) else sighting._replace(certainty=Certainty.AMBIGUOUS)
             for key, sighting in sightings.items()
@@ -53,11 +55,9 @@ class Identify:
         """One reading of the head."""
         seen: dict[_Key, Sighting] = {}
         for place, name, octets in texts(head):
-            known = self._carries.get(name) if place in _FIELDS else None
-            if known is None:
-                text = decoded(octets) if b"%" in octets else octets
-                if not self._suspect(text):
-                    continue
+            known = self._carries.get(name)
+            if known is None and not self._suspect(decoded(octets)):
+                continue
             for field, text in parts(place, name, octets):
                 for form, found, own in self._found(place, field, text, known):
                     key = (found.identifier, found.digits, place, field)

@@ -44,7 +44,7 @@ class Found(NamedTuple):
 
 class Reader(Protocol):
     def suspect(self, text: bytes) -> bool:
-        """Whether `read` could find anything in a text that has this one in it; never False by mistake."""
+        """Whether `read` could find anything in this text or a part of it; never False by mistake."""
         ...
 
     def read(self, text: bytes, field_hint: Identifier | None) -> Iterator[Found]:
@@ -83,7 +83,8 @@ def foreign(text: bytes, identifier: Identifier) -> Found | None:
         if match and not is_dummy(digits := match[1].decode()):
             if identifier is Identifier.MSISDN:
                 return Found(identifier, digits, Spelling.E164)
-            if len(digits) == 15 and digits[0] in "234567":  # the MCCs of countries (E.212 annex A)
+            # 2 to 7 begin the MCCs of countries (E.212 annex A)
+            if identifier is Identifier.IMSI and len(digits) == 15 and digits[0] in "234567":
                 return Found(identifier, digits, Spelling.DIGITS)
     return None
 

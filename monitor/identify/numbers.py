@@ -15,7 +15,7 @@ from monitor.records import Identifier, NumberPlan
 
 # what people and programs put between the digits of one number: spaces, hyphens, dots, brackets, slashes, the `+` of a
 # form-encoded space, control octets, and the no-break spaces and dashes of UTF-8
-GAPS = bytes({*range(0x21), *b"()+-./", *range(0x80, 0x100)})
+GAPS = bytes({*range(0x21), *b"()+-./", *range(0x80, 0x100)}.difference(b"\n"))
 GAP = b"[" + re.escape(GAPS) + b"]{0,4}"
 
 Pattern = re.Pattern[bytes]
@@ -31,7 +31,8 @@ class OwnNumbers:
     A pattern matches before the first digit of a group of digits, consumes nothing (a number may overlap what only
     looked like one) and ends where no digit follows. `written` is the whole spelling, `digits` the part that counts.
     Other groups say how it was spelt: `access` (00), `zeros` (padding), `clock` (Unix time behind it), `trunk`
-    (national, with its prefix), `weak` (so few marks of a number that its field must hint at it).
+    (national, with its prefix), `gap` (what sets off the country code or prefix), `weak` (so few marks of a number
+    that its field must hint at it).
     """
 
     def __init__(self, plan: NumberPlan) -> None:
@@ -46,7 +47,7 @@ class OwnNumbers:
         self._row = re.compile(rb"[0-9](?:%b[0-9]){%d,}+" % (GAP, self.fewest_digits - 1))
 
     def may_be_in(self, text: bytes) -> bool:
-        """Whether `rows` could find anything in a text that has this one in it; a tenth of the cost of looking."""
+        """Whether `rows` could find anything in this text or a part of it; a tenth of the cost of looking."""
         return self._zeros in text.translate(_ZERO_FOR_DIGIT, GAPS)
 
     def rows(self, text: bytes) -> list[tuple[int, int]]:
@@ -61,7 +62,8 @@ class OwnNumbers:
                 digits = self._country + digits
                 return digits if self._has_msisdn(digits) else None
             case Identifier.IMSI:
-                return digits  # its pattern has the prefix
+                # its pattern has the prefix; TS 23.003 section 19.3.2 allows one more digit in front in a NAI only
+                return digits if not match["root"] or match.string.startswith(b"@", match.end("written")) else None
             case Identifier.IMEI:
                 return digits if _is_imei(digits) else None
 
@@ -114,19 +116,20 @@ def _msisdn(plan: NumberPlan, length: int) -> list[Pattern]:
     prefix = "".join(digit for digit, _ in same)[len(plan.country) :]
     digits = rb"(?P<digits>%b)" % _spelt(prefix, length - len(plan.country) - len(prefix))
     access, trunk = plan.international_prefix.encode() or b"(?!)", plan.trunk_prefix.encode() or b"(?!)"
-    lead = rb"(?:(?P<access>%b)%b|(?P<zeros>0{1,8}))?%b%b" % (access, GAP, _spelt(plan.country), GAP)
-    lead += rb"(?:\(%b\)%b)?" % (trunk, GAP)  # +44 (0)7700 900123
+    lead = rb"(?:(?P<access>%b)%b|(?P<zeros>0{1,8}))?%b" % (access, GAP, _spelt(plan.country))
+    lead += rb"(?P<gap>%b(?:\(%b\)%b)?)" % (GAP, trunk, GAP)  # +44 (0)7700 900123
+    # a zero in front marks a national number by itself, a 1 or 8 does not
+    set_off = GAP if plan.trunk_prefix.startswith("0") else rb"(?P<gap>%b)" % GAP
     return [
         _pattern(rb"%b%b(?P<clock>%b)?" % (lead, digits, _UNIX_TIME)),
-        _pattern(rb"(?P<trunk>%b)%b%b" % (trunk, GAP, digits)),
+        _pattern(rb"(?P<trunk>%b)%b%b" % (trunk, set_off, digits)),
         _pattern(rb"(?P<weak>)%b" % digits),
     ]
 
 
 def _imsi(prefix: str) -> Pattern:
-    """In a NAI a digit that says which authentication is wanted may precede it (TS 23.003 section 19.3.2)."""
     code = b"%b%b%b" % (prefix[:3].encode(), GAP, prefix[3:].encode())
-    return _pattern(rb"(?:[0-8](?=[0-9]{15}@))?(?P<digits>%b%b[0-9]{%d})" % (code, GAP, 15 - len(prefix)))
+    return _pattern(rb"(?P<root>[0-8])?(?P<digits>%b%b[0-9]{%d})" % (code, GAP, 15 - len(prefix)))
 
 
 # 2 + 6 + 6 digits and a check digit, or two digits of the software version (TS 23.003 section 6.2)

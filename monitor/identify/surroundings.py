@@ -4,9 +4,10 @@ Own ranges decide what is a number; these rules keep the digits of other things 
 
   any spelling    no letter touches it: digits inside a hex, base64 or product token are no number, unless the word in
                   front names it (`msisdn447700900123`); it is not the last group of a GUID, nor an IPv4 address
-  without gaps    it is not the fraction of a decimal (`51.447700900123`)
-  with gaps       the row of digit groups does not go on with the same punctuation (card numbers, versions), and does
-                  not begin like a date
+  without gaps    it is not the fraction of a decimal (`51.447700900123`), nor a date and time (201201101230)
+  with gaps       the country code or the trunk prefix is set off as people do, which two numbers side by side are not
+                  (`448416-463668`); the row of digit groups does not go on with the same punctuation (card numbers,
+                  versions); there is no date in it
   weak            a hint announces it (ten digits are also a clock, fifteen an order), and it is a row of its own
 
 `+`, a scheme or a hint lifts the second and the third. No rule looks further than LOOK_BACK octets.
@@ -22,10 +23,8 @@ from monitor.identify.numbers import GAP
 from monitor.records import Identifier
 
 LOOK_BACK = 40  # octets before a number in which its key may stand
-MOST_GROUPS = 8  # of digits in one number: 00 33 (0)6 12 34 56 78 has them
 
 _LEAD = re.compile(rb"(?:(?:tel|sips?):[+ (]{0,3}|\+[ (]{0,2})\Z", re.IGNORECASE)
-_GROUPS = re.compile(rb"[0-9]+")
 _KEY = re.compile(rb"([A-Za-z][A-Za-z0-9_.-]*)[^A-Za-z0-9]{0,6}\Z")
 _WORD = re.compile(rb"[A-Za-z]+\Z")
 _ESCAPE = re.compile(rb"\\(?:[bfnrt]|u002b)\Z", re.IGNORECASE)  # RFC 8259 section 7; some libraries escape `+` so
@@ -33,9 +32,12 @@ _GUID = re.compile(rb"[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-\Z")  # the groups before th
 _INTEGER_PART = re.compile(rb"(?<![0-9A-Za-z.])[0-9]+\.\Z")
 _GROUP_BEFORE = re.compile(rb"[0-9](%b)\Z" % GAP)
 _GROUP_AFTER = re.compile(rb"(%b)[0-9]" % GAP)
-_DATE = re.compile(
-    rb"(?:(?:19|20)[0-9]{2}([-./ ])[01][0-9]\1[0-3][0-9]|[0-3][0-9]([-./ ])[01][0-9]\2(?:19|20)[0-9]{2})\b"
-)
+_LONE_DIGIT = re.compile(rb"[^0-9(][0-9](?![0-9])")
+_LONE_ZERO = re.compile(rb"0[^0-9)]")
+_PRODUCT = re.compile(rb"[A-Za-z]/\Z")  # of a version (RFC 9110 section 10.1.5)
+_DAY = rb"(?:0[1-9]|[12][0-9]|3[01])", rb"(?:0[1-9]|1[0-2])", rb"(?:19|20)[0-9]{2}"
+_DATE = re.compile(rb"\b(?:%b([-./ ])%b\1%b|%b([-./ ])%b\2%b)\b" % (*_DAY, *reversed(_DAY)))
+_DATE_AND_TIME = re.compile(rb"%b%b%b(?:[01][0-9]|2[0-3])[0-5][0-9]" % (*reversed(_DAY),))
 
 
 def stands_alone(match: re.Match[bytes], field_hint: Identifier | None, identifier: Identifier) -> bool:
@@ -45,13 +47,13 @@ def stands_alone(match: re.Match[bytes], field_hint: Identifier | None, identifi
         return False
     written = match["written"]
     gaps = written.translate(None, b"0123456789")
-    if gaps and (_is_ipv4(written) or len(_GROUPS.findall(written)) > MOST_GROUPS):
+    if gaps and _is_ipv4(written):
         return False
     if not gaps and _GUID.search(text, max(0, start - 10), start):
         return False
     if "weak" in match.re.groupindex:
         return not (lead(match).endswith(b"+") or _row_before(text, start)) and hinted(match, field_hint, identifier)
-    doubtful = _goes_on(text, start, end, gaps) or _DATE.match(written) if gaps else _is_fraction(text, start, end)
+    doubtful = _is_several(match, gaps) if gaps else _is_fraction(text, start, end) or _DATE_AND_TIME.fullmatch(written)
     return not doubtful or lead(match) != b"" or hinted(match, field_hint, identifier)
 
 
@@ -83,11 +85,19 @@ def _row_before(text: bytes, start: int) -> re.Match[bytes] | None:
     return _GROUP_BEFORE.search(text, max(0, start - 5), start)
 
 
-def _goes_on(text: bytes, start: int, end: int, gaps: bytes) -> bool:
-    """Whether more groups of digits follow or precede, set off as those of the number are."""
-    before, after = _row_before(text, start), _GROUP_AFTER.match(text, end)
+def _is_several(match: re.Match[bytes], gaps: bytes) -> bool:
+    """Whether the groups of digits are rather several numbers, a part of a longer row, or a date."""
+    text, written = match.string, match["written"]
+    before, after = _row_before(text, match.start()), _GROUP_AFTER.match(text, match.end("written"))
     around = (before[1] if before else b"") + (after[1] if after else b"")
-    return not set(around).isdisjoint(gaps)
+    return (
+        match.groupdict().get("gap") == b""
+        or _LONE_ZERO.match(written) is not None
+        or len(_LONE_DIGIT.findall(written)) > 1
+        or not set(around).isdisjoint(gaps)
+        or _DATE.search(written) is not None
+        or (set(gaps) == set(b".") and _PRODUCT.search(text, max(0, match.start() - 2), match.start()) is not None)
+    )
 
 
 def _is_fraction(text: bytes, start: int, end: int) -> bool:

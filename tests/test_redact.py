@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+import stat
+import subprocess
+import traceback
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.errors import ConfigError
+from monitor.identify import Identify
+from monitor.records import Flow, Identifier, Number, NumberPlan, RequestHead
+from monitor.redact import Redactor, load_key, mask_text, new_key
+
+NUMBER = Number("447700900123")
+KEY = bytes(range(32))
+
+
+# --- a number by itself -------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Holder:
+    number: Number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        repr(NUMBER),
+        str(NUMBER),
+        f"{NUMBER}",
+        f"{NUMBER!r:>20}",
+        "%s" % NUMBER,  # noqa: UP031
+        repr([NUMBER]),
+        repr({NUMBER: NUMBER}),
+        repr(Holder(NUMBER)),
+        repr(ValueError(NUMBER)),
+        str(ValueError(NUMBER)),
+        "".join(traceback.format_exception_only(ValueError(NUMBER))),
+    ],
+)
+def test_a_number_shows_itself_nowhere(text):
+    assert "447700900123" not in text
+    assert not re.search("[0-9]{4}", text)
+
+
+def test_a_number_has_no_attributes_to_dump():
+    assert not hasattr(NUMBER, "__dict__")
+    with pytest.raises(AttributeError):
+        NUMBER.digits = "1"  # type: ignore[misc]
+
+
+# --- tokens -------------------------------------------------------------------------------------------------------
+
+
+def test_a_token_is_128_bits_of_hmac_sha_256():
+    # python -c 'import hmac; print(hmac.new(bytes(range(32)), b"447700900123", "sha256").hexdigest()[:32])'
+    assert Redactor(KEY).token(NUMBER) == "befd614b429b09e7dfbe9cc89222b76d"
+
+
+def test_equal_numbers_have_equal_tokens_under_one_key_only():
+    token = Redactor(KEY).token
+    assert token(NUMBER) == token(Number("447700900123"))
+    assert token(NUMBER) != token(Number("447700900124"))
+    assert token(NUMBER) != Redactor(new_key()).token(NUMBER)
+
+
+def test_equal_digits_of_another_kind_have_another_token():
+    redactor = Redactor(KEY)
+    assert len({redactor.token(NUMBER, kind) for kind in Identifier}) == 3
+    assert redactor.token(NUMBER, Identifier.MSISDN) == redactor.token(NUMBER)
+
+
+# --- masks --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("digits", "mask"),
+    [
+        ("447700900123", "44770*****23"),
+        ("4477009001234", "44770******34"),
+        ("001010123456789", "00101********89"),
+        ("15555550123", "1555*****23"),
+        ("4520123456", "452*****56"),
+        ("12345678", "1*****78"),
+        ("1234567", "*****67"),
+        ("123456", "******"),
+        ("1", "*"),
+        ("", ""),
+    ],
+)
+def test_masks(digits, mask):
+    assert Redactor.mask(Number(digits)) == mask
+
+
+@given(st.text("0123456789", max_size=20))
+def test_a_mask_hides_enough_and_keeps_the_length(digits):
+    mask = Redactor.mask(Number(digits))
+    assert len(mask) == len(digits)
+    assert mask.count("*") >= min(5, len(digits))
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("447700900123", "44770*****23"),
+        ("447700900123.shop.example", "44770*****23.shop.example"),
+        ("x447700900123y", "x44770*****23y"),
+        ("+44 (0)7700-900.123", "+44 (0)77**-***.*23"),
+        ("a=447700900123&b=447700900124", "a=44770*****23&b=44770*****24"),
+        ("%2B44%207700%20900123", "%2B44%20770*%20****23"),
+        ("07700%2520900123", "0770*%2520****23"),
+        ("07700%C2%A0900123", "0770*%C2%A0****23"),
+        ("%34%34%37%37%30%30%39%30%30%31%32%33", "%34%34%37%37%30***************%32%33"),
+        ("07700\u00a0900\u2011123", "0770*\u00a0***\u2011*23"),
+        ("4477009001231326153600", "44770***************00"),
+        ("203.0.113.129", "203.0.113.129"),
+        ("10.1.2.3, 192.0.2.44", "10.1.2.3, 192.0.2.44"),
+        ("[2001:db8::7700:9001]:8080", "[2001:db8::7700:9001]:8080"),
+        ("447.700.900.123", "447.70*.***.*23"),
+        ("Wed, 25 Jan 2012 14:00:00 GMT", "Wed, 25 Jan 2012 14:00:00 GMT"),
+        ("Chrome/126.0.0.0 Mobile", "Chrome/126.0.0.0 Mobile"),
+        ("q=0.9, 123456", "q=0.9, 123456"),
+        ("1234567", "*****67"),
+        ("", ""),
+    ],
+)
+def test_masks_runs_of_digits_in_text(text, masked):
+    assert mask_text(text) == masked
+
+
+def test_masks_octets_likewise():
+    assert mask_text(b"\xff447700900123\xff") == b"\xff44770*****23\xff"
+
+
+IDENTIFY = Identify(NumberPlan("44", "0", "00", (("447700900000", "447700900999"),), ("00101",)))
+PIECES = st.sampled_from(
+    ["447700900123", "+44 7700 900", "123", "07700", "900124", "%20", "%2B", "%C2%A0", "%2520", "%34", "(0)", "-", "/",
+     "001010123456789", "1326153600", "msisdn=", "a", ",", "\xa0", "\x00", "%"]
+)  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=8).map("".join))
+def test_what_is_masked_shows_nothing_to_identify(text):
+    masked = mask_text(text)
+    assert len(masked) == len(text)
+    octets = masked.encode("latin-1")
+    flow = Flow(bytes(4), 40001, bytes(4), 80)
+    assert IDENTIFY.feed(RequestHead(0, flow, b"GET", octets, b"HTTP/1.1", ((b"x-msisdn", octets),))) == []
+
+
+# --- keys ---------------------------------------------------------------------------------------------------------
+
+
+def key_file(folder: Path, octets: bytes, mode: int) -> Path:
+    path = folder / "token.key"
+    path.write_bytes(octets)
+    path.chmod(mode)
+    return path
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_loads_a_key(tmp_path, mode):
+    assert load_key(key_file(tmp_path, KEY.hex().encode() + b"\n", mode)) == KEY.hex().encode()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620])
+def test_refuses_a_key_that_others_may_read(tmp_path, mode):
+    path = key_file(tmp_path, KEY, mode)
+    with pytest.raises(
+        ConfigError, match=rf"{path}: others may read or write this key \(mode {mode:04o}\); run `chmod 600"
+    ):
+        load_key(path)
+
+
+def test_refuses_a_key_that_can_be_guessed(tmp_path):
+    with pytest.raises(ConfigError, match=r"the key has 31 octets, fewer than 32; make one with"):
+        load_key(key_file(tmp_path, b"x" * 31 + b"\n", 0o600))
+
+
+def test_says_how_to_make_the_key_that_is_missing(tmp_path):
+    path = tmp_path / "token.key"
+    with pytest.raises(ConfigError, match=rf"{path}: cannot read the key \(No such file or directory\); make one with"):
+        load_key(str(path))
+
+
+def test_the_remedy_is_one(tmp_path):
+    path = tmp_path / "token.key"
+    with pytest.raises(ConfigError) as error:
+        load_key(path)
+    remedy = re.search("`(.*)`", str(error.value))
+    assert remedy
+    subprocess.run(["sh", "-c", remedy[1]], check=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(load_key(path)) == 64
+
+
+def test_a_new_key_is_new():
+    assert len(new_key()) == 32
+    assert new_key() != new_key()
