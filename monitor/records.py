@@ -153,6 +153,15 @@ class Gap(NamedTuple):
     cut: bool  # by the snap length; else lost
 
 
+class Version(NamedTuple):
+    """Another copy of the bytes [start, stop) of one half-stream; `octets` may be of another length."""
+
+    start: int
+    stop: int
+    octets: bytes
+    oddity: str
+
+
 class Certainty(StrEnum):
     CONFIRMED = "confirmed"
     AMBIGUOUS = "ambiguous"  # two receivers could read the bytes differently
@@ -184,6 +193,10 @@ class RequestHead(NamedTuple):
     certainty: Certainty = Certainty.CONFIRMED
     section: Section = Section.HEAD
     readings: tuple[RequestHead, ...] = ()
+
+    def __repr__(self) -> str:
+        """Without target and values: a head in a log or a traceback must not show a number."""
+        return f"<{self.section} of {len(self.fields)} fields, {self.certainty}, {', '.join(self.oddities) or 'not odd'}>"
 
 
 class PlacedHead(NamedTuple):
