@@ -156,6 +156,7 @@ FRAMINGS = {
     "snap": Framing(
         1, lambda p: bytes(ether(len(p) + 8) / LLC(dsap=0xAA, ssap=0xAA, ctrl=3) / SNAP(code=kind(p)) / Raw(p))
     ),
+    "snap_bridged": Framing(1, lambda p: frame(p)[:12] + b"\0\0" + SNAPPED[:-1] + b"\xf8" + frame(p)[12:]),
     "snap_in_vlan": Framing(
         1, lambda p: frame(p)[:12] + b"\x81\x00\x00\x05" + struct.pack("!H", len(p) + 8) + SNAPPED + frame(p)[12:]
     ),
@@ -251,6 +252,9 @@ TUNNELS = {
     "vxlan_gpe": Tunnel(
         lambda p: udp(struct.pack("!BBHI", 0x0C, 0, 1 if version(p) == 4 else 2, NETWORK << 8) + p, 4790),
         (("vxlan", NETWORK),),
+    ),
+    "vxlan_gpe_frame": Tunnel(
+        lambda p: udp(struct.pack("!BBHI", 0x08, 0, 0, NETWORK << 8) + frame(p), 4790), (("vxlan", NETWORK),)
     ),
     "geneve": Tunnel(lambda p: udp(GENEVE(vni=NETWORK, proto=0x6558) / Raw(frame(p)), 6081), (("geneve", NETWORK),)),
     "geneve_options": Tunnel(

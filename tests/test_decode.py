@@ -151,6 +151,11 @@ def test_a_frame_without_a_byte_and_one_of_an_unknown_link():
     assert decoded(INNER, 147) == (None, {"skipped.unknown_link": 1, "blind.unknown_link": 1})
 
 
+@pytest.mark.parametrize("wire_len", [0, 20])
+def test_more_than_was_on_the_wire_is_all_there(wire_len: int):
+    assert decoded(frame(INNER), 1, wire_len)[0] == segment(INNER)
+
+
 def test_reasons_are_those_of_the_table():
     assert set(Skip) == set(counts.SKIPPED)
     assert set(counts.BLIND) >= BLIND

@@ -232,7 +232,8 @@ def test_a_number_used_again_later_is_not_mixed_within_one_poll(bench: Bench):
 
 def test_a_clock_that_goes_back_lets_nothing_expire(bench: Bench):
     one, two = pieces(OCTETS, 32)
-    bench.feed(fragment(0, OCTETS, ident=1, time_ns=1000 * SECOND), one._replace(time_ns=5))
+    bench.defragmenter.expire(1000 * SECOND)
+    bench.feed(one._replace(time_ns=5))
     bench.defragmenter.expire(1000 * SECOND)
     assert [d.data for d in bench.feed(two._replace(time_ns=6))] == [OCTETS]
 
@@ -245,6 +246,12 @@ def test_memory_is_bounded_and_the_oldest_goes(bench: Bench):
     end = fragment(64, b"end", more=False)
     assert bench.feed(end._replace(ident=989)) == []
     assert len(bench.feed(end._replace(ident=999))) == 1
+
+
+def test_copies_take_no_memory():
+    bench = Bench(fragments_bytes=OVERHEAD + 64)
+    bench.feed(*[fragment(0, OCTETS)] * 100)
+    assert bench.counted == {"skipped.fragment": 100}
 
 
 def test_contradictions_without_end_are_bounded_too():

@@ -169,6 +169,7 @@ def test_fragments_of_ipv6():
     ("header", "destination"),
     [
         (IPv6ExtHdrSegmentRouting(addresses=[DST6, "2001:db8:7::1"], segleft=1), DST6),
+        (IPv6ExtHdrSegmentRouting(addresses=[DST6, "2001:db8:7::1"], segleft=0), "2001:db8:7::1"),
         (IPv6ExtHdrRouting(addresses=["2001:db8:7::2", DST6], segleft=1), DST6),
         (IPv6ExtHdrRouting(addresses=["2001:db8:7::2", DST6], segleft=0), "2001:db8:7::1"),
         (IPv6ExtHdrRouting(type=3, addresses=["2001:db8:7::2", DST6], segleft=1), "2001:db8:7::1"),

@@ -94,7 +94,7 @@ def test_udp_ends_where_its_length_says():
 @pytest.mark.parametrize(
     ("port", "octets", "reason"),
     [
-        (4789, b"\x00" + bytes(7) + frame(INNER), "unknown_tunnel"),  # no flag for the network number
+        (4789, b"\xf7" + bytes(7) + frame(INNER), "unknown_tunnel"),  # no flag for the network number
         (4789, b"\x08" + bytes(7) + bytes(12) + b"\x12\x34" + bytes(40), "unknown_tunnel"),  # no EtherType
         (4789, b"\x08" + bytes(7) + bytes(12) + b"\x08\x00\x55" + bytes(40), "unknown_tunnel"),  # IPv4 that is not
         (4789, b"\x08" + bytes(7) + bytes(12) + b"\x08\x06" + bytes(28), "not_ip"),

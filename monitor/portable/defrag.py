@@ -161,8 +161,7 @@ def _read(fragments: Iterable[Fragment], end: int) -> tuple[int, bytes, int]:
         start = fragment.offset
         if start == 0:
             protocol = fragment.protocol  # RFC 8200 section 4.5: "only the Offset zero fragment is used"
-        if start < end:
-            octets[start : start + len(fragment.data)] = fragment.data
+        octets[start : start + len(fragment.data)] = fragment.data
         if fragment.missing:
             kept = min(kept, start + len(fragment.data))
     return protocol, bytes(octets[:kept]), end - kept

@@ -56,8 +56,8 @@ def gre(packet: Packet) -> Step:
             return Skip.UNKNOWN_TUNNEL
         if not bits & flags_of.GRE_SP:
             return Skip.TUNNEL_CONTROL  # an acknowledgement
-        packet.enter(at + 4 if bits & flags_of.GRE_AP else at, key >> 16)
-        packet.path += (("gre", key & 0xFFFF),)  # the call
+        packet.enter(at + 4 if bits & flags_of.GRE_AP else at)
+        packet.path += (("gre", key & 0xFFFF),)  # the call, without the length
         return ppp
     if bits & flags_of.GRE_RP:
         at = _behind_routing(octets, at)
@@ -137,8 +137,6 @@ def gtpu(packet: Packet) -> Step:
             if not size:
                 return Skip.UNKNOWN_TUNNEL
             at += size * 4
-    if at > 8 + length:
-        return Skip.UNKNOWN_TUNNEL
     packet.enter(at, 8 + length - at)
     packet.path += (("gtpu", teid),)
     return _packet_inside(packet)
@@ -204,8 +202,6 @@ def teredo(packet: Packet) -> Step:
     at = 0
     while _BYTE.unpack_from(packet.octets, at)[0] == 0:
         indicator, identifier, authentication = _TEREDO.unpack_from(packet.octets, at)
-        if indicator > 1:
-            return Skip.UNKNOWN_TUNNEL
         at += 13 + identifier + authentication if indicator else 8
     packet.enter(at)
     return ipv6 if looks_like_ip(packet) and packet.octets[0] >> 4 == 6 else Skip.UNKNOWN_TUNNEL
