@@ -179,7 +179,7 @@ def f26_pcapng_block_length_lies() -> bytes:
     return pcapng(talk_of(LEAK).frames) + struct.pack("<II", 6, 4096) + b"\0" * 40
 
 
-@recipe(31, QUIET, "skipped.unknown_link")
+@recipe(31, QUIET, "skipped.unknown_link", faulty=True)
 def f27_unknown_link_type() -> bytes:
     """LINKTYPE_CAN_SOCKETCAN: nothing that this sensor reads, and it says so."""
     return pcap(talk_of(LEAK).frames, link=227)
