@@ -86,6 +86,7 @@ def test_a_stopped_replay_says_what_is_missing(story: Story) -> None:
     story.stopped = True
     story.counts = {"shed.hold": 2}
     page = story.page()
+    assert page.startswith("NO VIOLATION IN WHAT WAS READ")
     assert "after the replay was stopped" in page
     assert "2  times the bound `hold` was reached" in page
 

@@ -138,8 +138,9 @@ def headline(summary: Summary) -> Text:
         )
     seen = plural(summary["sightings"], "subscriber number") if summary["sightings"] else "no subscriber number"
     allowed = ", each allowed by an agreement" if summary["sightings"] else ""
+    whole = not summary["faults"] and not summary["stopped"]
     return Text.assemble(
-        ("NO VIOLATION", "bold green"),
+        ("NO VIOLATION", "bold green") if whole else ("NO VIOLATION IN WHAT WAS READ", "bold yellow"),
         f"  {seen} seen in {requests} of {plural(summary['frames'], 'frame')}{allowed}.",
     )
 
