@@ -16,6 +16,7 @@ CASES = [
     ("lldp", 1, MACS + b"\x88\xcc" + bytes(28), "not_ip"),
     ("spanning tree", 1, MACS + b"\x00\x26\x42\x42\x03" + bytes(35), "not_ip"),
     ("cisco discovery", 1, MACS + b"\x00\x26\xaa\xaa\x03\x00\x00\x0c\x20\x00" + bytes(30), "not_ip"),
+    ("snap without end", 1, MACS + b"\x00\x40" + b"\xaa\xaa\x03\x00\x00\x00\x88\x70" * 99, "depth"),
     ("neither length nor type", 1, MACS + b"\x05\xff" + bytes(30), "not_ip"),
     ("macsec", 1, MACS + b"\x88\xe5" + bytes(30), "encrypted"),
     ("no ip version", 1, MACS + b"\x08\x00" + b"\x55" + bytes(40), "malformed"),
@@ -45,7 +46,7 @@ CASES = [
 def test_frames_without_a_segment_are_skipped_for_their_reason(link: int, octets: bytes, reason: str):
     found, counted = decoded(octets, link)
     assert found is None
-    blind = {"blind." + reason: 1} if reason in ("encrypted", "unknown_tunnel") else {}
+    blind = {"blind." + reason: 1} if reason in ("encrypted", "unknown_tunnel", "depth") else {}
     assert counted == {"skipped." + reason: 1} | blind
 
 

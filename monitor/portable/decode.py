@@ -5,7 +5,7 @@ one named reason. No state: the same frame always has the same fate.
 
     frames + second_readings == segments + sum(skipped)
 
-Depth counts tunnel, tag and IP headers, a stack of MPLS labels as one, IPv6 extension headers as none; and a datagram
+Depth counts tunnel, tag, SNAP and IP headers, a stack of MPLS labels as one, IPv6 extension headers as none; a datagram
 put together counts as one more, so fragments within fragments come to an end.
 """
 

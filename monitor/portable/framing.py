@@ -62,7 +62,7 @@ def llc(packet: Packet) -> Step:
     """802.2 with SNAP (RFC 1042), also from a bridge (802.1H)."""
     if _LLC.unpack_from(packet.octets) == (SNAP, SNAP, UNNUMBERED):
         vendor, low, kind = _SNAP.unpack_from(packet.octets)
-        packet.octets = packet.octets[8:]
+        packet.enter(8)
         return ETHERTYPES.get(kind, Skip.NOT_IP) if (vendor, low) in ((0, 0), (0, 0xF8)) else Skip.NOT_IP
     return Skip.NOT_IP
 
