@@ -151,7 +151,7 @@ def test_an_unreadable_file_keeps_the_results_of_the_others_and_ends_with_3(tmp_
 
 def test_more_blind_spots_than_agreed_end_with_4(tmp_path: Path) -> None:
     talk = leak(requests=3)
-    del talk.packets[6]  # the second request was never captured
+    del talk.packets[7]  # the second request was never captured
     path = write(tmp_path / "gap.pcap", talk)
     assert replay(path).exit_code == 1
     assert replay(path, "--max-blind", "0").exit_code == 4

@@ -74,6 +74,19 @@ def test_the_worst_stands_first(story: Story) -> None:
     assert page.index("thrice.example") < page.index("once.example")
 
 
+def test_a_recipient_stands_below_each_of_its_outcomes_with_what_is_of_it(story: Story) -> None:
+    for _ in range(2):
+        story.feed(Outcome.WRONG_PATH, recipient="partner.example")
+    story.feed(Outcome.WRONG_FIELD, recipient="partner.example")
+    story.feed(Outcome.WRONG_FIELD, recipient="other.example")
+    story.feed(Outcome.WRONG_FIELD, recipient="other.example", field=b"x-imsi")
+    rows = [line.split()[:2] for line in story.page().partition("since (UTC)")[2].partition("Who")[0].splitlines()]
+    assert [row for row in rows if row] == [
+        ["3", "wrong_field"], ["1", "partner.example"], ["1", "other.example"], ["1", "other.example"],
+        ["2", "wrong_path"], ["2", "partner.example"],
+    ]  # fmt: skip
+
+
 def test_a_clean_capture_says_so_and_what_was_not_seen(story: Story) -> None:
     story.feed(Outcome.ALLOWED, partner="ageverify", purpose="age_verification")
     story.counts = {"requests": 5, "frames": 9}

@@ -7,6 +7,7 @@ into `Text`, never into markup: a Host can neither colour a terminal nor move it
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,25 +104,24 @@ class Findings:
     def _groups(self) -> RenderableType:
         """Each outcome with its total, and below it those of the largest groups that are of it."""
         ranked = sorted(self.groups.items(), key=lambda row: (-row[1].sightings, row[1].first_ns))
-        shown, more = ranked[:ROWS_SHOWN], len(ranked) - ROWS_SHOWN
+        totals = Counter[Outcome]()
+        for (_, outcome, _), leak in ranked:
+            totals[outcome] += leak.sightings
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("seen", justify="right")
         table.add_column("recipient", overflow="fold")
         table.add_column("field", overflow="fold")
         table.add_column("since (UTC)", no_wrap=True)
-        for outcome in dict.fromkeys(key[1] for key, _ in ranked):
-            of_it = {key: group for key, group in ranked if key[1] is outcome}
-            table.add_row(
-                f"{sum(group.sightings for group in of_it.values()):,}",
-                outcome,
-                plural(len({key[0] for key in of_it}), "recipient"),
-                clock(rfc3339(min(group.first_ns for group in of_it.values()))),
-                style="bold red",
-            )
-            for (recipient, _, field), group in shown:
-                if (recipient, outcome, field) in of_it:
-                    since = clock(rfc3339(group.first_ns))
-                    table.add_row(f"{group.sightings:,}", Text(f"  {recipient}"), Text(field + group.doubt), since)
+        for outcome, seen in totals.most_common():
+            of_it = [(recipient, leak) for (recipient, its, _), leak in ranked if its is outcome]
+            recipients = plural(len({recipient for recipient, _ in of_it}), "recipient")
+            since = clock(rfc3339(min(leak.first_ns for _, leak in of_it)))
+            table.add_row(f"{seen:,}", outcome, recipients, since, style="bold red")
+            for (recipient, its, field), leak in ranked[:ROWS_SHOWN]:
+                if its is outcome:
+                    since = clock(rfc3339(leak.first_ns))
+                    table.add_row(f"{leak.sightings:,}", Text(f"  {recipient}"), Text(field + leak.doubt), since)
+        more = len(ranked) - ROWS_SHOWN
         return Group(table, f"and {more:,} more recipients and fields") if more > 0 else table
 
 
@@ -175,7 +175,7 @@ def advice(summary: Summary) -> list[tuple[str, str]]:
 def section(title: str, body: RenderableType) -> Iterator[RenderableType]:
     yield Text()
     yield Text(title, style="bold")
-    yield Padding(body, (0, 0, 0, 2))
+    yield Padding(body, (0, 0, 0, 2), expand=False)
 
 
 def pairs(rows: Iterable[tuple[str, str]], *, numbers: bool = False) -> RenderableType:
