@@ -20,7 +20,7 @@ from click.shell_completion import get_completion_class
 from monitor.errors import MonitorError
 
 PROGRAM = "msisdn-monitor"
-STOPPED = 4
+STOPPED = 4  # pipeline.exit_code
 
 EXIT_CODES = """
     0  clean: everything was read, and every number seen was allowed
@@ -83,6 +83,8 @@ class Manual(Page, click.Group):
         except MonitorError as mistake:
             click.echo(f"Error: {mistake}", err=True)
             ctx.exit(mistake.exit_code)
+        except KeyboardInterrupt:
+            ctx.exit(STOPPED)  # before there was anything to sum up; click would say 1, which means violations
         except BrokenPipeError:
             # whoever read our results has seen enough, as `| head` does; Python must not flush into that pipe at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -297,6 +297,14 @@ def test_a_stop_keeps_what_was_found_and_ends_with_4(asked: signal.Signals) -> N
     assert (last["stopped"], last["violations"], ran.returncode) == (True, 1, 4)
 
 
+def test_an_interrupt_before_the_start_does_not_look_like_violations(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("monitor.commands.replay.load", interrupted)
+    assert replay("-").exit_code == 4
+
+
 def on_a_terminal(*args: str | Path, stdout: int | None = None) -> str:
     """What the command writes to a terminal."""
     ours, theirs = pty.openpty()
