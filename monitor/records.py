@@ -143,6 +143,7 @@ class Data(NamedTuple):
 
     position: int
     octets: bytes
+    time_ns: int
 
 
 class Gap(NamedTuple):
@@ -196,7 +197,7 @@ class RequestHead(NamedTuple):
 
     def __repr__(self) -> str:
         """Without target and values: a head in a log or a traceback must not show a number."""
-        return f"<{self.section} of {len(self.fields)} fields, {self.certainty}, {', '.join(self.oddities) or 'not odd'}>"
+        return f"<{self.section}, {len(self.fields)} fields, {self.certainty}, {', '.join(self.oddities) or 'not odd'}>"
 
 
 class PlacedHead(NamedTuple):
