@@ -16,12 +16,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from monitor.redact import Redactor
-
 from monitor.agreements import RuleBook, load
 from monitor.engine import Preference, open_engine
 from monitor.pipeline import Pipeline, Stop, batches
 from monitor.records import CaptureFiles, Verdict, Watch
+from monitor.redact import Redactor
 from monitor.report.journal import request_row, verdict_row
 
 RULES = Path(__file__).parent.parent / "rules"
@@ -56,7 +55,7 @@ def replay(path: Path, engine: Preference) -> Replay:
 
     with Pipeline(CaptureFiles((str(path),)), book(), redactor, (Rows(),), engine) as pipeline:
         *_, last = pipeline.batches(Stop())
-        summary = dict(pipeline.summary())
+        summary: Row = {**pipeline.summary()}
     summary["faults"] = [fault.replace(str(path), path.name) for fault in summary["faults"]]
     return Replay(rows, summary, last.counts)
 

@@ -173,9 +173,8 @@ class Tap:
 
     def talk(self, who: Subscriber, site: str, port: int, time_ns: int) -> Talk:
         self.port = 32768 + (self.port - 32767) % 28000
-        numbers = self.dice.getrandbits(32), self.dice.getrandbits(32)
-        ends = {"src": who.address, "sport": self.port, "dst": ADDRESSES[site], "dport": port}
-        return Talk(**ends, time_ns=time_ns, step_ns=40_000_000, mss=1400, seq=numbers[0], ack=numbers[1])
+        seq, ack = self.dice.getrandbits(32), self.dice.getrandbits(32)
+        return Talk(who.address, self.port, ADDRESSES[site], port, time_ns, 40_000_000, 1400, seq, ack)
 
     def browse(self, who: Subscriber, site: str, paths: list[str], time_ns: int, referer: str = "") -> None:
         """One connection with a request for each path."""
@@ -215,9 +214,9 @@ class Tap:
         asking = struct.pack("!HHHHHH", number, 0x0100, 1, 0, 0, 0) + question
         answering = struct.pack("!HHHHHH", number, 0x8180, 1, 1, 0, 0) + question + record
         for n, (octets, ports) in enumerate(((asking, (sport, 53)), (answering, (53, sport)))):
-            ends = (who.address, RESOLVER)[:: -1 if n else 1]
+            src, dst = (who.address, RESOLVER)[:: -1 if n else 1]
             datagram = struct.pack("!HHHH", *ports, 8 + len(octets), 0) + octets
-            self.passed((time_ns + n * 30_000_000, ip(*ends, 17, datagram)))
+            self.passed((time_ns + n * 30_000_000, ip(src, dst, 17, datagram)))
 
 
 PAGES = (

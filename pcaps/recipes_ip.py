@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import Any
 
 from pcaps.recipe import FIELD, LEAK, NUMBER, OK, ambiguous, get, leak, recipe, talk_of
 from pcaps.talk import ACK, MS, PSH, Packet, Talk, ethernet, internet_checksum, ip, tcp
 
 TCP, ROUTING, FRAGMENT, DESTINATION, HOP_BY_HOP = 6, 43, 44, 60, 0
-V6 = {"src": "2001:db8:1::2", "dst": "2001:db8:2::9"}
+V6: dict[str, Any] = {"src": "2001:db8:1::2", "dst": "2001:db8:2::9"}
 MASKED = LEAK.replace(NUMBER, b"none-was-set")  # as long as LEAK
 CLIENT, SERVER = "100.64.1.2", "203.0.113.9"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from typing import Any
 
 from scapy.contrib.mpls import MPLS, EoMCW
 from scapy.layers.inet import IP
@@ -22,7 +23,7 @@ from pcaps.talk import Packet as Timed
 
 Wrap = Callable[[Packet, bool], Packet]  # the packet, and whether the client sent it
 NULL, PPP_LINK, LOOP, SLL, IPV4_LINK, IPV6_LINK, SLL2 = 0, 9, 108, 113, 228, 229, 276
-V6 = {"src": "2001:db8:1::2", "dst": "2001:db8:2::9"}
+V6: dict[str, Any] = {"src": "2001:db8:1::2", "dst": "2001:db8:2::9"}
 
 
 def inner(packet: bytes) -> Packet:

@@ -6,6 +6,7 @@ Everything is as in the first grant of ageverify.yaml unless the table says othe
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pcaps.recipe import NUMBER, QUIET, Expectation, allowed, enter, get, leak, recipe, talk_of
@@ -123,7 +124,7 @@ CASES: dict[str, tuple[str, Expectation, dict[str, Any]]] = {
     ),
 }
 for name, (story, expect, request) in CASES.items():
-    enter(name, story, "outcome", expect, lambda request=request: asked(**request))
+    enter(name, story, "outcome", expect, partial(asked, **request))
 
 
 @recipe(80, refused("wrong_address"))

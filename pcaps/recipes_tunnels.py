@@ -147,8 +147,8 @@ def l15_geneve_options() -> bytes:
         GeneveOptions(classid=0x0102, type=0x82, length=2, data=b"\0" * 8),
     ]
     head = GENEVE(optionlen=5, critical=1, reserved=0x15, reserved2=0xA5, proto=0x6558, vni=4242, options=options)
-    head = UDP(sport=50000, dport=6081, chksum=0) / head
-    return wrapped(lambda packet, up: mirror() / head / ether(up) / packet)
+    tunnel = UDP(sport=50000, dport=6081, chksum=0) / head
+    return wrapped(lambda packet, up: mirror() / tunnel / ether(up) / packet)
 
 
 @recipe(12, leak())
