@@ -5,9 +5,10 @@ system (Novak, "Target-Based Fragmentation Reassembly", 2005), so there are two 
 first holds, in the other the one that came last. A datagram of which a byte was never sent is never given.
 
 Of a datagram in the making there are its fragments as they came and the ranges that they cover. The bytes are put
-together once, when the ranges reach an end that a last fragment claimed; then everything under its key is forgotten,
-since the next fragment may belong to another datagram that was given the same number. What a first fragment holds is
-not given away alone: no receiver takes it, and where only the capture lost the rest, it is a blind spot like any gap.
+together when the ranges reach an end that a last fragment claimed; then everything under its key is forgotten, since
+the next fragment may belong to another datagram that was given the same number. Only where there are bytes behind that
+end it stays, once, for an end further away. What a first fragment holds is not given away alone: no receiver takes it,
+and where only the capture lost the rest, it is a blind spot like any gap.
 
 The fragment that completes a datagram is not counted as skipped: what becomes of the datagram becomes of its frame. A
 second reading has no frame of its own and is counted apart, so the books of `decode` balance.
@@ -23,6 +24,7 @@ from operator import itemgetter
 from monitor.records import Datagram, Fragment, Limits
 
 LONGEST = 0xFFFF  # what lies beyond, no datagram holds (RFC 791 section 3.1, RFC 8200 section 4.5)
+NO_END = LONGEST + 1
 OVERHEAD = 1024  # bytes of memory that a fragment without a byte in it takes
 ECHOES = 4096  # fragments remembered after their datagram was whole; the second copy of a mirror is never far behind
 
@@ -34,13 +36,14 @@ _start, _end = itemgetter(0), itemgetter(1)
 class Assembly:
     """The fragments of one datagram in order of arrival, each once."""
 
-    __slots__ = ("claimed", "fragments", "fresh", "ranges", "since_ns", "size")
+    __slots__ = ("claimed", "contradicted", "fragments", "fresh", "ranges", "since_ns", "size")
 
     def __init__(self, since_ns: int) -> None:
         self.since_ns = since_ns
         self.fragments: dict[tuple[int, bool, bytes, int], Fragment] = {}
         self.ranges: Ranges = []  # bytes sent, whether or not the snap length let them through: sorted, none touching
-        self.claimed = LONGEST + 1  # the nearest end that a last fragment has
+        self.claimed = NO_END  # the nearest end that a last fragment has and that was not yet reached
+        self.contradicted = False  # an end was reached, and there are bytes behind it
         self.size = 0
         self.fresh = False  # holds more than copies of what was whole before
 
@@ -101,20 +104,27 @@ class Defragmenter:
         cover(assembly.ranges, start, end)
         if not more:
             assembly.claimed = min(assembly.claimed, end)
-        if assembly.whole:
-            return self._complete(key)
         assembly.size += OVERHEAD + len(octets)
         self._size += OVERHEAD + len(octets)
+        datagrams = self._complete(key, assembly) if assembly.whole else ()
         while self._size > self._limits.fragments_bytes:
             self._counts["shed.defrag"] += 1
             self._give_up(next(iter(self._assemblies)))
-        return ()
+        return datagrams
 
-    def _complete(self, key: Key) -> tuple[Datagram, ...]:
-        assembly = self._forget(key)
-        datagrams = readings(tuple(assembly.fragments.values()), assembly.ranges[0][1])
-        if assembly.ranges[-1][1] > max(len(datagram.data) + datagram.missing for datagram in datagrams):
-            self._counts["blind.fragments"] += 1  # bytes behind the end, which nobody will read
+    def _complete(self, key: Key, assembly: Assembly) -> tuple[Datagram, ...]:
+        covered = assembly.ranges[0][1]
+        fragments = tuple(assembly.fragments.values())
+        ends = [f.offset + len(f.data) + f.missing for f in fragments if not f.more]
+        reached = [end for end in ends if end <= covered]
+        beyond = assembly.ranges[-1][1] > max(reached)
+        datagrams = readings(fragments, reached, beyond or assembly.contradicted)
+        if beyond and not assembly.contradicted:
+            assembly.contradicted = True
+            assembly.claimed = min((end for end in ends if end > covered), default=NO_END)
+            return datagrams
+        self._forget(key)
+        self._counts["blind.fragments"] += beyond
         # a mirror that shows every packet twice leaves copies that never become whole, and hide nothing
         self._echoes.update((hash((key, piece)), None) for piece in assembly.fragments)
         while len(self._echoes) > ECHOES:
@@ -140,14 +150,12 @@ def cover(ranges: Ranges, start: int, end: int) -> None:
     ranges[first:last] = [(start, end)]
 
 
-def readings(fragments: tuple[Fragment, ...], covered: int) -> tuple[Datagram, ...]:
-    """The datagram of fragments in order of arrival that cover `covered` bytes: where they disagree, two of them."""
-    ends = [f.offset + len(f.data) + f.missing for f in fragments if not f.more]
-    ends = [end for end in ends if end <= covered]
+def readings(fragments: tuple[Fragment, ...], ends: list[int], contradicted: bool) -> tuple[Datagram, ...]:
+    """The datagram of fragments in order of arrival, of which the last ones claimed `ends`; two if they disagree."""
     first = _read(reversed(fragments), ends[0])
     last = _read(fragments, ends[-1])
     newest = fragments[-1]
-    oddities = () if first == last else ("frag_overlap",)
+    oddities = ("frag_overlap",) if contradicted or first != last else ()
     return tuple(
         Datagram(newest.time_ns, newest.src, newest.dst, *reading, newest.path, newest.depth, oddities)
         for reading in dict.fromkeys((first, last))
