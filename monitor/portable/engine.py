@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from monitor import counts
 from monitor.portable.capture import CaptureReader
+from monitor.portable.client import Parts
 from monitor.portable.decode import Decoder
 from monitor.portable.defrag import Defragmenter
+from monitor.portable.http1 import Http1
+from monitor.portable.http2 import Http2
+from monitor.portable.reassembly import Assembler
 from monitor.portable.ring import Ring
 from monitor.portable.sieve import Sieve
 from monitor.portable.stream import Streams
@@ -27,7 +31,7 @@ class PortableEngine:
         )
         self._decoder = Decoder(limits, self._counts)
         self._defragmenter = Defragmenter(limits, self._counts)
-        self._streams = Streams(limits, self._counts)
+        self._streams = Streams(limits, self._counts, Parts(Assembler, Http1, Http2))
         self._sieve = Sieve(watch, self._counts)
         self._time_ns = 0
         self._done = False
@@ -62,7 +66,7 @@ class PortableEngine:
             found = decode(frame)
             if found is None:
                 continue
-            if type(found) is Fragment:
+            if isinstance(found, Fragment):
                 self._defragment(found, heads)
             else:
                 heads += feed(found)
@@ -75,7 +79,7 @@ class PortableEngine:
     def _defragment(self, fragment: Fragment, heads: list[RequestHead]) -> None:
         for datagram in self._defragmenter.feed(fragment):
             found = self._decoder.datagram(datagram)
-            if type(found) is Fragment:  # a tunnel whose inside is fragmented as well
+            if isinstance(found, Fragment):  # a tunnel whose inside is fragmented as well
                 self._defragment(found, heads)
             elif found is not None:
                 heads += self._streams.feed(found)

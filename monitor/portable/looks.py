@@ -1,0 +1,50 @@
+"""What the first payload of a half-stream looks like: bytes in, one word out."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from monitor.portable.request_head import begins_request, request_line
+
+PROXY_1, PROXY_2 = b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"  # haproxy.org, proxy-protocol.txt, section 2
+LINE_BYTES = 8192  # that are searched for the end of the request line
+
+_WORD = re.compile(rb"[\r\n]*([!-9;-~]{1,64})?([ \t]+|\Z)")
+_TLS = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]", re.DOTALL)  # RFC 8446 section 5.1
+_TEXT = re.compile(rb"[\t\r\n -~\x80-\xff]*")
+
+
+class Looks(StrEnum):
+    REQUEST = "request"  # or the beginning of one
+    TEXT = "text"  # may be a later part of a request
+    TLS = "tls"
+    RESPONSE = "response"
+    OTHER = "other"
+
+
+def looks_of(payload: bytes) -> Looks:
+    """What begins with these bytes, as far as they tell."""
+    if may_begin_request(payload):
+        return Looks.REQUEST
+    if payload.startswith(b"HTTP/"):
+        return Looks.RESPONSE
+    if _TLS.match(payload):
+        return Looks.TLS
+    if b"HTTP/1" in payload and any(request_line(line) for line in payload.split(b"\n")):
+        return Looks.REQUEST  # behind a line or two of something else
+    return Looks.TEXT if _TEXT.fullmatch(payload, 0, 64) else Looks.OTHER
+
+
+def may_begin_request(payload: bytes) -> bool:
+    """Whether a request may begin with these bytes; a part of its first word is enough."""
+    word = _WORD.match(payload)
+    if word is None:
+        return payload.startswith(PROXY_2[: len(payload)])
+    if word.end() == len(payload):
+        return not payload.startswith(b"HTTP/")
+    start = word.start(1) if word[1] else word.start(2)
+    eol = payload.find(b"\n", start, start + LINE_BYTES)
+    if eol < 0:
+        return begins_request(payload[start : start + 256]) or payload.startswith(PROXY_1)
+    return request_line(payload[start:eol]) is not None or payload.startswith(PROXY_1)

@@ -1,0 +1,227 @@
+"""The head of one HTTP/1 request, line by line, as docs/request-head.md has it: bytes in, names and values out.
+
+A witness is lenient where an endpoint is strict: whatever any real server might accept is read, and what is not as
+RFC 9112 writes it gets the name of an oddity. Where servers differ, `readings` are the ways in which they differ.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from monitor.records import Certainty, Fields, Flow, RequestHead, Section
+
+METHODS = frozenset(
+    b"GET POST HEAD PUT DELETE OPTIONS CONNECT TRACE PATCH PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK SEARCH "
+    b"REPORT NOTIFY SUBSCRIBE UNSUBSCRIBE M-SEARCH PURGE LINK UNLINK".split()
+)
+TCHAR = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"  # RFC 9110 section 5.6.2
+AMBIGUOUS = frozenset(("not_http", "framing", "host", "host_unknown"))  # of these oddities nobody knows what was meant
+CUT = frozenset(("incomplete", "after_gap"))
+
+_TOKEN = re.compile(rb"[%s]+" % TCHAR)
+_CLEAN_LINE = re.compile(rb"([%s]+) ([!-~]+) (HTTP/1\.[01])" % TCHAR)
+_CLEAN_FIELDS = re.compile(rb"(?:[%s]+:[\t -~\x80-\xff]*\r\n)*\r?\n?" % TCHAR)
+_SPACE = re.compile(rb"[ \t]+")
+_METHOD = re.compile(rb"[!-9;-~]{1,64}")  # a colon would make it a field line
+_VERSION = re.compile(rb"HTTP/\S*", re.IGNORECASE)
+_OTHER_PROTOCOL = re.compile(rb"(?:RTSP|SIP|ICAP|MSRP|MRCP)/\d.*", re.IGNORECASE)
+_ODD_TARGET = re.compile(rb"[^!-~]")
+_LONE_CR = re.compile(rb"\r(?!\n)")
+_CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_ABSOLUTE = re.compile(rb"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
+_FIELD = re.compile(rb"[ \t]|[^\x00-\x20:]{1,256}[ \t]*:")
+_PORT = re.compile(rb":\d*\Z")
+
+
+class RequestLine(NamedTuple):
+    method: bytes
+    target: bytes
+    version: bytes
+    oddities: tuple[str, ...] = ()
+
+
+NO_LINE = RequestLine(b"", b"", b"")
+
+
+def request_line(line: bytes) -> RequestLine | None:
+    """The three parts of a line without its end, or None: no server would take this for a request."""
+    if clean := _CLEAN_LINE.fullmatch(line):
+        return RequestLine(clean[1], clean[2], clean[3])
+    text = line.strip(b" \t\r")
+    parts = _SPACE.split(text)
+    method = parts[0]
+    if len(parts) == 1 or not _METHOD.fullmatch(method):
+        return None
+    last = parts[-1]
+    oddities = []
+    if _VERSION.fullmatch(last):
+        version = last
+        target = text[len(method) : -len(last)].strip(b" \t")
+        if not target and method.upper() not in METHODS:
+            return None
+        if last not in (b"HTTP/1.0", b"HTTP/1.1"):
+            oddities.append("odd_version")
+    else:
+        target = text[len(method) :].strip(b" \t")
+        if method.upper() not in METHODS or not _is_target(target) or _OTHER_PROTOCOL.fullmatch(last):
+            return None
+        version = b""  # HTTP/0.9
+        if len(parts) > 2:
+            version = last
+            target = target[: -len(last)].rstrip(b" \t")
+            oddities.append("odd_version")
+        oddities.append("not_http")
+    if not _TOKEN.fullmatch(method):
+        oddities.append("odd_method")
+    if _ODD_TARGET.search(target):
+        oddities.append("odd_target")
+    if line.rstrip(b"\r") != b" ".join(filter(None, (method, target, version))):
+        oddities.append("request_line_space")
+    return RequestLine(method, target, version, tuple(oddities))
+
+
+def surely_request_line(line: bytes) -> RequestLine | None:
+    """As `request_line`, where prose may stand: the line must look like a request in every part."""
+    found = request_line(line)
+    if found is None or "not_http" in found.oddities:
+        return None
+    known = found.method.upper() in METHODS or (found.method.isupper() and _TOKEN.fullmatch(found.method))
+    return found if known and _is_target(found.target) else None
+
+
+def begins_request(text: bytes) -> bool:
+    """Whether a line that has not ended yet may become a request line."""
+    method, _, target = text.lstrip(b" \t").partition(b" ")
+    return method.upper() in METHODS or target[:1] in (b"/", b"*") or _ABSOLUTE.match(target) is not None
+
+
+def _is_target(target: bytes) -> bool:
+    """RFC 9112 section 3.2: origin, asterisk, absolute or authority form."""
+    return target[:1] in (b"/", b"*") or _ABSOLUTE.match(target) is not None or _PORT.search(target) is not None
+
+
+class FieldLines(NamedTuple):
+    """Field lines read: in one way, and in another where servers differ."""
+
+    fields: Fields
+    oddities: tuple[str, ...] = ()
+    other: Fields | None = None
+
+    def has(self, wanted: bytes) -> bool:
+        return any(name == wanted for name, _ in self.fields)
+
+
+def looks_like_field(line: bytes) -> bool:
+    """Whether a line behind a hole may be a field line, or the continuation of one."""
+    return not line.strip(b"\r") or _FIELD.match(line) is not None
+
+
+def field_lines(block: bytes, start: int = 0) -> FieldLines:
+    """The field lines of a head or a trailer section, from `start` up to the empty line (RFC 9112 section 5)."""
+    if _CLEAN_FIELDS.fullmatch(block, start):
+        parted = [line.partition(b":") for line in block[start:].split(b"\r\n") if line]
+        return FieldLines(tuple([(name.lower(), value.strip(b" \t")) for name, _, value in parted]))
+    oddities: dict[str, None] = {}  # an ordered set
+    block = block[start:]
+    fields = other = _lines(block, oddities, b" ")
+    if "fold" in oddities or "cr" in oddities:
+        other = _lines(_LONE_CR.sub(b"\r\n", block), {}, b"")
+    return FieldLines(fields, tuple(oddities), None if other == fields else other)
+
+
+def _lines(block: bytes, oddities: dict[str, None], joint: bytes) -> Fields:
+    fields: list[tuple[bytes, bytes]] = []
+    for raw in block.split(b"\n"):
+        line = raw.removesuffix(b"\r")
+        if not line:
+            continue
+        if not raw.endswith(b"\r"):
+            oddities["bare_lf"] = None
+        if b"\r" in line:
+            oddities["cr"] = None
+        if b"\0" in line:
+            oddities["nul"] = None
+        if _CONTROL.search(line):
+            oddities["control"] = None
+        if line[:1] in (b" ", b"\t"):
+            if fields:  # obs-fold, RFC 9112 section 5.2
+                oddities["fold"] = None
+                name, value = fields[-1]
+                fields[-1] = (name, (value + joint + line.strip(b" \t\r")).strip(b" \t"))
+                continue
+            oddities["leading_space"] = None
+            line = line.lstrip(b" \t")
+        name, colon, value = line.partition(b":")
+        bare_name = name.rstrip(b" \t")
+        if not colon:
+            oddities["no_colon"] = None
+        elif bare_name != name:
+            oddities["space_before_colon"] = None
+        elif not name:
+            oddities["empty_name"] = None
+        if bare_name and not _TOKEN.fullmatch(bare_name):
+            oddities["odd_name"] = None
+        fields.append((bare_name.lower(), value.strip(b" \t\r")))
+    return tuple(fields)
+
+
+def _recipient_oddities(line: RequestLine, fields: Fields, whole: bool) -> tuple[str, ...]:
+    """What is odd about who is to get the request (RFC 9112 section 3.2)."""
+    hosts = [value for name, value in fields if name == b"host"]
+    oddities = []
+    if len({host.lower() for host in hosts}) > 1:
+        oddities.append("host")
+    absolute = None if line.target[:1] == b"/" else _ABSOLUTE.match(line.target)
+    if absolute is None:
+        if not hosts and line.method.upper() != b"CONNECT":
+            oddities.append("host_missing" if whole else "host_unknown")
+        return tuple(oddities)
+    _, at, authority = absolute[1].rpartition(b"@")
+    if at:
+        oddities.append("userinfo")
+    if hosts and _name(authority) not in map(_name, hosts):
+        oddities.append("host_mismatch")
+    return tuple(oddities)
+
+
+def _name(authority: bytes) -> bytes:
+    return _PORT.sub(b"", authority).lower().rstrip(b".")
+
+
+def certainty_of(oddities: tuple[str, ...]) -> Certainty:
+    return Certainty.CONFIRMED if AMBIGUOUS.isdisjoint(oddities) else Certainty.AMBIGUOUS
+
+
+def make_head(
+    time_ns: int, flow: Flow, line: RequestLine, section: FieldLines, oddities: tuple[str, ...]
+) -> RequestHead:
+    """A head of its parts; the other way to read its fields is its reading."""
+    head = _of_fields(time_ns, flow, line, section.fields, section.oddities + oddities)
+    if section.other is None:
+        return head
+    return head._replace(readings=(_of_fields(time_ns, flow, line, section.other, section.oddities + oddities),))
+
+
+def continuation(
+    time_ns: int, head: RequestHead, found: FieldLines, oddities: tuple[str, ...], section: Section
+) -> RequestHead:
+    """More fields of `head`: with its recipient, and without anything else that was read with the head already."""
+    absolute = _ABSOLUTE.match(head.target)
+    target = head.target if head.method == b"CONNECT" else absolute[0] + b"/" if absolute else b"/"
+    hosts = tuple(field for field in head.fields if field[0] == b"host")
+    more = head._replace(
+        time_ns=time_ns,
+        target=target,
+        fields=hosts + found.fields,
+        oddities=found.oddities + oddities,
+        section=section,
+        readings=(),
+    )
+    return more if found.other is None else more._replace(readings=(more._replace(fields=hosts + found.other),))
+
+
+def _of_fields(time_ns: int, flow: Flow, line: RequestLine, fields: Fields, oddities: tuple[str, ...]) -> RequestHead:
+    whole = CUT.isdisjoint(oddities)
+    oddities = line.oddities + oddities + _recipient_oddities(line, fields, whole)
+    return RequestHead(time_ns, flow, line.method, line.target, line.version, fields, oddities, certainty_of(oddities))

@@ -1,0 +1,413 @@
+"""The half-streams of all connections: takes Segments of both directions, yields RequestHeads that are settled.
+
+Only what a client sends is put together and read. The other direction is looked at for acknowledgements alone. Nothing
+is kept of a connection before its first payload but the number that its SYN announced, in a table of fixed size: a
+flood of SYNs costs nothing. A half-stream that does not begin like HTTP is opaque: a small entry, whose segments are
+looked at again where they begin.
+
+Two paths with the same addresses and ports are two half-streams: subscribers in different tunnels may be alike. When
+both carry the same head at the same sequence number it is one connection, mirrored twice, and the head counts once.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
+
+from dpkt.tcp import TH_ACK, TH_FIN, TH_RST, TH_SYN
+
+from monitor.portable.client import Client, Doubt, Parts, first_byte
+from monitor.portable.looks import Looks, looks_of, may_begin_request
+from monitor.records import Certainty, Checksum, Flow, Limits, PlacedHead, RequestHead, Section, Segment
+
+NOTHING: tuple[RequestHead, ...] = ()
+ENDS = TH_FIN | TH_RST
+REMEMBERED_SYNS = 1 << 16
+UNSENT_BYTES = 256 * 1024  # an acknowledgement so far beyond what was seen is no loss of the capture
+OLDEST = 256  # half-streams that are looked at for one that has been silent for long
+TWIN_HEADS = 64  # remembered of a half-stream that has a twin
+REQUEST_FIELDS = frozenset(
+    (b"host", b"user-agent", b"referer", b"cookie", b"accept", b"accept-language", b"accept-encoding")
+)  # that no response has
+
+Ends = tuple[bytes, int, bytes, int]
+
+
+class HalfStream:
+    """One direction of a connection; opaque while it has no `client`."""
+
+    __slots__ = (
+        "client", "closing_ns", "end", "flow", "last_head", "last_heads", "last_ns", "looks", "opaque", "origin",
+        "peer", "reborn", "wake_ns",
+    )  # fmt: skip
+
+    def __init__(self, flow: Flow, now_ns: int) -> None:
+        self.flow = flow
+        self.looks = Looks.OTHER
+        self.opaque = False  # it has been counted as such
+        self.last_ns = now_ns
+        self.client: Client | None = None
+        self.peer: HalfStream | None = None
+        self.end = -1  # sequence number behind the newest payload, while opaque
+        self.origin = -1  # sequence number of the first byte that the client's reading began with
+        self.reborn = -1  # sequence number that another SYN announced
+        self.closing_ns = 0  # when FIN or RST came; 0 while open
+        self.wake_ns = 0  # when something is due; 0: never
+        self.last_head: tuple[int, int] | None = None  # sequence number and hash
+        self.last_heads: deque[tuple[int, int]] | None = None  # while it has twins
+
+
+class Origins:
+    """Where connections began: the sequence number behind the latest SYN of a flow, in a table of fixed size."""
+
+    def __init__(self) -> None:
+        self._table = array("Q", bytes(8 * REMEMBERED_SYNS))
+
+    def remember(self, flow: Flow, seq: int) -> None:
+        mark = hash(flow)
+        self._table[mark % REMEMBERED_SYNS] = (mark >> 16 & 0xFFFFFFFF) << 32 | seq
+
+    def look(self, flow: Flow) -> int:
+        """The number; -1 when it is not known."""
+        mark = hash(flow)
+        found = self._table[mark % REMEMBERED_SYNS]
+        return found & 0xFFFFFFFF if found and found >> 32 == mark >> 16 & 0xFFFFFFFF else -1
+
+    def forget(self, flow: Flow) -> None:
+        self._table[hash(flow) % REMEMBERED_SYNS] = 0
+
+
+class Streams:
+    def __init__(self, limits: Limits, counts: dict[str, int], parts: Parts) -> None:
+        self._limits = limits
+        self._counts = counts
+        self._parts = parts
+        self._now_ns = 0  # never goes back, whatever the capture clock does
+        self._halves: OrderedDict[Flow, HalfStream] = OrderedDict()
+        self._tunnelled: dict[Ends, list[HalfStream]] = {}  # those with a path
+        self._origins = Origins()
+        self._due: list[tuple[int, int, HalfStream]] = []  # heap
+        self._pushed = 0
+        self._holding: OrderedDict[HalfStream, int] = OrderedDict()  # bytes held by each, longest since first
+        self._held = 0
+
+    def feed(self, segment: Segment) -> Sequence[RequestHead]:
+        """The heads that this segment settles, of either direction."""
+        time_ns, flow, seq, ack, flags, payload, missing, _, _, _ = segment
+        self._now_ns = max(self._now_ns, time_ns)
+        half = self._halves.get(flow)
+        if half is None:
+            return self._meet(segment)
+        half.last_ns = self._now_ns
+        heads: Sequence[RequestHead] = NOTHING
+        peer = half.peer
+        if peer is not None and peer.client is not None and peer.client.awaits and flags & TH_ACK:
+            heads = self._acknowledge(peer, peer.client, ack)
+        if flags & TH_SYN:
+            self._begin_again(half, segment)
+        if (payload or missing) and not flags & TH_RST:
+            half.closing_ns = 0
+            self._counts["payload_bytes"] += len(payload)
+            if half.client is not None:
+                heads = [*heads, *self._take(half, half.client, segment)]
+            else:
+                end = seq + len(payload) & 0xFFFFFFFF
+                if end == half.end:
+                    self._counts["duplicates"] += 1
+                else:
+                    half.end = end
+                    if half.looks is Looks.OTHER and may_begin_request(payload):
+                        heads = [*heads, *self._open(half, segment)]
+        if flags & ENDS and not half.closing_ns:
+            half.closing_ns = self._now_ns
+            self._wake_at(half, self._now_ns + self._limits.gap_ns)
+        return heads
+
+    def expire(self, now_ns: int) -> Sequence[RequestHead]:
+        """What is due at `now_ns` of the capture clock."""
+        self._now_ns = max(self._now_ns, now_ns)
+        heads: list[RequestHead] = []
+        while self._due and self._due[0][0] <= self._now_ns:
+            wake_ns, _, half = heappop(self._due)
+            if wake_ns == half.wake_ns:
+                half.wake_ns = 0
+                heads += self._wake(half)
+        silent_ns = self._now_ns - self._limits.idle_ns
+        for _ in range(min(OLDEST, len(self._halves))):
+            half = next(iter(self._halves.values()))
+            if half.last_ns <= silent_ns:
+                heads += self._forget(half)
+            else:
+                self._halves.move_to_end(half.flow)
+        self._counts["half_streams"] = len(self._halves)
+        self._counts["held_bytes"] = self._held
+        return heads
+
+    def finish(self, now_ns: int) -> Sequence[RequestHead]:
+        """The capture is over."""
+        self._now_ns = max(self._now_ns, now_ns)
+        heads = [head for half in list(self._halves.values()) for head in self._forget(half)]
+        self._counts["half_streams"] = self._counts["held_bytes"] = 0
+        return heads
+
+    # --- beginning and end ----------------------------------------------------------------------------------------
+
+    def _meet(self, segment: Segment) -> Sequence[RequestHead]:
+        """A segment of a flow of which nothing is kept."""
+        flow, flags, payload = segment.flow, segment.flags, segment.payload
+        heads: Sequence[RequestHead] = NOTHING
+        peer = self._peer_of(flow)
+        if peer is not None and peer.client is not None and flags & TH_ACK:
+            heads = self._acknowledge(peer, peer.client, segment.ack)
+        if flags & TH_SYN:
+            self._origins.remember(flow, segment.seq + 1 & 0xFFFFFFFF)
+        if not payload or flags & TH_RST:
+            self._counts["blind.snaplen"] += bool(segment.missing)
+            return heads
+        self._counts["payload_bytes"] += len(payload)
+        evicted = self._make_room() if len(self._halves) >= self._limits.half_streams else NOTHING
+        half = HalfStream(flow, self._now_ns)
+        self._enter(half, peer)
+        half.end = segment.seq + len(payload) & 0xFFFFFFFF
+        opened = self._open(half, segment)
+        if flags & TH_FIN:
+            half.closing_ns = self._now_ns
+            self._wake_at(half, self._now_ns + self._limits.gap_ns)
+        return [*heads, *evicted, *opened]
+
+    def _open(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
+        """A half-stream without a client: does one begin with this segment?"""
+        window = self._limits.window_bytes
+        seq, origin = first_byte(segment), self._origins.look(half.flow)
+        ahead = seq - origin & 0xFFFFFFFF
+        placed = origin >= 0 and ahead <= window
+        looks = Looks.RESPONSE if self._is_answered(half) else looks_of(segment.payload)
+        if looks in (Looks.RESPONSE, Looks.TLS) or (looks is Looks.OTHER and not (placed and ahead)):
+            self._count_opaque(half, looks)
+            return NOTHING
+        if origin >= 0:
+            self._origins.forget(half.flow)
+            if window < ahead <= 0xFFFFFFFF - window:
+                self._counts["rejected.out_of_window"] += 1
+                return NOTHING
+        half.origin = origin if placed else seq
+        half.client = Client(
+            self._limits, self._counts, half.flow, self._parts, half.origin, placed=placed,
+            midstream=not placed and looks is not Looks.REQUEST,
+        )  # fmt: skip
+        return self._take(half, half.client, segment)
+
+    def _is_answered(self, half: HalfStream) -> bool:
+        """Whether the other direction has sent requests: then this one sends responses."""
+        return half.peer is not None and half.peer.client is not None and half.peer.client.spoke
+
+    def _count_opaque(self, half: HalfStream, looks: Looks) -> None:
+        half.client = None
+        half.looks = looks
+        if not half.opaque:
+            half.opaque = True
+            self._counts[f"opaque_streams.{looks}"] += 1
+
+    def _begin_again(self, half: HalfStream, segment: Segment) -> None:
+        """A SYN on a half-stream that is there: a copy, or the addresses and ports are used anew."""
+        seq = segment.seq + 1 & 0xFFFFFFFF
+        if half.client is None:
+            self._origins.remember(half.flow, seq)
+            if not segment.flags & TH_ACK:
+                half.looks = Looks.OTHER
+        elif seq != half.origin:
+            half.reborn = seq  # believed when data follows: this SYN may never arrive
+
+    def _wake(self, half: HalfStream) -> Sequence[RequestHead]:
+        closing_ns = half.closing_ns + self._limits.gap_ns
+        if half.closing_ns and closing_ns <= self._now_ns:
+            return self._forget(half)
+        if half.closing_ns:
+            self._wake_at(half, closing_ns)
+        if half.client is None:
+            return NOTHING
+        return self._after(half, half.client, half.client.expire(self._now_ns))
+
+    def _wake_at(self, half: HalfStream, wake_ns: int) -> None:
+        if not half.wake_ns or wake_ns < half.wake_ns:
+            half.wake_ns = wake_ns
+            self._pushed += 1
+            heappush(self._due, (wake_ns, self._pushed, half))
+
+    def _make_room(self) -> Sequence[RequestHead]:
+        """Let go of one of the oldest, the one that has been silent for longest."""
+        self._counts["shed.half_streams"] += 1
+        oldest = [half for half, _ in zip(self._halves.values(), range(8), strict=False)]
+        silent = min(oldest, key=lambda half: half.last_ns)
+        for half in oldest:
+            self._halves.move_to_end(half.flow)
+        return self._forget(silent)
+
+    def _forget(self, half: HalfStream) -> Sequence[RequestHead]:
+        heads: Sequence[RequestHead] = NOTHING
+        if half.client is not None:
+            heads = self._publish(half, half.client.finish(self._now_ns))
+        self._held -= self._holding.pop(half, 0)
+        half.wake_ns = 0
+        if half.peer is not None and half.peer.peer is half:
+            half.peer.peer = None
+        half.peer = None
+        del self._halves[half.flow]
+        if half.flow.path:
+            alike = self._tunnelled[half.flow[:4]]
+            alike.remove(half)
+            if not alike:
+                del self._tunnelled[half.flow[:4]]
+        return heads
+
+    # --- segments of a client -------------------------------------------------------------------------------------
+
+    def _take(self, half: HalfStream, client: Client, segment: Segment) -> Sequence[RequestHead]:
+        window = self._limits.window_bytes
+        seq = first_byte(segment)
+        ahead = client.distance(seq)
+        near = -window <= ahead <= window
+        if half.reborn >= 0 and (seq == half.reborn or not near) and seq - half.reborn & 0xFFFFFFFF <= window:
+            self._origins.remember(half.flow, half.reborn)
+            return self._restart(half, client, segment)
+        if not near:
+            return self._take_far(half, client, segment)
+        if ahead >= 0:
+            client.far = None
+        return self._after(half, client, client.take(segment, self._doubt(half, segment), self._now_ns))
+
+    def _take_far(self, half: HalfStream, client: Client, segment: Segment) -> Sequence[RequestHead]:
+        """Out of the window: not believed before another segment follows on it."""
+        self._counts["rejected.out_of_window"] += 1
+        far, client.far = client.far, segment
+        if far is None or segment.seq - far.seq - len(far.payload) & 0xFFFFFFFF > self._limits.window_bytes:
+            return NOTHING
+        self._counts["blind.gap"] += 1
+        heads = self._restart(half, client, far)
+        return heads if half.client is None else [*heads, *self._take(half, half.client, segment)]
+
+    def _restart(self, half: HalfStream, client: Client, segment: Segment) -> Sequence[RequestHead]:
+        """The same addresses and ports, but not the same bytes: finish, and begin with this segment."""
+        heads = self._publish(half, client.finish(self._now_ns))
+        self._held -= self._holding.pop(half, 0)
+        half.client = None
+        half.reborn = -1
+        return [*heads, *self._open(half, segment)]
+
+    def _doubt(self, half: HalfStream, segment: Segment) -> Doubt | None:
+        if segment.checksum is Checksum.BAD and "frag_overlap" not in segment.oddities:
+            return Doubt.BAD_CHECKSUM
+        if segment.flags & TH_SYN:
+            return Doubt.SYN_DATA
+        if not segment.flags & TH_ACK:
+            return Doubt.NO_ACK
+        src, sport, dst, dport, path = segment.flow
+        sent = half.peer.end if half.peer is not None else self._origins.look(Flow(dst, dport, src, sport, path))
+        if sent >= 0 and UNSENT_BYTES < (segment.ack - sent & 0xFFFFFFFF) < 1 << 31:
+            return Doubt.NO_ACK
+        return None
+
+    def _acknowledge(self, half: HalfStream, client: Client, ack: int) -> Sequence[RequestHead]:
+        if client.distance(ack) > self._limits.window_bytes:
+            return NOTHING
+        return self._after(half, client, client.acknowledge(ack, self._now_ns))
+
+    def _after(self, half: HalfStream, client: Client, placed: list[PlacedHead]) -> Sequence[RequestHead]:
+        """Whatever happened to a client: keep the bounds, and its next date."""
+        held = client.held
+        while held > self._limits.hold_bytes_per_half_stream:
+            placed += self._shed(client)
+            held = client.held
+        if held:
+            self._held += held - self._holding.get(half, 0)
+            self._holding[half] = held
+        elif half in self._holding:
+            self._held -= self._holding.pop(half)
+        heads = self._publish(half, placed) if placed else NOTHING
+        while self._held > self._limits.hold_bytes:
+            oldest = next(iter(self._holding))
+            if oldest.client is not None:
+                heads = [*heads, *self._after(oldest, oldest.client, self._shed(oldest.client))]
+        if client.hopeless:
+            self._count_opaque(half, Looks.OTHER)
+        wake_ns = client.wake_ns
+        if wake_ns is not None:
+            self._wake_at(half, wake_ns)
+        return heads
+
+    def _shed(self, client: Client) -> list[PlacedHead]:
+        self._counts["shed.hold"] += 1
+        return client.shed(self._now_ns)
+
+    # --- both directions, other paths -----------------------------------------------------------------------------
+
+    def _enter(self, half: HalfStream, peer: HalfStream | None) -> None:
+        self._halves[half.flow] = half
+        half.peer = peer
+        if peer is not None and peer.peer is None:
+            peer.peer = half
+        if half.flow.path:
+            self._tunnelled.setdefault(half.flow[:4], []).append(half)
+        for twin in self._twins(half):
+            for each in (twin, half):
+                if each.last_heads is None:
+                    each.last_heads = deque([each.last_head] if each.last_head else [], TWIN_HEADS)
+
+    def _twins(self, half: HalfStream) -> Iterator[HalfStream]:
+        """Half-streams with the same addresses and ports on other paths."""
+        if not self._tunnelled:
+            return
+        ends = half.flow[:4]
+        if half.flow.path and (plain := self._halves.get(Flow(*ends))):
+            yield plain
+        for other in self._tunnelled.get(ends, ()):
+            if other is not half:
+                yield other
+
+    def _peer_of(self, flow: Flow) -> HalfStream | None:
+        """The other direction; in tunnels its path is another, so the one whose tunnels are of the same kind."""
+        src, sport, dst, dport, path = flow
+        peer = self._halves.get(Flow(dst, dport, src, sport, path))
+        if peer is not None or (not self._tunnelled and not path):
+            return peer
+        kinds = [kind for kind, _ in path]
+        plain = self._halves.get(Flow(dst, dport, src, sport))
+        for peer in self._tunnelled.get((dst, dport, src, sport), ()):
+            if [kind for kind, _ in peer.flow.path] == kinds:
+                return peer
+        return peer or plain
+
+    # --- heads ----------------------------------------------------------------------------------------------------
+
+    def _publish(self, half: HalfStream, placed: list[PlacedHead]) -> list[RequestHead]:
+        heads = []
+        counts = self._counts
+        for start, end, octets, head in placed:
+            if start == end:  # of HTTP/2, and counted there
+                heads.append(head)
+                continue
+            if not head.method and not self._is_request(half, head):
+                continue
+            half.last_head = (start & 0xFFFFFFFF, hash(octets or head.fields))
+            if half.last_heads is not None:
+                seen = any(half.last_head in (twin.last_heads or ()) for twin in self._twins(half))
+                half.last_heads.append(half.last_head)
+                if seen:
+                    counts["twin_heads"] += 1
+                    continue
+            counts["trailers" if head.section is Section.TRAILER else "requests"] += 1
+            counts["ambiguous_requests"] += head.certainty is Certainty.AMBIGUOUS
+            for oddity in head.oddities:
+                counts["oddities." + oddity] += 1
+            heads.append(head)
+        if heads and (peer := half.peer) is not None and peer.client is not None and not peer.client.spoke:
+            self._held -= self._holding.pop(peer, 0)
+            self._count_opaque(peer, Looks.RESPONSE)
+        return heads
+
+    def _is_request(self, half: HalfStream, head: RequestHead) -> bool:
+        """Whether fields without a request line are those of a request: a response has fields as well."""
+        answers = half.peer is not None and half.peer.looks is Looks.RESPONSE
+        return answers or not REQUEST_FIELDS.isdisjoint(name for name, _ in head.fields)
