@@ -81,7 +81,7 @@ class Manual(Page, click.Group):
         try:
             return super().invoke(ctx)
         except MonitorError as mistake:
-            click.echo(f"Error: {mistake}", err=True)
+            click.echo(mistake, err=True)
             ctx.exit(mistake.exit_code)
         except KeyboardInterrupt:
             ctx.exit(STOPPED)  # before there was anything to sum up; click would say 1, which means violations
