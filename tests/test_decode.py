@@ -153,7 +153,7 @@ def test_a_frame_without_a_byte_and_one_of_an_unknown_link():
 
 @pytest.mark.parametrize("wire_len", [0, 20])
 def test_more_than_was_on_the_wire_is_all_there(wire_len: int):
-    assert decoded(frame(INNER), 1, wire_len)[0] == segment(INNER)
+    assert decoded(frame(WAYS["card_segments"]), 1, wire_len)[0] == segment(INNER)
 
 
 def test_reasons_are_those_of_the_table():

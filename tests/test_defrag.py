@@ -200,6 +200,7 @@ def test_a_contradiction_is_heard_out_once(bench: Bench):
     bench.feed(one, three)
     ends = [fragment(end, b"", more=False) for end in (8, 16, 24)]
     assert [len(bench.feed(end)) for end in ends] == [1, 2, 0]
+    assert bench.counts["blind.fragments"] == 1  # what lies behind the second end
 
 
 def test_no_datagram_is_longer_than_there_can_be(bench: Bench):
