@@ -21,10 +21,11 @@ from monitor.portable.looks import may_begin_request
 from monitor.portable.request_head import FieldLines, continuation
 from monitor.records import Certainty, Data, Flow, Gap, Limits, PlacedHead, RequestHead, Section, Segment, Version
 
-REORDER_NS = 20_000_000  # the receive queues of one capture may be this far apart
+REORDER_NS = 100_000_000  # mirrors and receive queues deliver out of order by so much
 MOST_WAITING = 256  # heads
 MOST_DOUBTFUL = 64  # segments
 MOST_REWINDS = 64
+MOST_LOST = 8  # gaps whose bytes may still come
 MOST_READINGS = 4
 UNPLACED_BYTES = 64 * 1024  # kept in case that the beginning comes late
 PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"  # what Http1 has read of HTTP/2's preface (RFC 9113 section 3.4)
@@ -57,7 +58,7 @@ class Reader(Protocol):
     @property
     def start(self) -> int: ...
     @property
-    def spoke(self) -> bool: ...
+    def idle(self) -> bool: ...
     @property
     def hopeless(self) -> bool: ...
     @property
@@ -89,11 +90,15 @@ class Doubt(StrEnum):
     BAD_CHECKSUM = "bad_checksum"
     SYN_DATA = "syn_data"
     NO_ACK = "no_ack"  # no ACK flag, or one for what was never sent: RFC 9293 section 3.10.7.4 drops it
+    PROBE = "probe"  # one octet that begins no request: a window or keep-alive probe (section 3.8.6.1)
 
     @property
     def rejected(self) -> str:
         """The key of counts.py."""
         return "rejected.bad_checksum" if self is Doubt.BAD_CHECKSUM else "rejected.not_accepted"
+
+
+REFUSED = (Doubt.BAD_CHECKSUM, Doubt.SYN_DATA)  # where the peer's acknowledgements leave it out
 
 
 class Doubtful(NamedTuple):
@@ -132,7 +137,7 @@ class Client:
 
     __slots__ = (
         "_acked", "_assembler", "_counts", "_doubtful", "_flow", "_heads", "_hole", "_http1", "_http2", "_kept",
-        "_kept_from", "_limits", "_marks", "_offloaded", "_origin", "_parts", "_past", "_rewinds", "_settled", "_sound",
+        "_kept_from", "_limits", "_lost", "_marks", "_offloaded", "_origin", "_parts", "_past", "_rewinds", "_settled", "_sound",
         "_time_ns", "_used", "awaits", "far", "spoke",
     )  # fmt: skip
 
@@ -156,6 +161,7 @@ class Client:
         self._marks: list[Mark] = []
         self._used: set[Version] = set()
         self._time_ns = 0  # of the newest segment
+        self._lost: list[Gap] = []
         self._doubtful: list[Doubtful] = []
         self._offloaded = False  # all checksums of this client are bad, and its peer takes its segments
         self._sound = False  # a segment came that nothing was wrong with
@@ -198,6 +204,8 @@ class Client:
         """A segment with payload."""
         octets = segment.payload
         position = self._assembler.place(first_byte(segment))
+        if len(octets) == 1 and position == self._assembler.next and self._http1.idle and not may_begin_request(octets):
+            doubt = doubt or Doubt.PROBE
         self._time_ns = segment.time_ns
         if doubt and not (self._offloaded and doubt is Doubt.BAD_CHECKSUM):
             self._put_aside(Doubtful(position, octets, segment.missing, segment.time_ns, doubt, now_ns))
@@ -260,6 +268,8 @@ class Client:
 
     def _insert(self, position: int, octets: bytes, missing: int, time_ns: int, marks: list[Mark], now_ns: int) -> None:
         assembler = self._assembler
+        if self._lost and position < assembler.next and self._fill_late(position, octets, time_ns, now_ns):
+            return
         known = len(assembler.versions)
         remembered = self._remembered() if position < assembler.next else ()
         if not assembler.insert(position, octets, missing, time_ns, remembered) and len(assembler.versions) == known:
@@ -320,10 +330,28 @@ class Client:
         if self._http2 is not None:
             self._http2.gap(gap.missing)
             return
+        self._lost.append(gap)
+        del self._lost[:-MOST_LOST]
         self._wait(self._http1.gap(self._kept, self._kept_from, gap), now_ns)
         self._rewinds = 0
         self._kept = bytearray()
         self._kept_from = gap.position + gap.missing
+
+    def _fill_late(self, position: int, octets: bytes, time_ns: int, now_ns: int) -> bool:
+        """Bytes that were given up: whole heads in them are read for themselves."""
+        stop = position + len(octets)
+        for gap in self._lost:
+            if gap.position <= position and stop <= gap.position + gap.missing:
+                self._lost.remove(gap)
+                rests = (
+                    gap._replace(missing=position - gap.position),
+                    gap._replace(position=stop, missing=gap.position + gap.missing - stop),
+                )
+                self._lost += [rest for rest in rests if rest.missing]
+                if may_begin_request(octets):
+                    self._wait(self._new_http1(position).feed(octets, position, time_ns), now_ns)
+                return True
+        return False
 
     def _rewind(self, position: int, octets: bytes, time_ns: int) -> None:
         """A segment from before what was thought to be the beginning: begin again with it."""
@@ -382,7 +410,7 @@ class Client:
 
     def _decide(self, each: Doubtful, now_ns: int) -> None:
         """Nothing contradicted it in time."""
-        if self._acked is not None and self._sound and each.doubt is not Doubt.NO_ACK:
+        if self._acked is not None and self._sound and each.doubt in REFUSED:
             self._counts[each.doubt.rejected] += 1  # acknowledgements are visible, and there is none for it
             self._doubtful.remove(each)
         else:
@@ -393,7 +421,7 @@ class Client:
             self._doubtful.remove(each)
         self._offloaded = self._offloaded or (each.doubt is Doubt.BAD_CHECKSUM and not self._sound)
         mark = Mark(each.position, each.position + len(each.octets), each.doubt)
-        marks = [] if each.doubt is Doubt.NO_ACK else [mark]
+        marks = [mark] if each.doubt in REFUSED else []
         self._insert(each.position, each.octets, each.missing, each.time_ns, marks, now_ns)
 
     # --- heads ----------------------------------------------------------------------------------------------------
@@ -463,8 +491,12 @@ class Client:
         heads = self._read_alone(bytes(octets), placed.start, placed.head.time_ns)
         return heads[0].head if heads else None
 
+    def _new_http1(self, position: int) -> Reader:
+        """To read something beside the rest; what it counts is not counted."""
+        return self._parts.http1(self._limits, Counter(), self._flow, position, False)
+
     def _read_alone(self, octets: bytes, position: int, time_ns: int) -> list[PlacedHead]:
-        reader = self._parts.http1(self._limits, Counter(), self._flow, position, False)
+        reader = self._new_http1(position)
         heads = reader.feed(octets, position, time_ns)
         start = reader.start
         return heads + reader.finish(octets[start - position :], start)

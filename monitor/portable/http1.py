@@ -30,9 +30,10 @@ class Http1:
         return min([reading.at for reading in self._readings])
 
     @property
-    def spoke(self) -> bool:
-        """Whether a request was read."""
-        return self._readings[0].spoke
+    def idle(self) -> bool:
+        """Whether a request ended here and nothing of another one was seen."""
+        reading = self._readings[0]
+        return reading.spoke and reading.state is State.HEAD and reading.at == reading.fed
 
     @property
     def hopeless(self) -> bool:

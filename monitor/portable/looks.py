@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from monitor.portable.request_head import begins_request, request_line
+from monitor.portable.request_head import TCHAR, begins_request, request_line
 
 PROXY_1, PROXY_2 = b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"  # haproxy.org, proxy-protocol.txt, section 2
 LINE_BYTES = 8192  # that are searched for the end of the request line
 
-_WORD = re.compile(rb"[\r\n]*([!-9;-~]{1,64})?([ \t]+|\Z)")
+_BEGUN_WORD = re.compile(rb"[\r\n]*[%s]{0,64}\Z" % TCHAR)
+_WORD = re.compile(rb"[\r\n]*()[ \t]*[!-9;-~]{1,64}[ \t]")
 _TLS = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]", re.DOTALL)  # RFC 8446 section 5.1
 _TEXT = re.compile(rb"[\t\r\n -~\x80-\xff]*")
 
@@ -38,12 +39,12 @@ def looks_of(payload: bytes) -> Looks:
 
 def may_begin_request(payload: bytes) -> bool:
     """Whether a request may begin with these bytes; a part of its first word is enough."""
+    if _BEGUN_WORD.match(payload):
+        return True
     word = _WORD.match(payload)
     if word is None:
         return payload.startswith(PROXY_2[: len(payload)])
-    if word.end() == len(payload):
-        return not payload.startswith(b"HTTP/")
-    start = word.start(1) if word[1] else word.start(2)
+    start = word.start(1)
     eol = payload.find(b"\n", start, start + LINE_BYTES)
     if eol < 0:
         return begins_request(payload[start : start + 256]) or payload.startswith(PROXY_1)

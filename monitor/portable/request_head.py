@@ -206,9 +206,11 @@ def make_head(
 def continuation(
     time_ns: int, head: RequestHead, found: FieldLines, oddities: tuple[str, ...], section: Section
 ) -> RequestHead:
-    """More fields of `head`: with its recipient, and without anything else that was read with the head already."""
-    absolute = _ABSOLUTE.match(head.target)
-    target = head.target if head.method == b"CONNECT" else absolute[0] + b"/" if absolute else b"/"
+    """More fields of `head`, with its recipient; the target of a head was read with the first part."""
+    target = head.target
+    if section is Section.HEAD and head.method != b"CONNECT":
+        absolute = _ABSOLUTE.match(target)
+        target = absolute[0] + b"/" if absolute else b"/"
     hosts = tuple(field for field in head.fields if field[0] == b"host")
     more = head._replace(
         time_ns=time_ns,
