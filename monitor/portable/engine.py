@@ -41,6 +41,7 @@ class PortableEngine:
         heads = self._judgeable(frames)
         if self._source.done and not self._done:
             self._done = True
+            self._defragmenter.finish()
             heads += self._streams.finish(self._time_ns)
         passed = [head for head in heads if self._sieve.passes(head)]
         return Batch(
