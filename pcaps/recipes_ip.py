@@ -116,9 +116,9 @@ def i14_hole_left_by_the_last_fragment() -> Talk:
     return talk
 
 
-@recipe(34, ambiguous())
+@recipe(34, leak())
 def i15_last_fragment_shrinks() -> Talk:
-    """A second `last` fragment ends the datagram sooner: one reading has the number, the other ends before it."""
+    """A second `last` fragment ends the datagram sooner. Only the longer reading has a TCP checksum that is right."""
 
     def change(packet: bytes) -> list[bytes]:
         pieces = cut(packet, 24)

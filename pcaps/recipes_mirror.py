@@ -171,6 +171,12 @@ def t36_whole_request_lost() -> Talk:
     return talk.client(LEAK).server(OK).close()
 
 
+@recipe(26, QUIET, "gap_bytes")
+def t71_last_request_lost() -> Talk:
+    """The last request is lost; the FIN behind it says how many octets were never seen."""
+    return Talk().open().client(CLEAN).server(OK).lose(LEAK).server(OK).close()
+
+
 @recipe(26, leak())
 def h85_response_segment_lost() -> Talk:
     """A hole in the response: the other direction does not care."""

@@ -343,7 +343,7 @@ def l54_cut_inside_the_tunnel_header() -> bytes:
     return pcap(frames, snap=48)
 
 
-@recipe(15, leak(), "skipped.malformed")
+@recipe(15, leak(), "blind.unknown_tunnel")
 def l55_gtpu_length_lies() -> list[Timed]:
     """A G-PDU that claims more octets than its datagram has, inside an otherwise whole capture, before a good talk."""
     lying = bytes.fromhex("30ff7fff00001001") + tcp("100.64.1.2", 40009, "203.0.113.9", 80, 1, 0, 2)[:30]

@@ -1,0 +1,59 @@
+"""Recipes against captures: each can be made again, and each is judged as its author meant it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from monitor.engine import Preference
+from pcaps import golden, recipes
+from pcaps.recipe import FOLDER, RECIPES, unpacked
+
+SHORT = {  # what the engines do not do yet; each entry fails as soon as they do
+    "h07-number-folded": "identify takes the space of a joined fold for one of its own spellings: confirmed",
+    "t71-last-request-lost": "a hole right before the FIN is not counted as a gap",
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_capture_comes_out_byte_for_byte_again(name: str) -> None:
+    assert RECIPES[name].capture() == unpacked(RECIPES[name].path), "python -m pcaps.recipes writes it again"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.xfail(reason=SHORT[name], strict=True)) if name in SHORT else name
+        for name in RECIPES
+    ],
+)
+def test_a_capture_is_judged_as_it_was_meant(name: str, engine_name: Preference) -> None:
+    recipe = RECIPES[name]
+    seen = golden.replay(recipe.path, engine_name)
+    assert recipe.unmet(seen.verdicts, seen.counts, len(seen.summary["faults"])) == []
+
+
+def test_every_capture_and_golden_has_a_recipe() -> None:
+    made = {path for recipe in RECIPES.values() for path in (recipe.path, recipe.golden)}
+    assert {path for path in FOLDER.iterdir() if ".pcap" in path.name or path.suffix == ".json"} == made
+
+
+def test_the_list_of_captures_is_up_to_date() -> None:
+    assert (FOLDER / "README.md").read_text() == recipes.listing()
+
+
+def test_every_recipe_tells_its_story() -> None:
+    assert [name for name, recipe in RECIPES.items() if not recipe.story.endswith((".", ":"))] == []
+
+
+def test_no_capture_holds_a_number_of_a_living_person() -> None:
+    """Ofcom's numbers for drama only, in E.164 or national form."""
+    strangers = re.compile(rb"(?<!\d)(?:\+?44|0)7(?!700 ?900|700-900)\d{9}(?!\d)")
+    assert [name for name, recipe in RECIPES.items() if strangers.search(unpacked(recipe.path))] == []
+
+
+def test_the_samples_stay_small() -> None:
+    sizes = [recipe.path.stat().st_size for recipe in RECIPES.values()]
+    assert sum(sizes) < 3_000_000
+    assert (FOLDER / "o2-2012.pcap").stat().st_size <= 1_500_000
