@@ -33,14 +33,15 @@ class Watch:
     """What the sieve lets through. It may pass too much, never too little.
 
     `names` are field names as `identify` normalises them (lower case, `-` for `_`), `stems` what the letters of a name
-    may end with (b"msisdn"); a head that has one passes, and so does every head with `digits` digits in a row, whatever
-    punctuation lies between them. `every_head` passes all of them.
+    may end with (b"msisdn"); a head that has one passes. So does every head in which digits stand in a row, whatever
+    punctuation lies between them, that may be an identifier: one of `rows`, each the digits that it begins with and how
+    many others follow. `every_head` passes all heads.
     """
 
     names: frozenset[bytes] = frozenset()
     every_head: bool = False
     stems: tuple[bytes, ...] = ()
-    digits: int = 7  # of the shortest identifier in its shortest spelling
+    rows: tuple[tuple[bytes, int], ...] = ((b"", 7),)
 
 
 @dataclass(frozen=True, slots=True)

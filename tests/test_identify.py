@@ -303,11 +303,11 @@ def test_what_identify_finds_the_sieve_passes(fields, target, as_reading):
 def test_watch():
     watch = Identify(PLAN).watch()
     assert isinstance(watch, Watch)
-    assert watch.digits == 10
+    assert watch.rows == ((b"7700900", 3), (b"00101", 10), (b"", 15))
     assert {b"x-msisdn", b"http-x-msisdn", b"x-own-subscriber", b"x-uidh"} <= watch.names
     assert b"msisdn" in watch.stems
     assert not watch.every_head
-    assert Identify(NumberPlan("44", "0", "00", (), ())).watch().digits == 15
+    assert Identify(NumberPlan("44", "0", "00", (), ())).watch().rows == ((b"", 15),)
 
 
 # --- what must not fire -------------------------------------------------------------------------------------------

@@ -11,7 +11,9 @@ from monitor.portable.sieve import Sieve
 from monitor.records import Flow, NumberPlan, RequestHead, Section, Watch
 
 FLOW = Flow(bytes([100, 64, 1, 2]), 40001, bytes([203, 0, 113, 9]), 80)
-WATCH = Watch(names=frozenset({b"x-up-calling-line-id"}), stems=(b"msisdn", b"subno"), digits=10)
+WATCH = Watch(
+    names=frozenset({b"x-up-calling-line-id"}), stems=(b"msisdn", b"subno"), rows=((b"7700900", 3), (b"", 15))
+)
 CLEAN = (
     (b"host", b"shop.example"),
     (b"user-agent", b"Mozilla/5.0 (Linux; Android 14; SM-A546B) Chrome/126.0.0.0 Mobile Safari/537.36"),

@@ -27,7 +27,7 @@ class Identify:
         self._carries |= {field: hint(field) or Identifier.MSISDN for field in plan.fields}
         self._handset_fields = CLIENT_FIELDS - plan.fields
         names = SUBSCRIBER_FIELDS | plan.fields
-        self._watch = Watch(names | {b"http-" + name for name in names}, stems=tuple(STEMS), digits=own.fewest_digits)
+        self._watch = Watch(names | {b"http-" + name for name in names}, stems=tuple(STEMS), rows=own.digit_rows)
 
     def watch(self) -> Watch:
         """What the sieve must let through for `feed` to find all that it would find in the whole traffic."""

@@ -21,6 +21,7 @@ GAP = b"[" + re.escape(GAPS) + b"]{0,4}"
 Pattern = re.Pattern[bytes]
 _ZERO_FOR_DIGIT = bytes(0x30 if 0x30 <= octet <= 0x39 else 0x2C for octet in range(256))
 _UNIX_TIME = rb"[12][0-9]{9}"  # in seconds, 2001 to 2065
+IMEI_DIGITS = 15
 _DUMMY = re.compile(r"(.)\1+|.*0{7}|.*(?:12345678|87654321).*")  # 99999999999, 5500000000000, 1234567890
 _LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
@@ -42,9 +43,13 @@ class OwnNumbers:
         self.patterns = [(Identifier.MSISDN, pattern) for length in lengths for pattern in _msisdn(plan, length)]
         self.patterns += [(Identifier.IMSI, _imsi(prefix)) for prefix in plan.imsi_prefixes]
         self.patterns.append((Identifier.IMEI, _IMEI))
-        self.fewest_digits = min([15, *(length - len(plan.country) for length in lengths)])
-        self._zeros = b"0" * self.fewest_digits
-        self._row = re.compile(rb"[0-9](?:%b[0-9]){%d,}+" % (GAP, self.fewest_digits - 1))
+        national = [(prefix := _prefix(plan, length), length - len(plan.country) - len(prefix)) for length in lengths]
+        imsi = [(prefix, 15 - len(prefix)) for prefix in plan.imsi_prefixes]
+        # the digits that every spelling of an identifier has in a row: what they begin with, and how many others follow
+        self.digit_rows = tuple((prefix.encode(), more) for prefix, more in (*national, *imsi, ("", IMEI_DIGITS)))
+        fewest = min(len(prefix) + more for prefix, more in self.digit_rows)
+        self._zeros = b"0" * fewest
+        self._row = re.compile(rb"[0-9](?:%b[0-9]){%d,}+" % (GAP, fewest - 1))
 
     def may_be_in(self, text: bytes) -> bool:
         """Whether `rows` could find anything in this text or a part of it; a tenth of the cost of looking."""
@@ -109,11 +114,16 @@ def _spelt(digits: str, more: int = 0) -> bytes:
     return GAP.join([digit.encode() for digit in digits] + [b"[0-9]"] * more)
 
 
-def _msisdn(plan: NumberPlan, length: int) -> list[Pattern]:
-    """For the own numbers of one length: international, national where there is a trunk prefix, bare national."""
+def _prefix(plan: NumberPlan, length: int) -> str:
+    """What all own numbers of this length begin with, behind the country code."""
     ends = [number for span in plan.msisdn_ranges for number in span if len(number) == length]
     same = takewhile(lambda pair: pair[0] == pair[1], zip(min(ends), max(ends), strict=True))
-    prefix = "".join(digit for digit, _ in same)[len(plan.country) :]
+    return "".join(digit for digit, _ in same)[len(plan.country) :]
+
+
+def _msisdn(plan: NumberPlan, length: int) -> list[Pattern]:
+    """For the own numbers of one length: international, national where there is a trunk prefix, bare national."""
+    prefix = _prefix(plan, length)
     digits = rb"(?P<digits>%b)" % _spelt(prefix, length - len(plan.country) - len(prefix))
     access, trunk = plan.international_prefix.encode() or b"(?!)", plan.trunk_prefix.encode() or b"(?!)"
     lead = rb"(?:(?P<access>%b)%b|(?P<zeros>0{1,8}))?%b" % (access, GAP, _spelt(plan.country))
