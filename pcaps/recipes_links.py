@@ -14,8 +14,7 @@ from scapy.contrib.mpls import MPLS, EoMCW
 from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import CookedLinux, CookedLinuxV2, Dot1AD, Dot1Q, Ether
-from scapy.layers.ppp import HDLC, PPP
-from scapy.packet import Packet
+from scapy.packet import Packet, Raw
 
 from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, QUIET, from_client, leak, recipe, talk_of
 from pcaps.talk import ETHERNET, RAW, Talk, pcap
@@ -23,6 +22,7 @@ from pcaps.talk import Packet as Timed
 
 Wrap = Callable[[Packet, bool], Packet]  # the packet, and whether the client sent it
 NULL, PPP_LINK, LOOP, SLL, IPV4_LINK, IPV6_LINK, SLL2 = 0, 9, 108, 113, 228, 229, 276
+BARE_PPP, FRAMED_PPP = Raw(b"\x00\x21"), Raw(b"\xff\x03\x00\x21")  # IPv4, without and with address and control
 V6: dict[str, Any] = {"src": "2001:db8:1::2", "dst": "2001:db8:2::9"}
 
 
@@ -171,8 +171,7 @@ def l39_loop() -> bytes:
 @recipe("link", leak())
 def l40_ppp() -> bytes:
     """LINKTYPE_PPP with address and control octets."""
-    head = HDLC(address=0xFF, control=3) / PPP(proto=0x21)
-    return wrapped(lambda packet, _: head / packet, link=PPP_LINK)
+    return wrapped(lambda packet, _: FRAMED_PPP / packet, link=PPP_LINK)
 
 
 # --- padding ------------------------------------------------------------------------------------------------------

@@ -14,12 +14,12 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import GRE, GRE_PPTP, Dot1Q
 from scapy.layers.l2tp import L2TP
-from scapy.layers.ppp import HDLC, PPP, PPPoE
+from scapy.layers.ppp import PPPoE
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet, Raw
 
 from pcaps.recipe import LEAK, NUMBER, QUIET, from_client, get, leak, recipe, talk_of
-from pcaps.recipes_links import V6, ether, through, wrapped
+from pcaps.recipes_links import BARE_PPP, FRAMED_PPP, V6, ether, through, wrapped
 from pcaps.talk import MS, pcap, tcp
 from pcaps.talk import Packet as Timed
 
@@ -64,31 +64,32 @@ PDCP_NUMBER = b"\x01\x12\x34"
 @recipe(4, leak())
 def l06_pppoe() -> bytes:
     """PPPoE session (RFC 2516)."""
-    return wrapped(lambda packet, up: ether(up) / PPPoE(sessionid=17) / PPP(proto=0x21) / packet)
+    return wrapped(lambda packet, up: ether(up) / PPPoE(sessionid=17) / BARE_PPP / packet)
 
 
 @recipe(4, leak())
 def l32_l2tp() -> bytes:
     """L2TPv2 (RFC 2661) as short as it may be: no length, no sequence, PPP without address and control."""
-    tunnel = UDP(sport=1701, dport=1701) / L2TP(hdr=0, version=2, tunnel_id=5, session_id=6) / PPP(proto=0x21)
+    tunnel = UDP(sport=1701, dport=1701) / L2TP(hdr=0, version=2, tunnel_id=5, session_id=6) / BARE_PPP
     return wrapped(lambda packet, up: ether(up) / outer(up) / tunnel / packet)
 
 
 @recipe(4, leak())
 def l32_l2tp_every_field() -> bytes:
     """L2TPv2 with length, sequence numbers and offset, PPP with address and control octets."""
-    header = L2TP(
-        hdr="length+sequence+offset", version=2, tunnel_id=5, session_id=6, ns=1, nr=0, offset=4, pad=b"\0" * 4
-    )
-    tunnel = UDP(sport=1701, dport=1701) / header / HDLC(address=0xFF, control=3) / PPP(proto=0x21)
-    return wrapped(lambda packet, up: ether(up) / outer(up) / tunnel / packet)
+
+    def wrap(packet: Packet, up: bool) -> Packet:
+        header = struct.pack("!HHHHHHH4x", 0x4A02, 18 + 4 + len(packet), 5, 6, 1, 0, 4)
+        return ether(up) / outer(up) / UDP(sport=1701, dport=1701) / Raw(header) / FRAMED_PPP / packet
+
+    return wrapped(wrap)
 
 
 @recipe(4, leak())
 def l33_gre_ppp() -> bytes:
     """PPTP: enhanced GRE (RFC 2637) with PPP inside."""
     tunnel = GRE_PPTP(key_present=1, seqnum_present=1, call_id=9, sequence_number=1)
-    tunnel = tunnel / HDLC(address=0xFF, control=3) / PPP(proto=0x21)
+    tunnel = tunnel / FRAMED_PPP
     return wrapped(lambda packet, up: ether(up) / outer(up) / tunnel / packet)
 
 
@@ -120,14 +121,16 @@ def l12_erspan_1() -> bytes:
 @recipe(5, leak())
 def l10_erspan_2() -> bytes:
     """ERSPAN type II."""
-    head = GRE(proto=0x88BE, seqnum_present=1, sequence_number=1) / ERSPAN_II(vlan=10, session_id=3, index=5)
+    head = GRE(proto=0x88BE, seqnum_present=1, sequence_number=1) / ERSPAN_II(ver=1, vlan=10, session_id=3, index=5)
     return wrapped(lambda packet, up: mirror() / head / ether(up) / packet)
 
 
 @recipe(5, leak())
 def l11_erspan_3() -> bytes:
     """ERSPAN type III with the platform specific subheader."""
-    head = GRE(proto=0x22EB, seqnum_present=1, sequence_number=1) / ERSPAN_III(vlan=10, session_id=3, timestamp=99, o=1)
+    head = GRE(proto=0x22EB, seqnum_present=1, sequence_number=1) / ERSPAN_III(
+        ver=2, vlan=10, session_id=3, timestamp=99, o=1
+    )
     head = head / ERSPAN_PlatformSpecific(platf_id=3)
     return wrapped(lambda packet, up: mirror() / head / ether(up) / packet)
 
