@@ -1,8 +1,9 @@
 """What the monitor says of one capture, as text that a person can compare: the golden beside it.
 
 One request head or verdict is one line, numbers are masked, tokens are made with a key that is no secret. Left out is
-what may differ without a change of behaviour: version, engine and digest of the rules, and every count that is 0. Long
-captures are summed up, long heads are cut with their digest beside.
+what may differ without a change of behaviour: version, engine and digest of the rules, how many heads the sieve held
+back (it may pass too much), and every count that is 0. Long captures are summed up, long heads are cut with their
+digest beside.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def text(path: Path, engine: Preference) -> str:
         "requests": rows_of(requests(path, engine), SUMMED),
         "verdicts": rows_of(seen.verdicts, JUDGED),
         "summary": {key: value for key, value in seen.summary.items() if key not in ("version", "engine", "rules")},
-        "counts": {key: value for key, value in sorted(seen.counts.items()) if value},
+        "counts": {key: value for key, value in sorted(seen.counts.items()) if value and key != "clean_heads"},
     }
     for key in ("outcomes", "blind", "shed", "opaque"):
         parts["summary"][key] = {name: times for name, times in parts["summary"][key].items() if times}
