@@ -4,7 +4,7 @@ The sieve may pass too much, never too little (2-house.md), so of the number pla
 identifier begins and how many it has: a head passes when that many stand in a row, or when a field name hints at a
 subscriber identifier. What may lie between the digits of one number is drawn wider than `identify` draws it; letters
 and the delimiters of lists, parameters and clock times end a row. One `translate` over the joined head leaves out what
-may lie between, so that one short regular expression finds the row.
+may lie between. Then every test is a search for fixed octets, which costs a tenth of an expression without any.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ DIGITS = b"0123456789"
 ROW_ENDS = ascii_letters.encode() + b",;:=&?@#*|\"'<>"
 BETWEEN_DIGITS = bytes(set(range(256)).difference(DIGITS, ROW_ENDS))
 COMMA_FOR_OTHERS = bytes(octet if octet in DIGITS else 0x2C for octet in range(256))
+ZERO_FOR_DIGIT = bytes(0x30 if octet in DIGITS else 0x2C for octet in range(256))
 NO_LETTER = bytes(set(range(256)).difference(ascii_letters.encode()))
 
 
@@ -29,7 +30,8 @@ class Sieve:
     def __init__(self, watch: Watch, counts: dict[str, int]) -> None:
         self._watch = watch
         self._counts = counts
-        self._row = re.compile(b"|".join(b"%b[0-9]{%d}" % row for row in watch.rows)).search
+        self._rows = [re.compile(b"%b[0-9]{%d}" % row).search for row in watch.rows if row[0]]
+        self._any_row = min((b"0" * more for begin, more in watch.rows if not begin), default=None)
         self._plain_names: set[bytes] = set()  # seen before, and no hint
 
     def passes(self, head: RequestHead) -> bool:
@@ -43,7 +45,7 @@ class Sieve:
         fields = head.fields
         # a line without a colon may have come as a name, so names are searched like values
         text = b",".join((head.target, *chain.from_iterable(fields)))
-        if self._row(text.translate(COMMA_FOR_OTHERS, BETWEEN_DIGITS)):
+        if self._has_row(text):
             return True
         if not self._plain_names.issuperset([name for name, _ in fields]) and self._hinted(head):
             return True
@@ -54,9 +56,16 @@ class Sieve:
         """RFC 3986 section 2.1, and once more: a Referer quotes an address that was quoted before."""
         for _ in range(2):
             text = unquote_to_bytes(text)
-            if self._row(text.translate(COMMA_FOR_OTHERS, BETWEEN_DIGITS)):
+            if self._has_row(text):
                 return True
         return False
+
+    def _has_row(self, text: bytes) -> bool:
+        digits = text.translate(COMMA_FOR_OTHERS, BETWEEN_DIGITS)
+        for search in self._rows:
+            if search(digits):
+                return True
+        return self._any_row is not None and self._any_row in digits.translate(ZERO_FOR_DIGIT)
 
     def _hinted(self, head: RequestHead) -> bool:
         watch, plain = self._watch, self._plain_names
