@@ -35,10 +35,11 @@ bench: ## packets a CPU second and the share of each stage -> bench/RESULTS.md
 	@scripts/setup dev
 	@$(VENV)/python -m bench
 
-docs: ## write docs/metrics.md and rules/schema.json again
+docs: ## write docs/metrics.md, rules/schema.json and docs/demo.svg again
 	@scripts/setup dev
 	@$(VENV)/python -m monitor.report.metrics > docs/metrics.md
 	@$(VENV)/python -m monitor.agreements.schema > rules/schema.json
+	@$(VENV)/python scripts/picture.py
 
 wheel: ## a wheel and a source archive in dist/
 	@scripts/setup dev
