@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from monitor import counts
 from monitor.portable.capture import CaptureReader
-from monitor.portable.client import Parts
 from monitor.portable.decode import Decoder
 from monitor.portable.defrag import Defragmenter
 from monitor.portable.http1 import Http1
 from monitor.portable.http2 import Http2
+from monitor.portable.parts import Parts
 from monitor.portable.reassembly import Assembler
 from monitor.portable.ring import Ring
 from monitor.portable.sieve import Sieve

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import MutableMapping
 
-from monitor.portable.reading import HOPELESS_BYTES, Octets, Reading, State
+from monitor.portable.head_reader import HOPELESS_BYTES, Octets, State
+from monitor.portable.reading import Reading
 from monitor.records import Certainty, Fields, Flow, Gap, Limits, PlacedHead, RequestHead
 
 MOST_READINGS = 4
+IN_BODY = (State.BODY, State.CHUNK_DATA)
 
 
 class Http1:
@@ -34,6 +36,10 @@ class Http1:
         """Whether a request ended here and nothing of another one was seen."""
         reading = self._readings[0]
         return reading.spoke and reading.state is State.HEAD and reading.at == reading.fed
+
+    def skips(self, size: int) -> bool:
+        """Whether the next `size` bytes are part of a body to every reading."""
+        return all(reading.left >= size and reading.state in IN_BODY for reading in self._readings)
 
     @property
     def hopeless(self) -> bool:

@@ -18,8 +18,10 @@ from heapq import heappop, heappush
 
 from dpkt.tcp import TH_ACK, TH_FIN, TH_RST, TH_SYN
 
-from monitor.portable.client import Client, Doubt, Parts, first_byte
+from monitor.portable.client import Client, first_byte
+from monitor.portable.doubts import Doubt
 from monitor.portable.looks import Looks, looks_of, may_begin_request
+from monitor.portable.parts import Parts
 from monitor.records import Certainty, Checksum, Flow, Limits, PlacedHead, RequestHead, Section, Segment
 
 NOTHING: tuple[RequestHead, ...] = ()
@@ -121,6 +123,8 @@ class Streams:
                     if half.looks is Looks.OTHER and may_begin_request(payload):
                         heads = [*heads, *self._open(half, segment)]
         if flags & ENDS and not half.closing_ns:
+            if half.client is not None and flags & TH_FIN:
+                half.client.closed = seq + len(payload)
             half.closing_ns = self._now_ns
             self._wake_at(half, self._now_ns + self._limits.gap_ns)
         return heads
