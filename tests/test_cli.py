@@ -284,7 +284,8 @@ def test_a_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_keeps_what_was_found_and_ends_with_4(asked: signal.Signals) -> None:
     command = [*COMMAND, "replay", "-", "--rules", str(RULES), "--format", "jsonl"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as ran:
+    buffering = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=buffering) as ran:
         assert ran.stdin
         assert ran.stdout
         ran.stdin.write(pcap(leak().frames))

@@ -109,6 +109,16 @@ def test_a_request_with_two_violations_is_one_request(monkeypatch: pytest.Monkey
     assert (ran.tallies.violations, ran.tallies.requests_with_violation) == (2, 1)
 
 
+def test_what_is_agreed_does_not_hide_the_violation_before_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    book = load(write_rules(tmp_path, host="shop.example", field="x-second"))
+    mixed = head(b"x-first")
+    mixed = mixed._replace(fields=(*mixed.fields, (b"x-second", b"447700900123")))
+    monkeypatch.setattr(pipeline, "open_engine", lambda *_, **__: Script(mixed))
+    with Pipeline(CaptureFiles(("-",)), book, REDACTOR) as ran:
+        list(ran.batches(Stop()))
+    assert (ran.tallies.outcomes["allowed"], ran.tallies.requests_with_violation) == (1, 1)
+
+
 def test_new_rules_judge_and_sieve_from_the_next_batch_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     new, engine, seen = load(write_rules(tmp_path, host="shop.example", field="x-new")), Script(head(b"x-new")), Seen()
     monkeypatch.setattr(pipeline, "open_engine", lambda *_, **__: engine)

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from monitor import counts
+from monitor.commands.common import complain, stop_on
+from monitor.records import Batch, Fault
+
+
+def test_the_first_signal_asks_and_the_second_one_ends() -> None:
+    with stop_on(signal.SIGINT) as stop:
+        assert not stop.told
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.told
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_each_fault_is_one_line_whatever_a_file_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    faults = (Fault("a\nb", None, False, "a\nb\x1b[2J is no capture"), Fault("c", 24, True, "c is cut at byte 24"))
+    complain(Batch([], counts.zeros(), 0, 0, faults, True))
+    assert capsys.readouterr().err == "a\\nb\\x1b[2J is no capture\nc is cut at byte 24\n"
