@@ -16,6 +16,7 @@ import glob
 import math
 import os
 from collections import deque
+from collections.abc import Callable
 from operator import attrgetter, itemgetter
 from pathlib import Path
 
@@ -61,6 +62,7 @@ class Capture:
         self.name = "standard input" if path == STANDARD_INPUT else path
         self.done = False
         self.fault: Fault | None = None
+        self.links: set[int] = set()  # link types of its frames so far
         self.foreign = False  # it begins like nothing that is known: no capture, and nothing that could hold one
         self._begun = False  # a frame was read
         self._octets = b""
@@ -100,7 +102,9 @@ class Capture:
             if not self._reader:
                 return []
         frames, self._at, wrong = self._reader.walk(self._octets, self._at, limit)
-        self._begun = self._begun or bool(frames)
+        if frames:
+            self._begun = True
+            self.links.update(map(_link, frames))
         if wrong:
             self._stop(f"is damaged at {self._place}: {wrong}; {AGAIN}", self._base + self._at)
         return frames
@@ -151,11 +155,14 @@ class CaptureReader:
     `bytes_total` is their size as they lie on disk, None where a pipe is among them.
     """
 
-    def __init__(self, paths: tuple[str, ...], counts: dict[str, int]) -> None:
+    def __init__(
+        self, paths: tuple[str, ...], counts: dict[str, int], open_capture: Callable[[str], Capture] = Capture
+    ) -> None:
         self.faults: list[Fault] = []
         self._counts = counts
+        self._open_capture = open_capture
         self._capture: Capture | None = None
-        self._links: set[int] = set()  # of the current capture
+        self._links: set[int] = set()  # of the current capture that were looked at
         self._bytes_before = 0  # of the captures before it
         self._to_come = deque(self._in_time_order(paths))
         self.bytes_total = None if any(map(_is_pipe, self._to_come)) else sum(map(_size, self._to_come))
@@ -174,12 +181,13 @@ class CaptureReader:
         if not self._capture:
             if not self._to_come:
                 return []
-            self._capture, self._links = Capture(self._to_come.popleft()), set()
+            self._capture, self._links = self._open_capture(self._to_come.popleft()), set()
         capture = self._capture
         frames = capture.read(limit, timeout)
         if frames:
             count_frames(self._counts, frames)
-            self._note_links(capture, frames)
+        if len(capture.links) > len(self._links):
+            self._note_links(capture)
         if capture.done:
             if capture.fault:
                 self._add(capture.fault)
@@ -192,8 +200,8 @@ class CaptureReader:
         if self._capture:
             self._capture.close()
 
-    def _note_links(self, capture: Capture, frames: list[Frame]) -> None:
-        for link in set(map(_link, frames)) - self._links:
+    def _note_links(self, capture: Capture) -> None:
+        for link in capture.links - self._links:
             self._links.add(link)
             if link not in READABLE:
                 what = f"holds frames of link type {link}, which this sensor does not read; capture on Ethernet or IP"

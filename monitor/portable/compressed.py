@@ -125,7 +125,7 @@ class Octets:
         try:
             fresh = os.read(self._fd, CHUNK)
         except OSError as error:
-            self.wrong = f"the disk or the network answered: {error.strerror}"
+            self.wrong = answered(error.errno or 0)
             return
         self._ended = not fresh
         self._held, self._at = self._held[self._at :] + fresh, 0
@@ -154,3 +154,8 @@ class Octets:
         if self._ended and self._at == len(self._held) and self._codec is not None:
             self.wrong = f"the {form.name} data ends in the middle"
         return b"".join(found)
+
+
+def answered(number: int) -> str:
+    """What stopped a reader, by its errno."""
+    return f"the disk or the network answered: {os.strerror(number)}"
