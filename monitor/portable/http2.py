@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 from struct import Struct
 
 from monitor.portable.hpack import Hpack
+from monitor.portable.request_head import certainty_of
 from monitor.records import Certainty, Fields, Flow, Limits, RequestHead, Section
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # RFC 9113 section 3.4
@@ -25,7 +26,6 @@ KEPT_OF_REQUEST = 2048  # octets of the target and authority of each of them
 TOKEN = re.compile(rb":?[!#$%&'*+\-.^_`|~0-9a-z]+")  # RFC 9113 section 8.2.1: upper case is malformed
 CONTROL = re.compile(rb"[\x01-\x08\x0a-\x1f\x7f]")
 AUTHORITY = (b":authority", b"host")
-AMBIGUOUS = frozenset({"host", "host_unknown"})
 
 CLIENTS_STREAM = rb"\x00..[%s]" % b"".join(rb"\x%02x" % octet for octet in range(1, 256, 2))
 # A client's frame header of at most the default length (16,384) on one of the first 16 million streams.
@@ -309,7 +309,7 @@ def _request_head(time_ns: int, flow: Flow, fields: Fields, oddities: list[str])
         oddities.append("host_mismatch")
     if any(len({value.lower() for name, value in fields if name == twice}) > 1 for twice in AUTHORITY):
         oddities.append("host")
-    certainty = Certainty.CONFIRMED if AMBIGUOUS.isdisjoint(oddities) else Certainty.AMBIGUOUS
+    certainty = certainty_of(tuple(oddities))
     return RequestHead(time_ns, flow, method, target, b"HTTP/2", fields, tuple(oddities), certainty)
 
 
