@@ -269,10 +269,8 @@ class Client:
     def _count_lost_end(self) -> None:
         """Bytes that nothing followed: only the FIN or an acknowledgement tells of them."""
         following = self._assembler.next
-        if self.closed is not None:
-            end = self._assembler.place(self.closed)
-        else:
-            end = (self._acked or 0) - 1  # the last one may be that of a FIN
+        acked = (self._acked or 0) - 1  # which may be that of a FIN
+        end = acked if self.closed is None else self._assembler.place(self.closed)
         if following < end <= following + self._limits.window_bytes:
             self._counts["gap_bytes"] += end - following
             self._counts["blind.gap"] += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from monitor import counts
 from monitor.portable.capture import CaptureReader
 from monitor.portable.decode import Decoder
@@ -16,6 +18,7 @@ from monitor.portable.stream import Streams
 from monitor.records import Batch, CaptureFiles, Fragment, Frame, Interface, Limits, RequestHead, Watch
 
 FRAMES_A_POLL = 4096
+RING_NS = 100_000_000  # the kernel hands frames over some milliseconds late, and time must not overtake them
 
 
 class PortableEngine:
@@ -23,7 +26,7 @@ class PortableEngine:
 
     def __init__(self, source: CaptureFiles | Interface, watch: Watch, limits: Limits) -> None:
         self._counts = counts.zeros()
-        self._limits = limits
+        self._live = isinstance(source, Interface)
         self._source: CaptureReader | Ring = (
             CaptureReader(source.paths, self._counts)
             if isinstance(source, CaptureFiles)
@@ -71,10 +74,12 @@ class PortableEngine:
                 self._defragment(found, heads)
             else:
                 heads += feed(found)
-        # the capture clock may go backwards; timers must not (5-hostile.md, row 21)
-        self._time_ns = max([self._time_ns, *(frame.time_ns for frame in frames)])
-        self._defragmenter.expire(self._time_ns)
-        heads += self._streams.expire(self._time_ns)
+        if frames:
+            self._time_ns = max(self._time_ns, *(frame.time_ns for frame in frames))
+        if self._live and not frames:  # a port that falls silent: what waits is due all the same
+            self._time_ns = max(self._time_ns, time.time_ns() - RING_NS)
+            self._defragmenter.expire(self._time_ns)
+            heads += self._streams.expire(self._time_ns)
         return heads
 
     def _defragment(self, fragment: Fragment, heads: list[RequestHead]) -> None:

@@ -26,15 +26,15 @@ from monitor.records import Fields, Flow, Limits, PlacedHead, RequestHead, Secti
 
 HOPELESS_BYTES = 4096  # without a line end or a request, and it is no HTTP
 PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"  # what of HTTP/2's preface reads as a head (RFC 9113 section 3.4)
+PROXY_BYTES = 16  # before the addresses
 NEEDED = (b"host", b"content-length", b"transfer-encoding")  # what follows a head depends on these
 
-BEGINNING = re.compile(rb"[!-9;-~]{1,64}(?:[ \t]|\Z)")  # of a request line
+BEGINNING = re.compile(rb"[ \t]{0,16}(?:[!-9;-~]{1,64}(?:[ \t]|\Z)|\Z)")  # of a request line
 EMPTY_LINE = re.compile(rb"\r?\n")
 END = re.compile(rb"\n\r?\n")
 _BLANK = re.compile(rb"[\r\n]*")
 _WORD = re.compile(rb"[0-9A-Za-z+%_-]{0,64}\Z")
-_PROXY_1 = re.compile(rb"PROXY [^\r\n]{0,101}\r?\n")  # haproxy.org, proxy-protocol.txt, section 2.1
-_PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n"  # section 2.2
+_PROXY = b"\r\n\r\n\0\r\nQUIT\n"
 
 Octets = bytes | bytearray
 
@@ -104,6 +104,8 @@ class HeadReader(ABC):
         line, cr, _ = bytes(octets[i:eol]).rstrip(b"\r").partition(b"\r")
         self.line = request_line(line)
         if self.line is None:
+            if self._at_beginning and line.startswith(b"PROXY "):
+                return self._skip_proxy(eol + 1 - i)
             return self._turn(State.SEEK)
         self.scan = first + eol
         self.line_end = self.at + len(line) + 1 if cr else self.scan + 1
@@ -128,19 +130,26 @@ class HeadReader(ABC):
         self._place_head(first + end.end(), block, found)
         return True
 
+    @property
+    def _at_beginning(self) -> bool:
+        """Of the connection, where the PROXY protocol stands (haproxy.org, proxy-protocol.txt, section 2)."""
+        return self.at == self.origin and not self.spoke
+
+    def _skip_proxy(self, size: int) -> bool:
+        self.at += size
+        self.scan = self.at
+        self.oddities += ("proxy_protocol",)
+        return True
+
     def _skip_before_line(self, octets: Octets, first: int) -> bool:
-        """Empty lines (RFC 9112 section 2.2), and at the beginning of a connection the PROXY protocol."""
-        if self.at == self.origin and not self.spoke:
-            beginning = bytes(octets[self.at - first : self.at - first + 128])
-            proxied = _PROXY_1.match(beginning)
-            length = proxied.end() if proxied else 0
-            if beginning.startswith(_PROXY_2):
-                length = 16 + int.from_bytes(beginning[14:16], "big")
-            if self.fed - self.at < length or (_PROXY_2.startswith(beginning) and len(beginning) < len(_PROXY_2)):
+        """Empty lines (RFC 9112 section 2.2), and version 2 of the PROXY protocol, which begins like some."""
+        if self._at_beginning:
+            beginning = bytes(octets[self.at - first : self.at - first + PROXY_BYTES])
+            if beginning.startswith(_PROXY):
+                size = PROXY_BYTES + int.from_bytes(beginning[-2:], "big")
+                return self.fed - self.at >= size and len(beginning) == PROXY_BYTES and self._skip_proxy(size)
+            if _PROXY.startswith(beginning):
                 return False
-            if length:
-                self.at += length
-                self.oddities += ("proxy_protocol",)
         blank = _BLANK.match(octets, self.at - first)
         if blank and blank[0]:
             self.at += len(blank[0])

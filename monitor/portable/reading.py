@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, MutableMapping
 from copy import copy
+from typing import NamedTuple
 
 from monitor.portable.body import CHUNKED, chunk_sizes, lengths
 from monitor.portable.head_reader import BEGINNING, EMPTY_LINE, END, HeadReader, Octets, State, needed
@@ -32,6 +33,16 @@ LOST: Doubt = ("", "", "framing")
 BROKEN: Doubt = ("framing", "framing", "framing")  # nobody knows where the body ends
 
 
+class CutHead(NamedTuple):
+    """What is whole of a head before a hole; `block` are its field lines."""
+
+    start: int
+    end: int
+    time_ns: int
+    line: RequestLine
+    block: bytes
+
+
 class Reading(HeadReader):
     __slots__ = ("before", "doubt", "forks", "left", "mark", "odd_chunk", "segment", "sought")
 
@@ -47,7 +58,7 @@ class Reading(HeadReader):
         self.sought = position  # since when no request was found
         self.left = 0  # of the body or chunk
         self.odd_chunk = False  # of this body
-        self.before: tuple[int, int, RequestLine, bytes] | None = None  # head cut by a hole: start, end, line, fields
+        self.before: CutHead | None = None
         self.forks: list[Reading] = []  # ways that part from this one
 
     def run(self, octets: Octets, first: int, time_ns: int) -> list[PlacedHead]:
@@ -221,19 +232,18 @@ class Reading(HeadReader):
             else:
                 end = octets.rfind(b"\n") + 1
                 block = bytes(octets[self.line_end - first : end])
-                self.before = (self.at, first + end, self.line, block)
+                self.before = CutHead(self.at, first + end, self.time_ns, self.line, block)
                 self.line = None
         elif self.state is State.HOLE:
             self._join(octets, first, octets.rfind(b"\n") + 1, "incomplete")
 
     def _end_before(self) -> None:
         """What followed was lost or belongs elsewhere: judge the lines before the hole."""
-        if self.before is None:
-            return
-        start, end, line, block = self.before
-        self.before = None
-        self.counts["blind.head_incomplete"] += 1
-        self._place(start, end, b"", self._cut_head(line, field_lines(block), "incomplete"))
+        before, self.before = self.before, None
+        if before is not None:
+            self.counts["blind.head_incomplete"] += 1
+            head = self._cut_head(before.line, field_lines(before.block), "incomplete")
+            self._place(before.start, before.end, b"", head._replace(time_ns=before.time_ns))
 
     def _cut_head(self, line: RequestLine, found: FieldLines, oddity: str) -> RequestHead:
         self.spoke = True
@@ -269,11 +279,12 @@ class Reading(HeadReader):
                 return self._give_up_hole()
             at += len(text) + 1
         found = field_lines(rest)
-        if self.before and found.has(b"host") and field_lines(self.before[3]).has(b"host"):
+        if self.before and found.has(b"host") and field_lines(self.before.block).has(b"host"):
             self._end_before()  # two Hosts: two heads
-        start, _, line, block = self.before or (self.at, 0, NO_LINE, b"")
+        start, line = self.at, NO_LINE
         if self.before:
-            found = field_lines(block + rest)
+            start, line = self.before.start, self.before.line
+            found = field_lines(self.before.block + rest)
         self.at = self.scan = first + end
         if found.fields or self.before:
             head = self._cut_head(line, found, oddity)

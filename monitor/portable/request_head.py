@@ -21,7 +21,7 @@ CUT = frozenset(("incomplete", "after_gap"))
 
 _TOKEN = re.compile(rb"[%s]+" % TCHAR)
 _CLEAN_LINE = re.compile(rb"([%s]+) ([!-~]+) (HTTP/1\.[01])" % TCHAR)
-_CLEAN_FIELDS = re.compile(rb"(?:[%s]+:[\t -~\x80-\xff]*\r\n)*\r?\n?" % TCHAR)
+_CLEAN_FIELDS = re.compile(rb"(?:[%s]+:[\t -~\x80-\xff]*\r\n)*(?:\r\n)?" % TCHAR)
 _SPACE = re.compile(rb"[ \t]+")
 _METHOD = re.compile(rb"[!-9;-~]{1,64}")  # a colon would make it a field line
 _VERSION = re.compile(rb"HTTP/\S*", re.IGNORECASE)
@@ -131,7 +131,7 @@ def field_lines(block: bytes, start: int = 0) -> FieldLines:
 
 
 def _lines(block: bytes, oddities: dict[str, None], joint: bytes) -> Fields:
-    fields: list[tuple[bytes, bytes]] = []
+    fields: list[tuple[bytes, list[bytes]]] = []  # name and the lines of the value
     for raw in block.split(b"\n"):
         line = raw.removesuffix(b"\r")
         if not line:
@@ -147,8 +147,7 @@ def _lines(block: bytes, oddities: dict[str, None], joint: bytes) -> Fields:
         if line[:1] in (b" ", b"\t"):
             if fields:  # obs-fold, RFC 9112 section 5.2
                 oddities["fold"] = None
-                name, value = fields[-1]
-                fields[-1] = (name, (value + joint + line.strip(b" \t\r")).strip(b" \t"))
+                fields[-1][1].append(line.strip(b" \t\r"))
                 continue
             oddities["leading_space"] = None
             line = line.lstrip(b" \t")
@@ -162,8 +161,8 @@ def _lines(block: bytes, oddities: dict[str, None], joint: bytes) -> Fields:
             oddities["empty_name"] = None
         if bare_name and not _TOKEN.fullmatch(bare_name):
             oddities["odd_name"] = None
-        fields.append((bare_name.lower(), value.strip(b" \t\r")))
-    return tuple(fields)
+        fields.append((bare_name.lower(), [value.strip(b" \t\r")]))
+    return tuple([(name, joint.join(lines).strip(b" \t")) for name, lines in fields])
 
 
 def _recipient_oddities(line: RequestLine, fields: Fields, whole: bool) -> tuple[str, ...]:

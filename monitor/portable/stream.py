@@ -28,7 +28,8 @@ NOTHING: tuple[RequestHead, ...] = ()
 ENDS = TH_FIN | TH_RST
 REMEMBERED_SYNS = 1 << 16
 UNSENT_BYTES = 256 * 1024  # an acknowledgement so far beyond what was seen is no loss of the capture
-OLDEST = 256  # half-streams that are looked at for one that has been silent for long
+SWEEP_NS = 1_000_000_000  # between two looks for half-streams that have been silent for long
+SWEEP_SHARE = 64  # one in so many half-streams is looked at then, and at least so many
 TWIN_HEADS = 64  # remembered of a half-stream that has a twin
 REQUEST_FIELDS = frozenset(
     (b"host", b"user-agent", b"referer", b"cookie", b"accept", b"accept-language", b"accept-encoding")
@@ -91,22 +92,27 @@ class Streams:
         self._tunnelled: dict[Ends, list[HalfStream]] = {}  # those with a path
         self._origins = Origins()
         self._due: list[tuple[int, int, HalfStream]] = []  # heap
+        self._sweep_ns = 0  # when the next look for silent ones is due
         self._pushed = 0
         self._holding: OrderedDict[HalfStream, int] = OrderedDict()  # bytes held by each, longest since first
         self._held = 0
 
     def feed(self, segment: Segment) -> Sequence[RequestHead]:
-        """The heads that this segment settles, of either direction."""
+        """The heads that this segment settles, of either direction, behind those that were due before it."""
         time_ns, flow, seq, ack, flags, payload, missing, _, _, _ = segment
-        self._now_ns = max(self._now_ns, time_ns)
+        heads: Sequence[RequestHead] = NOTHING
+        if time_ns > self._now_ns:
+            self._now_ns = time_ns
+            if time_ns >= self._sweep_ns or (self._due and self._due[0][0] <= time_ns):
+                heads = self.expire(time_ns)
         half = self._halves.get(flow)
         if half is None:
-            return self._meet(segment)
+            met = self._meet(segment)
+            return [*heads, *met] if heads else met
         half.last_ns = self._now_ns
-        heads: Sequence[RequestHead] = NOTHING
         peer = half.peer
         if peer is not None and peer.client is not None and peer.client.awaits and flags & TH_ACK:
-            heads = self._acknowledge(peer, peer.client, ack)
+            heads = [*heads, *self._acknowledge(peer, peer.client, ack)]
         if flags & TH_SYN:
             self._begin_again(half, segment)
         if (payload or missing) and not flags & TH_RST:
@@ -130,7 +136,11 @@ class Streams:
         return heads
 
     def expire(self, now_ns: int) -> Sequence[RequestHead]:
-        """What is due at `now_ns` of the capture clock."""
+        """What is due at `now_ns` of the capture clock.
+
+        `feed` sees to this by itself, so in a replay nothing depends on how many frames were read at a time; a live
+        port that falls silent needs to be told the time.
+        """
         self._now_ns = max(self._now_ns, now_ns)
         heads: list[RequestHead] = []
         while self._due and self._due[0][0] <= self._now_ns:
@@ -138,15 +148,23 @@ class Streams:
             if wake_ns == half.wake_ns:
                 half.wake_ns = 0
                 heads += self._wake(half)
+        if self._now_ns >= self._sweep_ns:
+            self._sweep_ns = self._now_ns + SWEEP_NS
+            heads += self._sweep()
+        self._counts["half_streams"] = len(self._halves)
+        self._counts["held_bytes"] = self._held
+        return heads
+
+    def _sweep(self) -> list[RequestHead]:
+        """Forget the half-streams that have been silent for long, as far as one look finds them."""
+        heads: list[RequestHead] = []
         silent_ns = self._now_ns - self._limits.idle_ns
-        for _ in range(min(OLDEST, len(self._halves))):
+        for _ in range(min(len(self._halves), max(SWEEP_SHARE, len(self._halves) // SWEEP_SHARE))):
             half = next(iter(self._halves.values()))
             if half.last_ns <= silent_ns:
                 heads += self._forget(half)
             else:
                 self._halves.move_to_end(half.flow)
-        self._counts["half_streams"] = len(self._halves)
-        self._counts["held_bytes"] = self._held
         return heads
 
     def finish(self, now_ns: int) -> Sequence[RequestHead]:

@@ -1,0 +1,78 @@
+"""Where bodies end, as docs/request-head.md has it, and what is read where receivers do not agree on it."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.records import Certainty, Section
+from tests.heads import CLEAN, FIELD, FOUND, HOST, LEAK, POST, bytewise, content, everyhow, head, read
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        ([b"Content-Length: %d" % len(LEAK)], LEAK),
+        ([b"Content-Length: 5, 5"], b"01234"),
+        ([b"Transfer-Encoding: chunked"], b"%x\r\n%s\r\n0\r\n\r\n" % (len(LEAK), LEAK)),
+        ([b"Transfer-Encoding: gzip, chunked"], b'5;name="v;\\"x"\r\nhello\r\n0;last\r\n\r\n'),
+        ([b"Transfer-Encoding: Chunked"], b"5\nhello\n0\n\n"),
+        ([b"Transfer-Encoding: identity", b"Content-Length: 3"], b"abc"),
+        ([b"Transfer-Encoding: chunked", b"Content-Length: 5"], b"0\r\n\r\n"),
+    ],
+)
+def test_a_body_is_skipped_by_count(lines: list[bytes], body: bytes) -> None:
+    octets = head(*lines, line=POST) + body + LEAK
+    found = read(octets)
+    assert [each.method for each in found.heads] == [b"POST", b"GET"]
+    assert found.heads[1].certainty is Certainty.CONFIRMED
+    assert content(read(*bytewise(octets)).placed) == content(found.placed)
+
+
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        ([b"Content-Length: 0", b"Content-Length: %d" % len(LEAK)], LEAK),
+        ([b"Content-Length: %d" % len(LEAK), b"Content-Length: 0"], LEAK),
+        ([b"Content-Length: +%d" % len(LEAK)], LEAK),
+        ([b"Content-Length: %d apples" % len(LEAK)], LEAK),
+        ([b"Content-Length : %d" % len(LEAK)], LEAK),
+        ([b"Content-Length: -1"], LEAK),
+        ([b"Content-Length: 99999999999999999999999"], LEAK),
+        ([b"Content-Length: %d" % (5 + len(LEAK)), b"Transfer-Encoding: chunked"], b"0\r\n\r\n" + LEAK),
+        ([b"Content-Length: %d" % (5 + len(LEAK)), b"Transfer-Encoding : chunked"], b"0\r\n\r\n" + LEAK),
+        ([b"Content-Length: %d" % (5 + len(LEAK)), b"Transfer-Encoding:", b" chunked"], b"0\r\n\r\n" + LEAK),
+        ([b"Content-Length: %d" % len(LEAK), b"Transfer-Encoding: x-cow"], LEAK),
+        ([b"Transfer-Encoding: chunked, chunked"], b"%x\r\n%s\r\n0\r\n\r\n" % (len(LEAK), LEAK)),
+        ([b"Transfer-Encoding: chunked"], b"10000000000000005\r\nhello\r\n0\r\n\r\n" + LEAK),
+        ([b"Transfer-Encoding: chunked"], b"no chunk\r\n" + LEAK),
+        ([b"Transfer-Encoding: chunked"], b"3\r\nabcdef\r\n" + LEAK),
+    ],
+)
+def test_where_framings_clash_the_tail_is_read_every_way(lines: list[bytes], body: bytes) -> None:
+    octets = head(*lines, line=POST) + body
+    for segments in ([octets], bytewise(octets)):
+        (oddities,) = read(*segments).where
+        assert "framing" in oddities
+    assert read(octets + CLEAN).heads[-1].target == b"/clean"
+
+
+def test_framings_that_agree_leave_no_doubt() -> None:
+    for lines in ([b"Transfer-Encoding : chunked"], [b"Content-Length: 5", b"Transfer-Encoding : chunked"]):
+        assert read(head(*lines, line=POST) + b"0\r\n\r\n" + LEAK).where == [()]
+
+
+def test_after_an_endless_body_every_request_stays_in_doubt() -> None:
+    assert read(head(b"Content-Length: -1", line=POST), LEAK, LEAK).where == [("framing",)] * 2
+
+
+def test_a_trailer_section_is_a_head_of_its_own() -> None:
+    octets = head(b"Transfer-Encoding: chunked", b"A: b", line=b"POST /p HTTP/1.1") + b"1\r\nx\r\n0\r\n" + FIELD
+    found = everyhow(octets + b"\r\n\r\n").heads[1]
+    assert (found.section, found.method, found.target) == (Section.TRAILER, b"POST", b"/p")
+    assert found.fields == (HOST, FOUND)
+
+
+def test_a_body_costs_no_memory() -> None:
+    found = read(head(b"Content-Length: 3000000", line=POST), *[bytes(1000)] * 3000, LEAK)
+    assert found.counts["body_bytes"] == 3_000_000
+    assert found.where == [()]
