@@ -161,7 +161,7 @@ def captures(chosen: argparse.Namespace, folder: Path) -> Iterator[tuple[Path, s
 def main() -> None:
     options = argparse.ArgumentParser(prog="python -m bench", description="Measure, and write bench/RESULTS.md.")
     options.add_argument("--preset", action="append", choices=PRESETS, help="default: all of them")
-    options.add_argument("--octets", type=int, default=50_000_000, help="of each capture (%(default)s)")
+    options.add_argument("--octets", type=int, default=100_000_000, help="of each capture (%(default)s)")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--capture", type=Path, help="another capture instead")
     options.add_argument("--engine", action="append", choices=("portable", "native"), help="default: portable")
