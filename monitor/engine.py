@@ -12,6 +12,7 @@ from monitor.errors import EngineError
 from monitor.records import Batch, CaptureFiles, Interface, Limits, Watch
 
 Preference = Literal["auto", "native", "portable"]
+LIVE_SETTLE_NS = 2_000_000  # a live sensor cannot wait as long as a replay (docs/decisions/0002)
 
 
 class Engine(Protocol):
@@ -23,6 +24,10 @@ class Engine(Protocol):
 
     def watch_for(self, watch: Watch) -> None:
         """Lets through by this from the next poll on: the rules were read again."""
+        ...
+
+    def drain(self) -> Batch:
+        """Read nothing more and let go of every head that waits: the last batch, before the source has ended."""
         ...
 
     def close(self) -> None:
@@ -42,4 +47,6 @@ def open_engine(
         raise EngineError("engine native is not in this installation; use --engine portable")
     from monitor.portable.engine import PortableEngine  # late: dpkt is not needed where the native engine runs
 
-    return PortableEngine(source, watch, limits or Limits())
+    if limits is None:
+        limits = Limits(settle_ns=LIVE_SETTLE_NS) if isinstance(source, Interface) else Limits()
+    return PortableEngine(source, watch, limits)

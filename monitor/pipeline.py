@@ -38,12 +38,13 @@ class Stop:
 
 
 def batches(engine: Engine, stop: Stop) -> Iterator[Batch]:
-    """Polls until the source is done or someone says stop; at least one batch."""
-    while True:
+    """Polls until the source is done or someone says stop; then what waits is let go as well. At least one batch."""
+    while not stop.told:
         batch = engine.poll(POLL_S)
         yield batch
-        if batch.done or stop.told:
+        if batch.done:
             return
+    yield engine.drain()
 
 
 class Pipeline:

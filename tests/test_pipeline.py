@@ -74,15 +74,21 @@ class Script:
     def watch_for(self, watch: Watch) -> None:
         self.watch = watch
 
+    def drain(self) -> Batch:
+        return Batch([head(b"x-late")], counts.zeros(), 0, 0, (), False)
+
     def close(self) -> None:
         self.closed = True
 
 
-def test_a_stop_ends_the_loop_after_the_batch_that_was_read() -> None:
+def test_a_stop_ends_the_loop_with_what_waited() -> None:
     stop, engine = Stop(), Script(done=False)
-    for polls, _ in enumerate(batches(engine, stop), 1):
-        stop.told = polls == 3
+    last: list[RequestHead] = []
+    for seen, batch in enumerate(batches(engine, stop), 1):
+        stop.told = seen >= 3
+        last = batch.heads
     assert engine.polls == 3
+    assert [name for waited in last for name, _ in waited.fields] == [b"host", b"x-late"]
 
 
 def head(field: bytes, *, time_ns: int = 0) -> RequestHead:

@@ -40,6 +40,9 @@ class Port:
     def watch_for(self, watch: Watch) -> None:
         self.watched = watch
 
+    def drain(self) -> Batch:
+        return Batch([], counts.zeros() | {"frames": self.heads}, 0, 0, (), False)
+
     def close(self) -> None:
         pass
 

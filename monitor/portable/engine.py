@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from monitor import counts
 from monitor.portable.capture import CaptureReader
@@ -40,15 +41,28 @@ class PortableEngine:
         self._done = False
 
     def poll(self, timeout: float) -> Batch:
-        frames = [] if self._done else self._source.read(FRAMES_A_POLL, timeout)
-        heads = self._judgeable(frames)
+        heads = [] if self._done else self._judgeable(self._source.read(FRAMES_A_POLL, timeout))
         if self._source.done and not self._done:
             self._done = True
-            self._defragmenter.finish()
-            heads += self._streams.finish(self._time_ns)
-        passed = [head for head in heads if self._sieve.passes(head)]
+            heads += self._finish()
+        return self._batch(heads)
+
+    def watch_for(self, watch: Watch) -> None:
+        self._sieve = Sieve(watch, self._counts)
+
+    def drain(self) -> Batch:
+        return self._batch(self._finish())
+
+    def close(self) -> None:
+        self._source.close()
+
+    def _finish(self) -> Sequence[RequestHead]:
+        self._defragmenter.finish()
+        return self._streams.finish(self._time_ns)
+
+    def _batch(self, heads: Sequence[RequestHead]) -> Batch:
         return Batch(
-            heads=passed,
+            heads=[head for head in heads if self._sieve.passes(head)],
             counts=dict(self._counts),
             time_ns=self._time_ns,
             bytes_read=self._source.bytes_read,
@@ -56,12 +70,6 @@ class PortableEngine:
             done=self._done,
             bytes_total=self._source.bytes_total,
         )
-
-    def watch_for(self, watch: Watch) -> None:
-        self._sieve = Sieve(watch, self._counts)
-
-    def close(self) -> None:
-        self._source.close()
 
     def _judgeable(self, frames: list[Frame]) -> list[RequestHead]:
         heads: list[RequestHead] = []
