@@ -126,7 +126,7 @@ class HeadReader(ABC):
         block = bytes(octets[i : end.end()])
         found = field_lines(block, self.line_end - self.at)
         if "cr" in self.oddities:  # to most receivers nothing in the request line is a field
-            found = found._replace(other=field_lines(block, block.index(b"\n") + 1).fields)
+            found = found._replace(others=(field_lines(block, block.index(b"\n") + 1).fields,))
         self._place_head(first + end.end(), block, found)
         return True
 

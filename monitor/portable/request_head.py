@@ -7,6 +7,8 @@ RFC 9112 writes it gets the name of an oddity. Where servers differ, `readings` 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 from monitor.records import Certainty, Fields, Flow, RequestHead, Section
@@ -102,11 +104,11 @@ def _is_target(target: bytes) -> bool:
 
 
 class FieldLines(NamedTuple):
-    """Field lines read: in one way, and in another where servers differ."""
+    """Field lines read: in one way, and in others where servers differ."""
 
     fields: Fields
     oddities: tuple[str, ...] = ()
-    other: Fields | None = None
+    others: tuple[Fields, ...] = ()
 
     def has(self, wanted: bytes) -> bool:
         return any(name == wanted for name, _ in self.fields)
@@ -124,13 +126,22 @@ def field_lines(block: bytes, start: int = 0) -> FieldLines:
         return FieldLines(tuple([(name.lower(), value.strip(b" \t")) for name, _, value in parted]))
     oddities: dict[str, None] = {}  # an ordered set
     block = block[start:]
-    fields = other = _lines(block, oddities, b" ")
-    if "fold" in oddities or "cr" in oddities:
-        other = _lines(_LONE_CR.sub(b"\r\n", block), {}, b"")
-    return FieldLines(fields, tuple(oddities), None if other == fields else other)
+    fields = _lines(block, oddities, b" ".join)
+    if "fold" not in oddities and "cr" not in oddities:
+        return FieldLines(fields, tuple(oddities))
+    block = _LONE_CR.sub(b"\r\n", block)
+    others = (_lines(block, {}, join) for join in (b"".join, _up_to_parted_digits))
+    return FieldLines(fields, tuple(oddities), tuple(dict.fromkeys(other for other in others if other != fields)))
 
 
-def _lines(block: bytes, oddities: dict[str, None], joint: bytes) -> Fields:
+def _up_to_parted_digits(lines: list[bytes]) -> bytes:
+    """A folded value up to a fold between two digits: who knows no folds has no number there."""
+    pairs = enumerate(pairwise(lines), 1)
+    whole = next((at for at, (one, next_) in pairs if one[-1:].isdigit() and next_[:1].isdigit()), len(lines))
+    return b"".join(lines[:whole])
+
+
+def _lines(block: bytes, oddities: dict[str, None], join: Callable[[list[bytes]], bytes]) -> Fields:
     fields: list[tuple[bytes, list[bytes]]] = []  # name and the lines of the value
     for raw in block.split(b"\n"):
         line = raw.removesuffix(b"\r")
@@ -162,7 +173,7 @@ def _lines(block: bytes, oddities: dict[str, None], joint: bytes) -> Fields:
         if bare_name and not _TOKEN.fullmatch(bare_name):
             oddities["odd_name"] = None
         fields.append((bare_name.lower(), [value.strip(b" \t\r")]))
-    return tuple([(name, joint.join(lines).strip(b" \t")) for name, lines in fields])
+    return tuple([(name, join(lines).strip(b" \t")) for name, lines in fields])
 
 
 def _recipient_oddities(line: RequestLine, fields: Fields, whole: bool) -> tuple[str, ...]:
@@ -195,11 +206,12 @@ def certainty_of(oddities: tuple[str, ...]) -> Certainty:
 def make_head(
     time_ns: int, flow: Flow, line: RequestLine, section: FieldLines, oddities: tuple[str, ...]
 ) -> RequestHead:
-    """A head of its parts; the other way to read its fields is its reading."""
-    head = _of_fields(time_ns, flow, line, section.fields, section.oddities + oddities)
-    if section.other is None:
-        return head
-    return head._replace(readings=(_of_fields(time_ns, flow, line, section.other, section.oddities + oddities),))
+    """A head of its parts; the other ways to read its fields are its readings."""
+    head, *readings = (
+        _of_fields(time_ns, flow, line, fields, section.oddities + oddities)
+        for fields in (section.fields, *section.others)
+    )
+    return head._replace(readings=tuple(readings)) if readings else head
 
 
 def continuation(
@@ -219,7 +231,7 @@ def continuation(
         section=section,
         readings=(),
     )
-    return more if found.other is None else more._replace(readings=(more._replace(fields=hosts + found.other),))
+    return more._replace(readings=tuple(more._replace(fields=hosts + other) for other in found.others))
 
 
 def _of_fields(time_ns: int, flow: Flow, line: RequestLine, fields: Fields, oddities: tuple[str, ...]) -> RequestHead:
