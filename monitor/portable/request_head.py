@@ -122,7 +122,7 @@ def looks_like_field(line: bytes) -> bool:
 def field_lines(block: bytes, start: int = 0) -> FieldLines:
     """The field lines of a head or a trailer section, from `start` up to the empty line (RFC 9112 section 5)."""
     if _CLEAN_FIELDS.fullmatch(block, start):
-        parted = [line.partition(b":") for line in block[start:].split(b"\r\n") if line]
+        parted = [line.partition(b":") for line in block[start:].rstrip(b"\r\n").split(b"\r\n") if line]
         return FieldLines(tuple([(name.lower(), value.strip(b" \t")) for name, _, value in parted]))
     oddities: dict[str, None] = {}  # an ordered set
     block = block[start:]
