@@ -35,14 +35,7 @@ def test_the_books_balance(name: str, engine_name: Preference) -> None:
     assert seen.summary["requests"] == seen.counts["requests"] >= seen.counts["clean_heads"]
 
 
-BARE = pytest.mark.xfail(
-    reason="the empty line of a trailer section that ends in a bare LF is read as a field", strict=True
-)
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=BARE) if name == "h49-chunks-with-bare-lf" else name for name in RECIPES]
-)
+@pytest.mark.parametrize("name", RECIPES)
 def test_no_field_holds_a_line_end(name: str) -> None:
     fields = [row.get("fields") for row in json.loads(RECIPES[name].golden.read_text())["requests"]]
     assert not [field for some in fields if isinstance(some, list) for field in some if "\n" in "".join(field)]

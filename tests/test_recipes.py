@@ -10,24 +10,13 @@ from monitor.engine import Preference
 from pcaps import golden, recipes
 from pcaps.recipe import FOLDER, RECIPES, unpacked
 
-SHORT = {  # what the engines do not do yet; each entry fails as soon as they do
-    "h07-number-folded": "identify takes the space of a joined fold for one of its own spellings: confirmed",
-    "t71-last-request-lost": "a hole right before the FIN is not counted as a gap",
-}
-
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_capture_comes_out_byte_for_byte_again(name: str) -> None:
     assert RECIPES[name].capture() == unpacked(RECIPES[name].path), "python -m pcaps.recipes writes it again"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason=SHORT[name], strict=True)) if name in SHORT else name
-        for name in RECIPES
-    ],
-)
+@pytest.mark.parametrize("name", RECIPES)
 def test_a_capture_is_judged_as_it_was_meant(name: str, engine_name: Preference) -> None:
     recipe = RECIPES[name]
     seen = golden.replay(recipe.path, engine_name)
