@@ -20,9 +20,9 @@ from monitor.records import Data, Flow, Gap, Limits, PlacedHead, RequestHead, Se
 REORDER_NS = 100_000_000  # mirrors and receive queues deliver out of order by so much
 MOST_WAITING = 256  # heads
 MOST_DOUBTFUL = 64  # segments
-MOST_REWINDS = 64
 MOST_LOST = 8  # gaps whose bytes may still come
 UNPLACED_BYTES = 64 * 1024  # kept in case that the beginning comes late
+REPLAYED_BYTES = 1024 * 1024  # read again because the beginning came late
 PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"  # what Http1 has read of HTTP/2's preface (RFC 9113 section 3.4)
 
 
@@ -50,7 +50,7 @@ class Client:
 
     __slots__ = (
         "_acked", "_assembler", "_copies", "_counts", "_doubts", "_flow", "_heads", "_hole", "_http1", "_http2",
-        "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts", "_rewinds", "_settled", "_sound",
+        "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts", "_replays", "_settled", "_sound",
         "_time_ns", "awaits", "closed", "far", "spoke",
     )  # fmt: skip
 
@@ -67,7 +67,7 @@ class Client:
         self._http2: FrameReader | None = None
         self._kept = bytearray()  # delivered bytes that are still needed: [_kept_from, next)
         self._kept_from = self._origin = position
-        self._rewinds = 0 if placed else MOST_REWINDS
+        self._replays = 0 if placed else REPLAYED_BYTES  # bytes that may still be read again
         self._heads: deque[Waiting] = deque()
         self._settled: list[PlacedHead] = []
         self._copies = Copies(self._assembler, self._new_http1)
@@ -87,6 +87,10 @@ class Client:
     def distance(self, seq: int) -> int:
         """How far ahead of the next byte a sequence number is; below 0 when it is behind."""
         return self._assembler.place(seq) - self._assembler.next
+
+    def may_begin_at(self, seq: int) -> bool:
+        """Whether the first byte may be this one, which has not come yet."""
+        return bool(self._replays) and -self._limits.window_bytes <= self.distance(seq) < 0
 
     @property
     def held(self) -> int:
@@ -122,7 +126,7 @@ class Client:
         if doubt and not (self._offloaded and doubt is Doubt.BAD_CHECKSUM):
             self._put_aside(Doubtful(position, octets, missing, segment.time_ns, doubt, now_ns))
             return self._done(now_ns)
-        if position < self._origin and self._rewinds and octets:
+        if position < self._origin and self._replays and octets:
             self._rewind(position, octets)
         if self._doubts:
             self._doubts.contradict(position, octets)
@@ -226,13 +230,13 @@ class Client:
             self._http2 = self._parts.http2(self._limits, self._counts, self._flow)
             frames = PREFACE_HEAD + bytes(octets[start - first :])
             self._kept = bytearray()
-            self._rewinds = 0
+            self._replays = 0
             self._take_frames(self._http2.feed(frames, item.time_ns))
             return
-        if self._rewinds:
+        if self._replays:
             start = self._origin
             if len(octets) > UNPLACED_BYTES:
-                self._rewinds = 0
+                self._replays = 0
         if octets is not self._kept:
             self._kept = bytearray(octets[start - first :])
         else:
@@ -248,7 +252,7 @@ class Client:
         self._lost.append(gap)
         del self._lost[:-MOST_LOST]
         self._wait(self._http1.gap(self._kept, self._kept_from, gap), now_ns)
-        self._rewinds = 0
+        self._replays = 0
         self._kept = bytearray()
         self._kept_from = gap.position + gap.missing
 
@@ -277,7 +281,7 @@ class Client:
 
     def _rewind(self, position: int, octets: bytes) -> None:
         """A segment from before what was thought to be the beginning: begin again with it."""
-        self._rewinds -= 1
+        self._replays = max(0, self._replays - len(self._kept) - len(octets))
         self._assembler.rewind(position, bytes(self._kept), self._time_ns)
         self._heads.clear()
         self._kept = bytearray()
@@ -311,7 +315,8 @@ class Client:
 
     def _decide(self, each: Doubtful, now_ns: int) -> None:
         """Nothing contradicted it in time."""
-        if self._acked is not None and self._sound and each.doubt.needs_acknowledgement:
+        refusable = self._sound or each.doubt is Doubt.SYN_DATA
+        if self._acked is not None and refusable and each.doubt.needs_acknowledgement:
             self._counts[each.doubt.rejected] += 1
         else:
             self._believe(each, now_ns)
@@ -355,6 +360,6 @@ class Client:
 
     def _let_go(self) -> None:
         placed = self._heads.popleft().placed
-        self._rewinds = 0
+        self._replays = 0
         self._settled += self._copies.with_readings(placed) if self._copies else [placed]
         self._copies.past = None if self._acked is not None and placed.end <= self._acked else placed

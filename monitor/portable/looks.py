@@ -12,29 +12,32 @@ LINE_BYTES = 8192  # that are searched for the end of the request line
 
 _BEGUN_WORD = re.compile(rb"[\r\n]*[%s]{0,64}\Z" % TCHAR)
 _WORD = re.compile(rb"[\r\n]*()[ \t]*[!-9;-~]{1,64}[ \t]")
+_STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+\d")
 _TLS = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]", re.DOTALL)  # RFC 8446 section 5.1
-_TEXT = re.compile(rb"[\t\r\n -~\x80-\xff]*")
+_TEXT = re.compile(rb"[\t\r\n -~]*")
 
 
 class Looks(StrEnum):
     REQUEST = "request"  # or the beginning of one
-    TEXT = "text"  # may be a later part of a request
+    PART = "part"  # a later part of a request, perhaps
     TLS = "tls"
     RESPONSE = "response"
     OTHER = "other"
 
 
-def looks_of(payload: bytes) -> Looks:
-    """What begins with these bytes, as far as they tell."""
+def looks_of(payload: bytes, later: bool = False) -> Looks:
+    """What these bytes begin, as far as they tell; `later`: they are known to be no beginning."""
     if may_begin_request(payload):
         return Looks.REQUEST
-    if payload.startswith(b"HTTP/"):
+    if later:
+        return Looks.PART
+    if _STATUS_LINE.match(payload):
         return Looks.RESPONSE
     if _TLS.match(payload):
         return Looks.TLS
     if b"HTTP/1" in payload and any(request_line(line) for line in payload.split(b"\n")):
         return Looks.REQUEST  # behind a line or two of something else
-    return Looks.TEXT if _TEXT.fullmatch(payload, 0, 64) else Looks.OTHER
+    return Looks.PART if _TEXT.fullmatch(payload, 0, 16) else Looks.OTHER
 
 
 def may_begin_request(payload: bytes) -> bool:

@@ -16,7 +16,6 @@ from monitor.portable.request_head import (
     field_lines,
     looks_like_field,
     make_head,
-    request_line,
     surely_request_line,
 )
 from monitor.records import Flow, Gap, Limits, PlacedHead, RequestHead, Section
@@ -29,7 +28,7 @@ SEGMENT, EMPTY, LINE = 0, 1, 2
 JUNK: Doubt = ("not_http", "not_http", "not_http")  # the connection began with it, or it stands between requests
 TUNNEL: Doubt = ("", "not_http", "not_http")  # after CONNECT or Upgrade anything may come
 MIDSTREAM: Doubt = ("", "", "not_http")
-LOST: Doubt = ("", "", "framing")
+LOST: Doubt = ("", "framing", "framing")  # a length may be among what was lost, and this a body
 BROKEN: Doubt = ("framing", "framing", "framing")  # nobody knows where the body ends
 
 
@@ -76,14 +75,20 @@ class Reading(HeadReader):
         """Bytes are missing behind `octets`. Whole lines before them wait for what follows."""
         if self.state in (State.BODY, State.CHUNK_DATA) and gap.missing <= self.left:
             self._count(gap.missing)
-        elif self.state in (State.HEAD, State.BODY, State.HOLE):
+        elif self.state in (State.HEAD, State.BODY, State.HOLE) or self._between:
             self._keep_whole_lines(octets, first)
             self._turn(State.HOLE, LOST)
         else:
             self._end_section(octets, first)
             self._turn(State.SEEK, LOST)
+        self.forks = []
         self.at = self.fed = self.scan = gap.position + gap.missing
         return self._taken()
+
+    @property
+    def _between(self) -> bool:
+        """Whether a head that a hole cut has ended just here: the next one may begin."""
+        return self.state is State.SEEK and self.doubt is LOST and self.at == self.fed
 
     def finish(self, octets: Octets, first: int) -> list[PlacedHead]:
         """Nothing follows: judge the lines that are whole."""
@@ -193,17 +198,16 @@ class Reading(HeadReader):
         return True
 
     def _seek(self, octets: Octets, first: int) -> bool:
-        """Look for the next request line: at the start of a segment, else at any line that is one beyond doubt."""
+        """Look for the next request line: at the start of a segment, or of any line."""
         i = self.at - first
         if self.segment > self.at:  # a segment may be a new beginning, whatever stood before it
             eol = octets.find(b"\n", self.segment - first)
-            if eol >= 0 and request_line(bytes(octets[self.segment - first : eol])):
+            if eol >= 0 and surely_request_line(bytes(octets[self.segment - first : eol])):
                 return self._found(self.segment, SEGMENT)
         elif self.segment == self.at:
             self.mark = SEGMENT
         while (eol := octets.find(b"\n", max(i, self.scan - first))) >= 0:
-            line = bytes(octets[i:eol])
-            if request_line(line) if self.mark == SEGMENT else surely_request_line(line):
+            if surely_request_line(bytes(octets[i:eol])):
                 return self._found(first + i, self.mark)
             version = octets.find(b"HTTP/", eol)
             i = octets.rfind(b"\n", eol, version if version >= 0 else len(octets)) + 1
@@ -252,14 +256,16 @@ class Reading(HeadReader):
 
     def _read_hole(self, octets: Octets, first: int) -> bool:
         """Field lines of a head whose beginning a hole swallowed, if that is what they are."""
-        i = self.at - first
-        eol = octets.find(b"\n", i)
-        if eol >= 0 and request_line(bytes(octets[i:eol])):
+        i, new = self.at - first, self.segment - first
+        eol = octets.find(b"\n", new)
+        if eol >= 0 and surely_request_line(bytes(octets[new:eol])):  # a segment that begins with a request
+            if (end := octets.rfind(b"\n", i, new) + 1) > i:
+                self._join(octets, first, end, "incomplete")
             self._end_before()
-            return self._found(self.at, SEGMENT)
-        end = END.search(octets, max(i, self.scan - first))
-        if end is not None:
-            return self._join(octets, first, end.end(), "after_gap")
+            return self._found(first + new, SEGMENT)
+        blank = END.search(octets, max(i, self.scan - first))
+        if blank is not None:
+            return self._join(octets, first, blank.end(), "after_gap")
         self.scan = max(self.at, self.fed - 2)
         return len(octets) - i > LINE_BYTES and self._give_up_hole()
 
@@ -269,6 +275,7 @@ class Reading(HeadReader):
 
     def _join(self, octets: Octets, first: int, end: int, oddity: str) -> bool:
         """Join the field lines up to `end` to those before the hole. The first line is what is left of one."""
+        end = max(end, self.at - first)
         cut, _, rest = bytes(octets[self.at - first : end]).partition(b"\n")
         at = self.at + len(cut) + 1
         for text in rest.split(b"\n"):
@@ -282,21 +289,24 @@ class Reading(HeadReader):
         if self.before and found.has(b"host") and field_lines(self.before.block).has(b"host"):
             self._end_before()  # two Hosts: two heads
         start, line = self.at, NO_LINE
-        if self.before:
-            start, line = self.before.start, self.before.line
-            found = field_lines(self.before.block + rest)
+        before, self.before = self.before, None
+        if before:
+            start, line = before.start, before.line
+            found = field_lines(before.block + rest)
         self.at = self.scan = first + end
-        if found.fields or self.before:
+        self.state = State.HEAD
+        if found.fields or before:
             head = self._cut_head(line, found, oddity)
             if b":" in cut:  # its value is whole, its name may not be
                 torn = field_lines(cut + b"\n").fields
                 head = head._replace(readings=(*head.readings, head._replace(fields=head.fields + torn, readings=())))
             self._place(start, self.at, b"", head)
-            self._enter_body(head, lengths(line.method, line.version, found).lengths)
-        else:
-            self.state = State.HEAD
-        self.doubt = LOST
-        self.before = None
+            extents = lengths(line.method, line.version, found).lengths  # the body may have begun in the hole
+            self._enter_body(head, extents if extents == (0,) else (*extents, 0))
+        for way in (self, *self.forks):
+            way.doubt = LOST
+            if way.state is State.HEAD:
+                way._turn(State.SEEK)
         return True
 
 

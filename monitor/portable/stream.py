@@ -30,6 +30,7 @@ REMEMBERED_SYNS = 1 << 16
 UNSENT_BYTES = 256 * 1024  # an acknowledgement so far beyond what was seen is no loss of the capture
 SWEEP_NS = 1_000_000_000  # between two looks for half-streams that have been silent for long
 SWEEP_SHARE = 64  # one in so many half-streams is looked at then, and at least so many
+OPAQUE = (Looks.RESPONSE, Looks.TLS, Looks.OTHER)
 TWIN_HEADS = 64  # remembered of a half-stream that has a twin
 REQUEST_FIELDS = frozenset(
     (b"host", b"user-agent", b"referer", b"cookie", b"accept", b"accept-language", b"accept-encoding")
@@ -184,7 +185,7 @@ class Streams:
         if peer is not None and peer.client is not None and flags & TH_ACK:
             heads = self._acknowledge(peer, peer.client, segment.ack)
         if flags & TH_SYN:
-            self._origins.remember(flow, segment.seq + 1 & 0xFFFFFFFF)
+            self._note_origins(segment)
         if not payload or flags & TH_RST:
             self._counts["blind.snaplen"] += bool(segment.missing)
             return heads
@@ -199,14 +200,24 @@ class Streams:
             self._wake_at(half, self._now_ns + self._limits.gap_ns)
         return [*heads, *evicted, *opened]
 
+    def _note_origins(self, segment: Segment) -> None:
+        """Where a SYN says that this direction begins, and where its ACK says that the other one did."""
+        src, sport, dst, dport, path = segment.flow
+        self._origins.remember(segment.flow, segment.seq + 1 & 0xFFFFFFFF)
+        if segment.flags & TH_ACK:
+            answered = Flow(dst, dport, src, sport, path)
+            origin = self._origins.look(answered)
+            if origin < 0 or segment.ack - origin & 0xFFFFFFFF > self._limits.window_bytes:
+                self._origins.remember(answered, segment.ack)
+
     def _open(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
         """A half-stream without a client: does one begin with this segment?"""
         window = self._limits.window_bytes
         seq, origin = first_byte(segment), self._origins.look(half.flow)
         ahead = seq - origin & 0xFFFFFFFF
         placed = origin >= 0 and ahead <= window
-        looks = Looks.RESPONSE if self._is_answered(half) else looks_of(segment.payload)
-        if looks in (Looks.RESPONSE, Looks.TLS) or (looks is Looks.OTHER and not (placed and ahead)):
+        looks = Looks.RESPONSE if self._is_answered(half) else looks_of(segment.payload, placed and ahead > 0)
+        if looks in OPAQUE:
             self._count_opaque(half, looks)
             return NOTHING
         if origin >= 0:
@@ -239,7 +250,7 @@ class Streams:
             self._origins.remember(half.flow, seq)
             if not segment.flags & TH_ACK:
                 half.looks = Looks.OTHER
-        elif seq != half.origin:
+        elif seq != half.origin and not half.client.may_begin_at(seq):
             half.reborn = seq  # believed when data follows: this SYN may never arrive
 
     def _wake(self, half: HalfStream) -> Sequence[RequestHead]:
@@ -271,6 +282,8 @@ class Streams:
         heads: Sequence[RequestHead] = NOTHING
         if half.client is not None:
             heads = self._publish(half, half.client.finish(self._now_ns))
+            if not half.client.spoke:
+                self._count_opaque(half, Looks.OTHER)
         self._held -= self._holding.pop(half, 0)
         half.wake_ns = 0
         if half.peer is not None and half.peer.peer is half:

@@ -1,0 +1,100 @@
+"""Copies that differ (5-hostile.md, rows 39, 42, 51): what the first one shows, and what the others do."""
+
+from __future__ import annotations
+
+from monitor.records import Certainty
+from pcaps.talk import ACK, URG, Talk
+from tests.connections import DATA, MASKED, OK, ONCE, SECOND, Sensor, begun, ended, found, leaks, read, segments
+from tests.heads import CLEAN, HOST, LEAK, NUMBER, POST, head
+
+FIRST_ONLY = [(True, (False,), "confirmed")]
+SECOND_ONLY = [(False, (True,), "confirmed")]
+
+
+def test_of_two_copies_the_first_is_read_first() -> None:
+    for first, second, expected in ((LEAK, MASKED, FIRST_ONLY), (MASKED, LEAK, SECOND_ONLY)):
+        talk = begun()
+        talk.segment(DATA, first)
+        sensor = read(segments(ended(talk, second)))
+        assert leaks(sensor) == expected
+        assert sensor.counts["oddities.overlap"] == 1
+
+
+def test_copies_ahead_of_a_hole() -> None:
+    for first, second, expected in ((LEAK, MASKED, FIRST_ONLY), (MASKED, LEAK, SECOND_ONLY)):
+        talk = begun()
+        talk.segment(DATA, first[10:], seq=talk.seq + 10)
+        talk.segment(DATA, second[10:], seq=talk.seq + 10)
+        talk.segment(DATA, LEAK[:10])
+        talk.seq += len(LEAK)
+        assert leaks(read(segments(talk.server(OK)))) == expected
+
+
+def test_a_copy_in_many_segments_is_one_reading() -> None:
+    talk = begun()
+    talk.segment(DATA, MASKED)
+    talk.mss = 9
+    (head_read,) = [each for each in read(segments(ended(talk))).heads if each.target == b"/"]
+    assert found(head_read).others[0]
+    assert len(head_read.readings) <= 4
+
+
+def test_a_copy_in_which_there_is_no_head_leaves_the_head_in_doubt() -> None:
+    talk = begun()
+    talk.segment(DATA, b"x" * len(LEAK))
+    assert [each.certainty for each in leaks(read(segments(ended(talk))))] == ["ambiguous"]
+    talk = begun()
+    talk.segment(DATA, LEAK)
+    assert leaks(read(segments(ended(talk, b"x" * len(LEAK))))) == [(True, (), "ambiguous")]
+
+
+def test_a_copy_may_hide_a_second_head() -> None:
+    hidden = CLEAN + LEAK
+    talk = begun()
+    talk.segment(DATA, head(b"A: " + b"a" * (len(hidden) - len(head(b"A: "))), line=b"GET / HTTP/1.1"))
+    assert [each for each in leaks(read(segments(ended(talk, hidden)))) if each.first] == [(True, (), "ambiguous")]
+
+
+def test_a_copy_of_the_last_byte_changes_nothing() -> None:
+    talk = begun().client(LEAK, acknowledged=False)
+    talk.segment(ACK, b"\0", seq=talk.seq - 1)  # keep-alive: RFC 9293 section 3.8.4
+    assert leaks(read(segments(talk.server(OK)))) == ONCE
+
+
+def test_a_late_copy_shows_only_what_is_new() -> None:
+    talk = Talk().client(MASKED, acknowledged=False)
+    sensor = Sensor().feed(segments(talk)).expire(SECOND)
+    assert leaks(sensor) == [(False, (), "confirmed")]
+    copy = segments(Talk().client(LEAK))[0]._replace(time_ns=sensor.now_ns)
+    late = sensor.feed([copy]).finish().heads[1]
+    assert late.certainty is Certainty.AMBIGUOUS
+    assert late.fields == (HOST, (b"x-msisdn", NUMBER))
+
+
+def test_after_the_acknowledgement_no_copy_counts() -> None:
+    talk = begun().client(MASKED)
+    talk.segment(DATA, LEAK, seq=talk.seq - len(LEAK))
+    assert leaks(read(segments(talk.server(OK)))) == [(False, (), "confirmed")]
+
+
+def test_copies_of_a_body_that_look_like_a_request_do_not_count() -> None:
+    upload = head(b"Content-Length: %d" % len(LEAK), line=POST)
+    talk = begun()
+    for octets in (b"u" * len(LEAK), LEAK):
+        talk.segment(DATA, octets, seq=talk.seq + len(upload))
+    talk.segment(DATA, upload)
+    talk.seq += len(upload) + len(LEAK)
+    assert not any(each.first for each in leaks(read(segments(talk.server(OK)))))
+
+
+def test_the_urgent_byte_is_read_and_left_out() -> None:
+    at = LEAK.index(NUMBER) + 5
+    too_many = LEAK[:at] + b"-" + LEAK[at:]
+    for octets, first in ((too_many, False), (LEAK, True)):
+        for pointer in (at, at + 1):  # RFC 6093 section 2.1: two ways to count
+            talk = begun()
+            talk.segment(DATA | URG, octets, urgent=pointer)
+            talk.seq += len(octets)
+            (leak,) = leaks(read(segments(talk.server(OK))))
+            assert leak.first is first
+            assert (not first) in leak.others

@@ -1,0 +1,308 @@
+"""All connections together: decoys, ports, tunnels, bounds (5-hostile.md, rows 9-11, 43-49, 52, 90-93), and laws."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor import counts
+from monitor.portable.stream import REMEMBERED_SYNS
+from monitor.records import Certainty, Section
+from pcaps.talk import ACK, FIN, MS, PSH, RST, SYN, URG, Talk
+from tests.connections import DATA, MASKED, OK, ONCE, SECOND, Sensor, begun, ended, leaks, read, segments
+from tests.heads import CLEAN, FIELD, LEAK, NUMBER, POST, head
+
+
+@pytest.mark.parametrize(
+    "decoy",
+    [
+        {"flags": RST},
+        {"flags": RST, "payload": b"gone"},
+        {"flags": FIN | ACK},
+        {"flags": SYN, "seq": 77_000},
+        {"flags": SYN, "seq": 1000},
+        {"flags": DATA, "seq": 901_000, "payload": LEAK.replace(b"/", b"/far", 1)},
+    ],
+)
+@pytest.mark.parametrize("at", [0, 5, 40])
+def test_a_decoy_does_not_stop_the_reading(decoy: dict, at: int) -> None:
+    talk = begun().client(LEAK[:at], acknowledged=False)
+    talk.segment(**decoy)
+    sensor = read(segments(talk.client(LEAK[at:]).server(OK)))
+    assert leaks(sensor) == ONCE
+
+
+def test_a_segment_far_ahead_is_not_believed_even_as_the_first() -> None:
+    talk = Talk().open()
+    talk.segment(DATA, MASKED, seq=talk.seq + 900_000)
+    sensor = read(segments(ended(talk)))
+    assert leaks(sensor) == ONCE
+    assert sensor.counts["rejected.out_of_window"] == 1
+
+
+def test_two_segments_far_ahead_move_the_window() -> None:
+    talk = begun()
+    talk.seq += 3_000_000
+    sensor = read(segments(ended(talk.client(LEAK).server(OK))))
+    assert leaks(sensor) == ONCE * 2
+    assert sensor.counts["blind.gap"] == 1
+
+
+def test_ports_may_be_used_again() -> None:
+    for second in (Talk(seq=500_000), Talk(seq=1100)):
+        first = begun()
+        second.time_ns = first.time_ns
+        sensor = read(segments(first), segments(ended(second.open())))
+        assert leaks(sensor) == ONCE
+
+
+def test_after_a_lost_syn_ports_may_be_used_again() -> None:
+    sensor = read(segments(begun()), segments(ended(Talk(seq=3_000_000_000).client(LEAK).server(OK))))
+    assert leaks(sensor) == ONCE * 2
+
+
+def test_data_may_follow_a_fin() -> None:
+    talk = begun()
+    talk.segment(FIN | ACK)
+    talk.seq += 1
+    assert leaks(read(segments(talk.client(LEAK).server(OK)))) == ONCE
+
+
+def test_a_head_may_take_long() -> None:
+    talk = begun().client(LEAK[:30])
+    sensor = Sensor().feed(segments(talk))
+    for _ in range(40):
+        sensor.expire(10 * SECOND)
+    talk.packets.clear()
+    talk.time_ns = sensor.now_ns
+    assert leaks(sensor.feed(segments(talk.client(LEAK[30:])))) == ONCE
+
+
+def test_a_response_is_never_read() -> None:
+    for body in (LEAK, b"x" * 50 + LEAK):
+        talk = Talk().open().client(CLEAN).server(b"HTTP/1.1 200 OK\r\n\r\n").server(body).server(LEAK)
+        sensor = read(segments(talk))
+        assert not leaks(sensor)
+        assert sensor.counts["opaque_streams.response"] == 1
+
+
+def test_a_response_picked_up_in_the_middle_is_not_read_once_the_client_spoke() -> None:
+    talk = Talk().server(b"some text of a page\r\n").client(CLEAN).server(LEAK).server(LEAK)
+    assert not leaks(read(segments(talk)))
+
+
+def test_any_port_and_any_protocol_before() -> None:
+    talk = Talk(dport=25).open().server(b"220 mail.example ESMTP\r\n").client(b"EHLO client.example\r\n")
+    talk.client(b"\x80\x81\x82 binary").client(LEAK)
+    assert [each.first for each in leaks(read(segments(talk)))] == [True]
+
+
+def test_looks_are_counted_once() -> None:
+    talk = Talk().open()
+    for _ in range(3):
+        talk.client(b"\x17\x03\x03\0\5hello").server(b"\x17\x03\x03\0\5hello")
+    talk2 = Talk(sport=2).open().client(b"\xff\xfe\xfd").client(b"\xff\xfe\xfc").server(b"\1\2\3")
+    sensor = read(segments(talk), segments(talk2))
+    assert sensor.counts["opaque_streams.tls"] == 2
+    assert sensor.counts["opaque_streams.other"] == 2
+
+
+def test_http2_with_prior_knowledge_and_after_an_upgrade() -> None:
+    block = b"\x82\x86\x84\x01\x0cshop.example\x00\x08x-msisdn\x0c" + NUMBER
+    opening = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+    frame = b"\0\0%c\1\5\0\0\0\3" % len(block) + block
+    for mss in (1460, 1):
+        for before in (b"", head(b"Connection: Upgrade", b"Upgrade: h2c", line=b"GET /clean HTTP/1.1")):
+            talk = Talk(mss=mss).open().client(before).client(opening).client(frame)
+            sensor = read(segments(talk))
+            assert leaks(sensor) == ONCE
+            assert sensor.counts["requests"] == 1 + bool(before)
+
+
+# --- tunnels ------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_connection_on_two_paths_counts_once() -> None:
+    fed = [segments(ended(begun()), path) for path in ((("gtpu", 1),), ())]
+    for both in (fed, fed[::-1]):
+        sensor = read([each for pair in zip(*both, strict=True) for each in pair])
+        assert [each.target for each in sensor.heads] == [b"/clean", b"/"]
+        assert sensor.counts["twin_heads"] == 2
+
+
+def test_two_subscribers_may_have_the_same_addresses_and_ports() -> None:
+    fed = [segments(ended(begun(), octets), (("gtpu", teid),)) for teid, octets in ((1, LEAK), (2, MASKED))]
+    sensor = read([each for pair in zip(*fed, strict=True) for each in pair])
+    assert sorted(leaks(sensor)) == [(False, (), "confirmed"), (True, (), "confirmed")]
+
+
+def test_the_way_back_may_have_another_tunnel_or_none() -> None:
+    talk = Talk().open().client(LEAK, acknowledged=False)
+    up = segments(talk, (("gtpu", 1),))
+    talk.packets.clear()
+    for path in ((("gtpu", 2),), ()):
+        assert leaks(Sensor().feed(up, segments(talk.server(OK, acknowledged=False), path))) == ONCE
+
+
+# --- bounds -------------------------------------------------------------------------------------------------------
+
+
+def test_a_flood_of_syns_costs_nothing() -> None:
+    sensor = Sensor()
+    syn = segments(Talk().open())[0]
+    sensor.feed(syn._replace(flow=syn.flow._replace(sport=n)) for n in range(2 * REMEMBERED_SYNS))
+    sensor.expire(0)
+    assert sensor.counts["half_streams"] == 0
+    assert leaks(sensor.feed(segments(ended(begun()))).finish()) == ONCE
+
+
+def test_the_half_stream_that_was_silent_for_longest_goes_first() -> None:
+    sensor = Sensor(half_streams=4)
+    unfinished = LEAK[:-2]
+    for sport in range(1, 8):
+        sensor.feed(segments(Talk(sport=sport).client(unfinished, acknowledged=False)))
+    assert sensor.counts["shed.half_streams"] == 3
+    assert [each.flow.sport for each in sensor.heads] == [1, 2, 3]
+    assert len(sensor.finish().heads) == 7
+
+
+def test_a_silent_half_stream_is_forgotten_and_picked_up_again() -> None:
+    sensor = Sensor().feed(segments(begun())).expire(1800 * SECOND).expire(0)
+    assert sensor.counts["half_streams"] == 0
+    talk = begun()
+    talk.packets.clear()
+    talk.time_ns = sensor.now_ns
+    assert leaks(sensor.feed(segments(ended(talk))).finish()) == ONCE
+
+
+def test_a_closed_connection_is_forgotten_soon() -> None:
+    sensor = Sensor().feed(segments(ended(begun()))).expire(0)
+    assert sensor.counts["half_streams"] == 2
+    assert sensor.expire(2 * SECOND).counts["half_streams"] == 0
+
+
+def test_a_head_that_ends_in_a_reset_is_judged_soon() -> None:
+    talk = Talk().open().client(LEAK[:-2])
+    talk.segment(RST | ACK)
+    sensor = Sensor().feed(segments(talk)).expire(2 * SECOND)
+    assert leaks(sensor) == ONCE
+    assert sensor.heads[0].oddities == ("incomplete",)
+
+
+def test_what_waits_behind_holes_is_bounded() -> None:
+    def hoard(sport: int) -> Talk:
+        talk = Talk(sport=sport).open().client(LEAK, acknowledged=False).lose(b"h")
+        return talk.client(b"x" * 20_000, acknowledged=False)
+
+    sensor = Sensor(hold_bytes=100_000)
+    for sport in range(1, 21):
+        sensor.feed(segments(hoard(sport))).expire(0)
+        assert sensor.counts["held_bytes"] <= 100_000
+    assert sensor.counts["shed.hold"] >= 15
+    assert len(leaks(sensor.finish())) == 20
+    assert sensor.counts["held_bytes"] == 0
+    one = Sensor(hold_bytes_per_half_stream=10_000).feed(segments(hoard(1))).expire(0)
+    assert one.counts["shed.hold"]
+
+
+def test_trailers_are_counted_apart() -> None:
+    octets = head(b"Transfer-Encoding: chunked", line=POST) + b"1\r\nx\r\n0\r\n" + FIELD + b"\r\n\r\n"
+    sensor = read(segments(ended(begun(), octets)))
+    assert [each.section for each in sensor.heads] == [Section.HEAD, Section.HEAD, Section.TRAILER]
+    assert (sensor.counts["requests"], sensor.counts["trailers"]) == (2, 1)
+
+
+# --- laws ---------------------------------------------------------------------------------------------------------
+
+bodies = st.one_of(st.just(b""), st.just(LEAK), st.binary(max_size=80))
+texts = st.one_of(st.just(b""), st.just(LEAK), st.text("ab: \r\n", max_size=80).map(str.encode))
+
+
+@st.composite
+def sent_requests(draw: st.DrawFn, bodies: st.SearchStrategy[bytes] = bodies) -> list[bytes]:
+    """Requests with and without bodies, each with a target of its own."""
+    sent = []
+    for n in range(draw(st.integers(1, 6))):
+        body = draw(bodies)
+        lines = [b"Content-Length: %d" % len(body)] if body else []
+        sent.append(head(*lines, FIELD, line=b"PUT /%d HTTP/1.1" % n) + body)
+    return sent
+
+
+def content(sensor: Sensor) -> list[tuple]:
+    return sorted((each.target, each.fields, each.oddities, each.certainty, each.readings) for each in sensor.heads)
+
+
+@given(st.booleans(), st.data())
+def test_order_and_copies_of_segments_do_not_matter(handshake: bool, data: st.DataObject) -> None:
+    talk = Talk(mss=data.draw(st.integers(1, 90)), seq=2**32 - data.draw(st.integers(1, 300)), step_ns=MS // 10)
+    before = segments(talk.open()) if handshake else []
+    talk.packets.clear()
+    # without a handshake, what comes first may be taken for another protocol when it is a binary body
+    sent = data.draw(sent_requests() if handshake else sent_requests(texts))
+    for request in sent:
+        talk.client(request, acknowledged=False)
+    fed = segments(talk)
+    plain = read(before, fed)
+    assert [each.target for each in plain.heads] == [b"/%d" % n for n in range(len(sent))]
+    places = [n + data.draw(st.integers(0, 12)) for n in range(len(fed))]
+    copies = data.draw(st.lists(st.tuples(st.integers(0, 2 * len(fed)), st.sampled_from(fed)), max_size=8))
+    mixed = read(before, [each for _, each in sorted([*zip(places, fed, strict=True), *copies], key=itemgetter(0))])
+    assert content(mixed) == content(plain)
+    assert mixed.counts["gap_bytes"] == 0
+
+
+unlike_requests = st.binary(max_size=80).filter(lambda octets: b"HTTP/" not in octets)
+
+
+@given(sent_requests(unlike_requests), st.data())  # a body whose head was lost cannot be told from a request
+def test_what_was_captured_whole_is_found_and_nothing_is_invented(sent: list[bytes], data: st.DataObject) -> None:
+    talk = Talk(mss=data.draw(st.integers(20, 90))).open()
+    fed, whole = segments(talk), []
+    for n, request in enumerate(sent):
+        talk.packets.clear()
+        cuts = segments(talk.client(request, acknowledged=False))
+        lost = data.draw(st.sets(st.integers(0, len(cuts) - 1), max_size=2)) if data.draw(st.booleans()) else set()
+        fed += [segment for at, segment in enumerate(cuts) if at not in lost]
+        if not lost:
+            whole.append(b"/%d" % n)
+    sensor = read(fed)
+    targets = [each.target for each in sensor.heads if each.oddities in ((), ("framing",))]
+    assert set(whole) <= set(targets)
+    for each in sensor.heads:
+        if each.certainty is Certainty.AMBIGUOUS:
+            continue
+        assert targets.count(each.target) <= 1
+        assert each.target == b"" or any(request.startswith(b"PUT " + each.target + b" ") for request in sent)
+        for name, value in each.fields:
+            assert any(name + b": " + value + b"\r\n" in request.lower() for request in sent)
+
+
+anything = st.tuples(
+    st.sampled_from([SYN, SYN | ACK, DATA, DATA, DATA, PSH, FIN | ACK, RST, DATA | URG, ACK]),
+    st.one_of(st.just(b""), st.sampled_from([LEAK, CLEAN, MASKED, OK, LEAK[:20], LEAK[20:]]), st.binary(max_size=20)),
+    st.one_of(st.integers(0, 300), st.integers(0, 2**32 - 1)),
+    st.one_of(st.integers(0, 300), st.integers(0, 2**32 - 1)),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 3 * SECOND),
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(anything, max_size=30), st.integers(0, 2))
+def test_no_traffic_is_an_error(sent: list[tuple], missing: int) -> None:
+    talk, sensor = Talk(), Sensor(half_streams=2, hold_bytes=4000, hold_bytes_per_half_stream=2000)
+    for flags, payload, seq, ack, client, bad, later_ns in sent:
+        talk.packets.clear()
+        talk.segment(flags, payload, client=client, seq=seq, ack=ack, urgent=5, bad_checksum=bad)
+        sensor.feed([each._replace(missing=missing * len(payload) % 7) for each in segments(talk)]).expire(later_ns)
+        assert 0 <= sensor.counts["held_bytes"] <= 4000
+        assert sensor.counts["half_streams"] <= 2
+    sensor.finish()
+    assert sensor.counts["payload_bytes"] == sum(len(payload) for flags, payload, *_ in sent if not flags & RST)
+    assert set(sensor.counts) == set(counts.zeros())
+    assert sensor.counts["requests"] + sensor.counts["trailers"] == len(sensor.heads)
