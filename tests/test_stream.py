@@ -170,12 +170,21 @@ def test_the_half_stream_that_was_silent_for_longest_goes_first() -> None:
 
 
 def test_a_silent_half_stream_is_forgotten_and_picked_up_again() -> None:
-    sensor = Sensor().feed(segments(begun())).expire(1800 * SECOND).expire(0)
-    assert sensor.counts["half_streams"] == 0
+    sensor = Sensor().feed(segments(begun()))
+    for left in (2, 2, 0):
+        assert sensor.expire(600 * SECOND).counts["half_streams"] == left
     talk = begun()
     talk.packets.clear()
     talk.time_ns = sensor.now_ns
     assert leaks(sensor.feed(segments(ended(talk))).finish()) == ONCE
+
+
+def test_a_step_of_the_clock_forgets_nothing() -> None:
+    talk = begun().client(LEAK[:30])
+    rest = segments(begun().client(LEAK[:30]).client(LEAK[30:]))[-2:]
+    for step_ns in (10**18, -(10**18)):
+        later = [each._replace(time_ns=each.time_ns + step_ns) for each in rest]
+        assert leaks(read(segments(talk), later)) == ONCE
 
 
 def test_a_closed_connection_is_forgotten_soon() -> None:

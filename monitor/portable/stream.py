@@ -28,6 +28,7 @@ NOTHING: tuple[RequestHead, ...] = ()
 ENDS = TH_FIN | TH_RST
 REMEMBERED_SYNS = 1 << 16
 UNSENT_BYTES = 256 * 1024  # an acknowledgement so far beyond what was seen is no loss of the capture
+STEP_NS = 600_000_000_000  # of the capture clock; more at once is no passing of time, or nothing passed the tap
 SWEEP_NS = 1_000_000_000  # between two looks for half-streams that have been silent for long
 SWEEP_SHARE = 64  # one in so many half-streams is looked at then, and at least so many
 OPAQUE = (Looks.RESPONSE, Looks.TLS, Looks.OTHER)
@@ -88,7 +89,8 @@ class Streams:
         self._limits = limits
         self._counts = counts
         self._parts = parts
-        self._now_ns = 0  # never goes back, whatever the capture clock does
+        self._now_ns = 0
+        self._latest_ns = 0  # of the capture clock
         self._halves: OrderedDict[Flow, HalfStream] = OrderedDict()
         self._tunnelled: dict[Ends, list[HalfStream]] = {}  # those with a path
         self._origins = Origins()
@@ -102,10 +104,10 @@ class Streams:
         """The heads that this segment settles, of either direction, behind those that were due before it."""
         time_ns, flow, seq, ack, flags, payload, missing, _, _, _ = segment
         heads: Sequence[RequestHead] = NOTHING
-        if time_ns > self._now_ns:
-            self._now_ns = time_ns
-            if time_ns >= self._sweep_ns or (self._due and self._due[0][0] <= time_ns):
-                heads = self.expire(time_ns)
+        if time_ns > self._latest_ns:
+            self._advance(time_ns)
+            if self._now_ns >= self._sweep_ns or (self._due and self._due[0][0] <= self._now_ns):
+                heads = self._expire()
         half = self._halves.get(flow)
         if half is None:
             met = self._meet(segment)
@@ -142,7 +144,16 @@ class Streams:
         `feed` sees to this by itself, so in a replay nothing depends on how many frames were read at a time; a live
         port that falls silent needs to be told the time.
         """
-        self._now_ns = max(self._now_ns, now_ns)
+        self._advance(now_ns)
+        return self._expire()
+
+    def _advance(self, time_ns: int) -> None:
+        """Dates are kept by a clock of our own: a step of the capture clock, in either direction, changes little."""
+        if time_ns > self._latest_ns:
+            self._now_ns += min(time_ns - self._latest_ns, STEP_NS)
+            self._latest_ns = time_ns
+
+    def _expire(self) -> list[RequestHead]:
         heads: list[RequestHead] = []
         while self._due and self._due[0][0] <= self._now_ns:
             wake_ns, _, half = heappop(self._due)
@@ -170,7 +181,7 @@ class Streams:
 
     def finish(self, now_ns: int) -> Sequence[RequestHead]:
         """The capture is over."""
-        self._now_ns = max(self._now_ns, now_ns)
+        self._advance(now_ns)
         heads = [head for half in list(self._halves.values()) for head in self._forget(half)]
         self._counts["half_streams"] = self._counts["held_bytes"] = 0
         return heads
