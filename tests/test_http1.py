@@ -179,6 +179,7 @@ def requests(draw: st.DrawFn) -> bytes:
     return head(b"Transfer-Encoding: chunked", *fields, line=b"POST " + target + b" HTTP/1.1") + chunked
 
 
+@settings(deadline=None)
 @given(st.lists(requests(), min_size=1, max_size=6), st.lists(st.integers(1, 50), min_size=1))
 @example([head(line=b"GET /0 HTTP/1.1"), head(line=b"GET /1 HTTP/1.1")], [1])
 def test_segments_may_end_anywhere(sent: list[bytes], sizes: list[int]) -> None:
@@ -196,7 +197,7 @@ def test_segments_may_end_anywhere(sent: list[bytes], sizes: list[int]) -> None:
     assert found.http1.start == START + len(octets)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([LEAK, CLEAN, b"\r\n", b"\n\n", LEAK[:30], 5, 900]))))
 def test_no_traffic_is_an_error(segments: list[bytes | int]) -> None:
     for midstream in (False, True):

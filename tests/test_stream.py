@@ -245,6 +245,7 @@ def content(sensor: Sensor) -> list[tuple]:
     return sorted((each.target, each.fields, each.oddities, each.certainty, each.readings) for each in sensor.heads)
 
 
+@settings(deadline=None)
 @given(st.booleans(), st.data())
 def test_order_and_copies_of_segments_do_not_matter(handshake: bool, data: st.DataObject) -> None:
     talk = Talk(mss=data.draw(st.integers(1, 90)), seq=2**32 - data.draw(st.integers(1, 300)), step_ns=MS // 10)
@@ -267,6 +268,7 @@ def test_order_and_copies_of_segments_do_not_matter(handshake: bool, data: st.Da
 unlike_requests = st.binary(max_size=80).filter(lambda octets: b"HTTP/" not in octets)
 
 
+@settings(deadline=None)
 @given(sent_requests(unlike_requests), st.data())  # a body whose head was lost cannot be told from a request
 def test_what_was_captured_whole_is_found_and_nothing_is_invented(sent: list[bytes], data: st.DataObject) -> None:
     talk = Talk(mss=data.draw(st.integers(20, 90))).open()
@@ -301,7 +303,7 @@ anything = st.tuples(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(anything, max_size=30), st.integers(0, 2))
 def test_no_traffic_is_an_error(sent: list[tuple], missing: int) -> None:
     talk, sensor = Talk(), Sensor(half_streams=2, hold_bytes=4000, hold_bytes_per_half_stream=2000)

@@ -6,7 +6,7 @@ end, or `settle_ns` old, or at the end of everything. A copy that differs in the
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from typing import NamedTuple
 
 from dpkt.tcp import TH_SYN
@@ -51,7 +51,7 @@ class Client:
     __slots__ = (
         "_acked", "_assembler", "_copies", "_counts", "_doubts", "_flow", "_heads", "_hole", "_http1", "_http2",
         "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts", "_replays", "_settled", "_sound",
-        "_time_ns", "awaits", "closed", "far", "spoke",
+        "_time_ns", "_waiting", "awaits", "closed", "far", "spoke",
     )  # fmt: skip
 
     def __init__(
@@ -68,9 +68,10 @@ class Client:
         self._kept = bytearray()  # delivered bytes that are still needed: [_kept_from, next)
         self._kept_from = self._origin = position
         self._replays = 0 if placed else REPLAYED_BYTES  # bytes that may still be read again
-        self._heads: deque[Waiting] = deque()
+        self._heads: list[Waiting] = []  # in the order of their places
+        self._waiting = 0  # bytes of these
         self._settled: list[PlacedHead] = []
-        self._copies = Copies(self._assembler, self._new_http1)
+        self._copies = Copies(self._assembler)
         self._doubts = Doubts(counts)
         self._offloaded = False  # all checksums of this client are bad, and its peer takes its segments
         self._sound = False  # a segment came that nothing was wrong with
@@ -178,7 +179,7 @@ class Client:
             self._wait(self._http1.finish(self._kept, self._kept_from), now_ns)
         while self._heads:
             self._let_go()
-        self._settled += self._copies.forget(self._assembler.next + 1, self._time_ns)
+        self._settled += self._copies.forget(self._assembler.next + 1, self._time_ns, self._new_http1)
         return self._done(now_ns)
 
     # --- bytes in order -------------------------------------------------------------------------------------------
@@ -284,6 +285,7 @@ class Client:
         self._replays = max(0, self._replays - len(self._kept) - len(octets))
         self._assembler.rewind(position, bytes(self._kept), self._time_ns)
         self._heads.clear()
+        self._waiting = 0
         self._kept = bytearray()
         self._kept_from = self._origin = position
         midstream = not may_begin_request(octets)
@@ -336,6 +338,7 @@ class Client:
         if heads:
             self.spoke = True
             self._heads += [Waiting(now_ns, placed) for placed in heads]
+            self._waiting += sum(placed.end - placed.start for placed in heads)
 
     def _take_frames(self, heads: list[RequestHead]) -> None:
         """HTTP/2: frames cannot be read again in another way, so their heads need not wait."""
@@ -348,18 +351,22 @@ class Client:
         heads = self._heads
         settled_ns = now_ns - self._limits.settle_ns
         acked = self._origin if self._acked is None else self._acked
-        while heads and (heads[0].placed.end <= acked or heads[0].since_ns <= settled_ns or len(heads) > MOST_WAITING):
-            self._counts["shed.settle"] += heads[0].placed.end > acked and heads[0].since_ns > settled_ns
+        while heads:
+            if heads[0].placed.end > acked and heads[0].since_ns > settled_ns:
+                if len(heads) <= MOST_WAITING and self._waiting <= self._limits.hold_bytes_per_half_stream:
+                    break
+                self._counts["shed.settle"] += 1
             self._let_go()
         if self._copies:
             before = min([self._kept_from, *(waiting.placed.start for waiting in heads)])
-            self._settled += self._copies.forget(before, self._time_ns)
+            self._settled += self._copies.forget(before, self._time_ns, self._new_http1)
         self.awaits = bool(heads or self._doubts or self._hole)
         settled, self._settled = self._settled, []
         return settled
 
     def _let_go(self) -> None:
-        placed = self._heads.popleft().placed
+        placed = self._heads.pop(0).placed
+        self._waiting -= placed.end - placed.start
         self._replays = 0
-        self._settled += self._copies.with_readings(placed) if self._copies else [placed]
+        self._settled += self._copies.with_readings(placed, self._new_http1) if self._copies else [placed]
         self._copies.past = None if self._acked is not None and placed.end <= self._acked else placed

@@ -14,6 +14,8 @@ from monitor.portable.parts import InOrder, Octets, Reader
 from monitor.portable.request_head import FieldLines, continuation
 from monitor.records import Certainty, PlacedHead, RequestHead, Section, Version
 
+NewReader = Callable[[int], Reader]
+
 MOST_READINGS = 4
 MOST_MARKS = 256
 
@@ -27,13 +29,14 @@ class Mark(NamedTuple):
 
 
 class Copies:
-    __slots__ = ("_assembler", "_marks", "_new_reader", "_used", "past")
+    """`new_reader` makes a reader for what is read beside the rest, at a position."""
 
-    def __init__(self, assembler: InOrder, new_reader: Callable[[int], Reader]) -> None:
+    __slots__ = ("_assembler", "_marks", "_used", "past")
+
+    def __init__(self, assembler: InOrder) -> None:
         self._assembler = assembler
-        self._new_reader = new_reader
         self._marks: list[Mark] = []
-        self._used: set[Version] = set()
+        self._used: list[Version] = []  # by a head
         self.past: PlacedHead | None = None  # the latest head that was let go without an acknowledgement
 
     def __bool__(self) -> bool:
@@ -55,18 +58,18 @@ class Copies:
             each for each in self._assembler.versions if each.start < start or each.stop > stop
         ]
 
-    def with_readings(self, placed: PlacedHead) -> list[PlacedHead]:
+    def with_readings(self, placed: PlacedHead, new_reader: NewReader) -> list[PlacedHead]:
         """The head with its other readings, and heads that it hides in one of them."""
         versions = [each for each in self._assembler.versions if _overlap(each, placed)]
         noted = [each.oddity for each in versions] + [each.oddity for each in self._marks if _overlap(each, placed)]
         if not noted:
             return [placed]
-        self._used.update(versions)
+        self._used += versions
         head, hidden = placed.head, []
         readings = list(head.readings)
         certainty = head.certainty
         for chosen in _choices(versions):
-            others = self._reread(placed, chosen) if placed.octets else []
+            others = _reread(placed, chosen, new_reader) if placed.octets else []
             if not others:
                 certainty = Certainty.AMBIGUOUS  # to whoever takes the copy this is no head
             elif not _alike(others[0].head, head):
@@ -77,7 +80,7 @@ class Copies:
         )
         return [placed._replace(head=head), *(_doubted(other, "overlap") for other in hidden)]
 
-    def forget(self, before: int, time_ns: int) -> list[PlacedHead]:
+    def forget(self, before: int, time_ns: int, new_reader: NewReader) -> list[PlacedHead]:
         """No head that begins before this position waits. What do copies show that were part of none?"""
         found: list[PlacedHead] = []
         self._marks = [each for each in self._marks if each.stop > before]
@@ -85,40 +88,45 @@ class Copies:
         for each in [each for each in versions if each.stop <= before]:
             versions.remove(each)
             if each in self._used:
-                self._used.remove(each)
-            elif self.past is not None and _overlap(each, self.past):
-                found += self._late(self.past, each)
+                continue
+            if self.past is not None and _overlap(each, self.past):
+                found += _late(self.past, each, new_reader)
             elif may_begin_request(each.octets):
-                found += [_doubted(placed, each.oddity) for placed in self._read(each.octets, each.start, time_ns)]
+                alone = _read(each.octets, each.start, time_ns, new_reader)
+                found += [_doubted(placed, each.oddity) for placed in alone]
+        self._used = [each for each in self._used if each in versions]
         return found
 
-    def _reread(self, placed: PlacedHead, versions: list[Version]) -> list[PlacedHead]:
-        """The heads at this place when these copies are taken."""
-        octets = bytearray(placed.octets)
-        for each in sorted(versions, reverse=True):
-            begin = max(each.start, placed.start) - placed.start
-            octets[begin : each.stop - placed.start] = each.octets[max(0, placed.start - each.start) :]
-        return self._read(octets, placed.start, placed.head.time_ns)
 
-    def _read(self, octets: Octets, position: int, time_ns: int) -> list[PlacedHead]:
-        reader = self._new_reader(position)
-        heads = reader.feed(octets, position, time_ns)
-        start = reader.start
-        return heads + reader.finish(octets[start - position :], start)
+def _reread(placed: PlacedHead, versions: list[Version], new_reader: NewReader) -> list[PlacedHead]:
+    """The heads at this place when these copies are taken."""
+    octets = bytearray(placed.octets)
+    for each in sorted(versions, reverse=True):
+        begin = max(each.start, placed.start) - placed.start
+        octets[begin : each.stop - placed.start] = each.octets[max(0, placed.start - each.start) :]
+    return _read(octets, placed.start, placed.head.time_ns, new_reader)
 
-    def _late(self, placed: PlacedHead, version: Version) -> list[PlacedHead]:
-        """A copy that came when the head had been let go: what it shows besides is a head of its own."""
-        others = self._reread(placed, [version])
-        if not others:
-            return []
-        head, other = placed.head, others[0].head
-        fields = tuple(field for field in other.fields if field not in head.fields)
-        if not fields and other.target == head.target:
-            return []
-        more = continuation(head.time_ns, other, FieldLines(fields), (), Section.HEAD)
-        if other.target != head.target:
-            more = more._replace(target=other.target)
-        return [_doubted(placed._replace(head=more), version.oddity)]
+
+def _read(octets: Octets, position: int, time_ns: int, new_reader: NewReader) -> list[PlacedHead]:
+    reader = new_reader(position)
+    heads = reader.feed(octets, position, time_ns)
+    start = reader.start
+    return heads + reader.finish(octets[start - position :], start)
+
+
+def _late(placed: PlacedHead, version: Version, new_reader: NewReader) -> list[PlacedHead]:
+    """A copy that came when the head had been let go: what it shows besides is a head of its own."""
+    others = _reread(placed, [version], new_reader)
+    if not others:
+        return []
+    head, other = placed.head, others[0].head
+    fields = tuple(field for field in other.fields if field not in head.fields)
+    if not fields and other.target == head.target:
+        return []
+    more = continuation(head.time_ns, other, FieldLines(fields), (), Section.HEAD)
+    if other.target != head.target:
+        more = more._replace(target=other.target)
+    return [_doubted(placed._replace(head=more), version.oddity)]
 
 
 def _choices(versions: list[Version]) -> list[list[Version]]:

@@ -36,6 +36,8 @@ _BLANK = re.compile(rb"[\r\n]*")
 _WORD = re.compile(rb"[0-9A-Za-z+%_-]{0,64}\Z")
 _PROXY = b"\r\n\r\n\0\r\nQUIT\n"
 
+NO_HEAD = RequestHead(0, Flow(b"", 0, b"", 0), b"", b"", b"", ())
+
 Octets = bytes | bytearray
 
 
@@ -70,7 +72,7 @@ class HeadReader(ABC):
         self.line: RequestLine | None = None  # of the head at hand, and where its field lines begin
         self.line_end = position
         self.oddities: tuple[str, ...] = ()  # of the next head, known before it is read
-        self.head = make_head(0, flow, NO_LINE, FieldLines(()), ())  # whose section State.MORE reads
+        self.head = NO_HEAD  # whose section State.MORE reads
         self.section = Section.HEAD
         self.carry = b""  # name of the field whose value goes on
         self.spoke = False  # a request was read

@@ -126,12 +126,21 @@ def field_lines(block: bytes, start: int = 0) -> FieldLines:
         return FieldLines(tuple([(name.lower(), value.strip(b" \t")) for name, _, value in parted]))
     oddities: dict[str, None] = {}  # an ordered set
     block = block[start:]
-    fields = _lines(block, oddities, b" ".join)
+    lines = _lines(block, oddities)
+    fields = _joined(lines, b" ".join)
     if "fold" not in oddities and "cr" not in oddities:
         return FieldLines(fields, tuple(oddities))
-    block = _LONE_CR.sub(b"\r\n", block)
-    others = (_lines(block, {}, join) for join in (b"".join, _up_to_parted_digits))
+    if "cr" in oddities:
+        lines = _lines(_LONE_CR.sub(b"\r\n", block), {})
+    others = (_joined(lines, join) for join in (b"".join, _up_to_parted_digits))
     return FieldLines(fields, tuple(oddities), tuple(dict.fromkeys(other for other in others if other != fields)))
+
+
+Lines = list[tuple[bytes, list[bytes]]]  # name, and the lines of the value
+
+
+def _joined(lines: Lines, join: Callable[[list[bytes]], bytes]) -> Fields:
+    return tuple([(name, join(values).strip(b" \t")) for name, values in lines])
 
 
 def _up_to_parted_digits(lines: list[bytes]) -> bytes:
@@ -141,8 +150,8 @@ def _up_to_parted_digits(lines: list[bytes]) -> bytes:
     return b"".join(lines[:whole])
 
 
-def _lines(block: bytes, oddities: dict[str, None], join: Callable[[list[bytes]], bytes]) -> Fields:
-    fields: list[tuple[bytes, list[bytes]]] = []  # name and the lines of the value
+def _lines(block: bytes, oddities: dict[str, None]) -> Lines:
+    fields: Lines = []
     for raw in block.split(b"\n"):
         line = raw.removesuffix(b"\r")
         if not line:
@@ -173,7 +182,7 @@ def _lines(block: bytes, oddities: dict[str, None], join: Callable[[list[bytes]]
         if bare_name and not _TOKEN.fullmatch(bare_name):
             oddities["odd_name"] = None
         fields.append((bare_name.lower(), [value.strip(b" \t\r")]))
-    return tuple([(name, join(lines).strip(b" \t")) for name, lines in fields])
+    return fields
 
 
 def _recipient_oddities(line: RequestLine, fields: Fields, whole: bool) -> tuple[str, ...]:
