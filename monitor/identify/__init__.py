@@ -59,6 +59,8 @@ class Identify:
             if known is None and not self._suspect(decoded(octets)):
                 continue
             for field, text in parts(place, name, octets):
+                if known is None and not self._suspect(text):
+                    continue
                 for form, found, own in self._found(place, field, text, known):
                     key = (found.identifier, found.digits, place, field)
                     if key not in seen:
