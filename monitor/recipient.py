@@ -46,19 +46,20 @@ def recipient_of(head: RequestHead) -> Recipient:
             authority = absolute[1]
         elif authority is None and head.method.upper() == b"CONNECT":
             authority = head.target
-    if len(authority or b"") + sum(map(len, hosts)) > LONGEST_REMEMBERED:
-        return _recipient(authority, hosts, head.flow.dst)
-    return _remembered(authority, hosts, head.flow.dst)
+    short = len(authority or b"") + sum(map(len, hosts)) <= LONGEST_REMEMBERED
+    found = (_remembered if short else _named)(authority, hosts)
+    return found if found.names else Recipient((str(ip_address(head.flow.dst)),))
 
 
-def _recipient(authority: bytes | None, hosts: tuple[bytes, ...], dst: bytes) -> Recipient:
+def _named(authority: bytes | None, hosts: tuple[bytes, ...]) -> Recipient:
+    """Who is named; nobody where there is no name."""
     claims = tuple(dict.fromkeys(filter(None, map(host_name, hosts))))
     if authority and (name := host_name(authority)):
         return Recipient((name,), next((claim for claim in claims if claim != name), None))
-    return Recipient(claims[:MOST_NAMES] or (str(ip_address(dst)),))
+    return Recipient(claims[:MOST_NAMES])
 
 
-_remembered = lru_cache(maxsize=8192)(_recipient)
+_remembered = lru_cache(maxsize=8192)(_named)
 
 
 def host_name(authority: bytes) -> str:
