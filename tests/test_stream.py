@@ -51,6 +51,14 @@ def test_two_segments_far_ahead_move_the_window() -> None:
     assert sensor.counts["blind.gap"] == 1
 
 
+def test_a_segment_far_ahead_that_is_acknowledged_moves_the_window() -> None:
+    talk = begun().client(LEAK[:20], acknowledged=False)
+    talk.seq += 3_000_000
+    sensor = read(segments(talk.client(LEAK).server(OK)))
+    assert leaks(sensor)[-1:] == ONCE
+    assert sensor.counts["blind.gap"] == 1
+
+
 def test_ports_may_be_used_again() -> None:
     for second in (Talk(seq=500_000), Talk(seq=1100)):
         first = begun()

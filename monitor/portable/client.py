@@ -360,7 +360,7 @@ class Client:
         if self._copies:
             before = min([self._kept_from, *(waiting.placed.start for waiting in heads)])
             self._settled += self._copies.forget(before, self._time_ns, self._new_http1)
-        self.awaits = bool(heads or self._doubts or self._hole)
+        self.awaits = bool(heads or self._doubts or self._hole or self.far)
         settled, self._settled = self._settled, []
         return settled
 

@@ -325,14 +325,18 @@ class Streams:
         return self._after(half, client, client.take(segment, self._doubt(half, segment), self._now_ns))
 
     def _take_far(self, half: HalfStream, client: Client, segment: Segment) -> Sequence[RequestHead]:
-        """Out of the window: not believed before another segment follows on it."""
+        """Out of the window: not believed before another segment follows on it, or the peer acknowledges it."""
         self._counts["rejected.out_of_window"] += 1
         far, client.far = client.far, segment
+        client.awaits = True
         if far is None or segment.seq - far.seq - len(far.payload) & 0xFFFFFFFF > self._limits.window_bytes:
             return NOTHING
-        self._counts["blind.gap"] += 1
-        heads = self._restart(half, client, far)
+        heads = self._move_window(half, client, far)
         return heads if half.client is None else [*heads, *self._take(half, half.client, segment)]
+
+    def _move_window(self, half: HalfStream, client: Client, far: Segment) -> Sequence[RequestHead]:
+        self._counts["blind.gap"] += 1
+        return self._restart(half, client, far)
 
     def _restart(self, half: HalfStream, client: Client, segment: Segment) -> Sequence[RequestHead]:
         """The same addresses and ports, but not the same bytes: finish, and begin with this segment."""
@@ -356,9 +360,13 @@ class Streams:
         return None
 
     def _acknowledge(self, half: HalfStream, client: Client, ack: int) -> Sequence[RequestHead]:
-        if client.distance(ack) > self._limits.window_bytes:
+        if abs(client.distance(ack)) <= self._limits.window_bytes:
+            return self._after(half, client, client.acknowledge(ack, self._now_ns))
+        far = client.far
+        if far is None or ack - far.seq - len(far.payload) & 0xFFFFFFFF:
             return NOTHING
-        return self._after(half, client, client.acknowledge(ack, self._now_ns))
+        heads = self._move_window(half, client, far)
+        return heads if half.client is None else [*heads, *self._acknowledge(half, half.client, ack)]
 
     def _after(self, half: HalfStream, client: Client, placed: list[PlacedHead]) -> Sequence[RequestHead]:
         """Whatever happened to a client: keep the bounds, and its next date."""
