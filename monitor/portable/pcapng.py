@@ -17,6 +17,7 @@ PACKETS = frozenset((PACKET, SIMPLE, ENHANCED))
 MAGIC = b"\n\r\r\n"  # the type of a Section Header Block reads the same in both byte orders (section 4.1)
 BYTE_ORDER = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 BLOCK_LIMIT = 16 << 20
+LAST_NS = (1 << 63) - 1  # 2262: a time that no clock shows is the last that one does
 TIME_RESOLUTION, TIME_OFFSET = 9, 14  # options of an interface (section 4.2)
 
 _new = tuple.__new__  # a NamedTuple without its keyword handling: a third of the time
@@ -91,7 +92,8 @@ class Pcapng:
             if number >= len(self._ports):
                 return None
             link, _, multiply, divide, offset_ns = self._ports[number]
-            self._time_ns = ((high << 32) | low) * multiply // divide + offset_ns
+            time_ns = ((high << 32) | low) * multiply // divide + offset_ns
+            self._time_ns = min(max(time_ns, -LAST_NS - 1), LAST_NS)
             at += 20
         if at + kept > end:
             return None
