@@ -62,7 +62,7 @@ class PortableEngine:
 
     def _batch(self, heads: Sequence[RequestHead]) -> Batch:
         return Batch(
-            heads=[head for head in heads if self._sieve.passes(head)],
+            heads=[_in_order(head) for head in heads if self._sieve.passes(head)],
             counts=dict(self._counts),
             time_ns=self._time_ns,
             bytes_read=self._source.bytes_read,
@@ -97,3 +97,13 @@ class PortableEngine:
                 self._defragment(found, heads)
             elif found is not None:
                 heads += self._streams.feed(found)
+
+
+def _in_order(head: RequestHead) -> RequestHead:
+    """Oddities each once and in the order of their table: stages name them as they come."""
+    if not head.readings and len(head.oddities) < 2:
+        return head
+    return head._replace(
+        oddities=tuple(sorted(set(head.oddities), key=counts.ODDITIES.index)),
+        readings=tuple(map(_in_order, head.readings)),
+    )
