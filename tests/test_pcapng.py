@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.portable.pcapng import BLOCK_LIMIT, Pcapng
+from monitor.portable.pcapng import BLOCK_LIMIT, LAST_NS, Pcapng
 from monitor.records import Frame
 
 UNKNOWN_BLOCKS = (4, 5, 10, 0x80000001, 0xBAD)
@@ -82,7 +82,7 @@ def captures(draw: st.DrawFn) -> Writer:
             elif kind == "simple":
                 writer.simple(data, len(data), Frame(time_ns, links[0], len(data), data))
             else:
-                time_ns = draw(st.integers(0, 2**64 - 1))
+                time_ns = draw(st.integers(0, LAST_NS))
                 frame = Frame(time_ns, links[number], len(data) + 7, data)
                 getattr(writer, kind)(number, time_ns, data, len(data) + 7, frame)
     return writer
@@ -175,3 +175,10 @@ def test_a_section_forgets_the_interfaces_of_the_one_before():
 def test_an_option_that_overruns_its_block_is_left_out():
     writer = Writer().section("<").block(1, struct.pack("<HHIHH", 1, 0, 0, 9, 4000)).enhanced(0, 5, b"abcd", 4)
     assert walked(writer.octets)[0] == [Frame(5000, 1, 4, b"abcd")]
+
+
+def test_a_time_that_no_clock_shows_is_the_last_that_one_does():
+    writer = Writer("<")
+    writer.interface(1, resolution=9)
+    writer.enhanced(0, 2**64 - 1, b"", 0, Frame(LAST_NS, 1, 0, b""))
+    assert walked(writer.octets)[0] == writer.frames
