@@ -325,6 +325,12 @@ def h80_invalid_request_before() -> Talk:
 # --- ports and prefixes -------------------------------------------------------------------------------------------
 
 
+@recipe(65, ambiguous())
+def h100_cr_inside_the_line_before() -> Talk:
+    """A line that is no request up to its lone CR, and one as a whole: the portable engine once went round in it."""
+    return talk_of(b"FROB /\rbar HTTP/1.1\r\n" + get(FIELD, OTHER))
+
+
 @recipe(66, leak(times=8))
 def h72_any_port() -> list[Packet]:
     """HTTP is known by its content, not by its port."""

@@ -99,6 +99,20 @@ def test_whole_lines_around_a_gap_are_judged(segments: list[bytes | int], where:
     assert read(*segments).where == where
 
 
+def test_a_body_may_begin_in_a_hole() -> None:
+    cut = head(b"Content-Length: 62", b"A: b", line=POST)
+    found = read(cut[:-3], 40, b"end of the body\r\nC: d\r\n\r\n", CLEAN, CLEAN)
+    assert [each.target for each in found.heads] == [b"/", b"/clean", b"/clean"]
+    assert found.heads[1].oddities == ("framing",)
+
+
+def test_a_second_hole_forgets_the_ways_that_parted_behind_the_first() -> None:
+    cut = head(b"Content-Length: 1", line=POST)
+    found = read(CLEAN, 21, cut[21:60], 20, CLEAN)
+    assert [each.target for each in found.heads if each.target] == [b"/clean"] * 2
+    assert found.heads[-1].oddities == ()
+
+
 def test_a_number_is_never_reported_in_part() -> None:
     for cut in range(len(LEAK)):
         for found in (read(LEAK[:cut]), read(LEAK[:cut], 40, CLEAN), read(CLEAN, 40, LEAK[cut:])):
@@ -143,6 +157,13 @@ def test_lines_beyond_the_bound_are_read_in_parts(octets: bytes, count: str) -> 
         assert all(sum(map(len, sum(each.fields, ()))) <= 2100 for each in found.heads)
         names = [name for each in found.heads[:-1] for name, _ in each.fields if name.startswith(b"x-")]
         assert len(names) == len(set(names))
+
+
+def test_a_value_that_goes_on_keeps_its_name() -> None:
+    found = read(head(b"A: b", b"Cookie: " + b"c" * 5000, b"D: e"), limits=SMALL)
+    assert [name for each in found.heads for name, _ in each.fields if name != b"host"] == [
+        b"a", b"cookie", b"cookie", b"cookie", b"d",
+    ]  # fmt: skip
 
 
 def test_the_body_of_a_long_head_is_skipped() -> None:
@@ -211,3 +232,7 @@ def test_no_traffic_is_an_error(segments: list[bytes | int]) -> None:
 def test_junk_before_never_hides_a_request_in_a_segment_of_its_own(junk: bytes) -> None:
     junk = junk.replace(b"\n", b"").replace(b"HTTP/", b"")
     assert read(CLEAN, junk + b"\r\n", LEAK).where
+
+
+def test_a_line_that_is_a_request_only_without_its_lone_cr_is_passed() -> None:
+    assert [each.target for each in read(b"FROB /\rbar HTTP/1.1\r\n", CLEAN).heads][-1:] == [b"/clean"]

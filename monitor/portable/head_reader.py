@@ -13,6 +13,7 @@ from enum import Enum, auto
 
 from monitor.portable.body import lengths
 from monitor.portable.request_head import (
+    MOST_NEEDED,
     NO_LINE,
     FieldLines,
     RequestLine,
@@ -56,7 +57,7 @@ class State(Enum):
 class HeadReader(ABC):
     __slots__ = (
         "at", "carry", "counts", "fed", "flow", "head", "heads", "limits", "line", "line_end", "oddities", "origin",
-        "scan", "section", "spoke", "state", "switching", "time_ns", "tunnel",
+        "refused", "scan", "section", "spoke", "state", "switching", "time_ns", "tunnel",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int) -> None:
@@ -69,6 +70,7 @@ class HeadReader(ABC):
         self.scan = position  # the next search begins here
         self.fed = position  # behind the newest byte
         self.origin = position  # where this reading began
+        self.refused = position - 1  # a line there was found to be no request line
         self.line: RequestLine | None = None  # of the head at hand, and where its field lines begin
         self.line_end = position
         self.oddities: tuple[str, ...] = ()  # of the next head, known before it is read
@@ -108,7 +110,7 @@ class HeadReader(ABC):
         if self.line is None:
             if self._at_beginning and line.startswith(b"PROXY "):
                 return self._skip_proxy(eol + 1 - i)
-            return self._turn(State.SEEK)
+            return self._refuse()
         self.scan = first + eol
         self.line_end = self.at + len(line) + 1 if cr else self.scan + 1
         if cr:
@@ -131,6 +133,11 @@ class HeadReader(ABC):
             found = found._replace(others=(field_lines(block, block.index(b"\n") + 1).fields,))
         self._place_head(first + end.end(), block, found)
         return True
+
+    def _refuse(self) -> bool:
+        """Here is no request line, whatever State.SEEK says of the line as a whole."""
+        self.refused = self.at
+        return self._turn(State.SEEK)
 
     @property
     def _at_beginning(self) -> bool:
@@ -164,9 +171,9 @@ class HeadReader(ABC):
         i = self.at - first
         size = len(octets) - i
         if not BEGINNING.match(octets, i, min(len(octets), i + 80)):
-            return self._turn(State.SEEK)
+            return self._refuse()
         if size > HOPELESS_BYTES and not begins_request(bytes(octets[i : i + 256])):
-            return self._turn(State.SEEK)
+            return self._refuse()
         self.scan = self.fed
         return size > self.limits.head_bytes and self._read_part(octets, first)
 
@@ -275,7 +282,7 @@ class HeadReader(ABC):
         if found.fields:
             more = continuation(self.time_ns, self.head, found, oddities, self.section)
             self._place(start, self.at, b"", more)
-            self.head = self.head._replace(fields=self.head.fields + needed(found))
+            self.head = self.head._replace(fields=(self.head.fields + needed(found))[:MOST_NEEDED])
 
     def _end_section(self, octets: Octets, first: int) -> None:
         """What follows is missing: hand out the lines of State.MORE that are whole."""
@@ -289,4 +296,4 @@ class HeadReader(ABC):
 
 def needed(found: FieldLines) -> Fields:
     """The fields of a head that what follows it depends on."""
-    return tuple(field for field in found.fields if field[0] in NEEDED)
+    return tuple(field for field in found.fields if field[0] in NEEDED)[:MOST_NEEDED]

@@ -77,7 +77,10 @@ class Http1:
 
     def _merged(self, found: list[tuple[int, list[PlacedHead]]]) -> list[PlacedHead]:
         """What the readings found, each head once; `found` has the position from which each of them went its way."""
-        self._readings = list({each.place: each for each in reversed(self._readings)}.values())[::-1]
+        readings: dict[tuple[State, int, int], Reading] = {}
+        for each in self._readings:
+            readings.setdefault(each.place, each)
+        self._readings = list(readings.values())
         if len(found) == 1:
             return found[0][1]
         votes: dict[tuple[int, int, Fields], list[PlacedHead]] = {}

@@ -202,12 +202,12 @@ class Reading(HeadReader):
         i = self.at - first
         if self.segment > self.at:  # a segment may be a new beginning, whatever stood before it
             eol = octets.find(b"\n", self.segment - first)
-            if eol >= 0 and surely_request_line(bytes(octets[self.segment - first : eol])):
+            if eol >= 0 and self._is_request(octets, first, self.segment, eol):
                 return self._found(self.segment, SEGMENT)
         elif self.segment == self.at:
             self.mark = SEGMENT
         while (eol := octets.find(b"\n", max(i, self.scan - first))) >= 0:
-            if surely_request_line(bytes(octets[i:eol])):
+            if self._is_request(octets, first, self.at, eol):
                 return self._found(first + i, self.mark)
             version = octets.find(b"HTTP/", eol)
             i = octets.rfind(b"\n", eol, version if version >= 0 else len(octets)) + 1
@@ -218,6 +218,9 @@ class Reading(HeadReader):
             self.at = self.fed  # the rest of this line is none either
         self.scan = self.fed
         return False
+
+    def _is_request(self, octets: Octets, first: int, at: int, eol: int) -> bool:
+        return at != self.refused and surely_request_line(bytes(octets[at - first : eol])) is not None
 
     def _found(self, at: int, mark: int) -> bool:
         self.at = self.scan = at

@@ -20,9 +20,10 @@ METHODS = frozenset(
 TCHAR = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"  # RFC 9110 section 5.6.2
 AMBIGUOUS = frozenset(("not_http", "framing", "host", "host_unknown"))  # of these oddities nobody knows what was meant
 CUT = frozenset(("incomplete", "after_gap"))
+MOST_NEEDED = 64  # fields of a head that are kept for what follows it
 
 _TOKEN = re.compile(rb"[%s]+" % TCHAR)
-_CLEAN_LINE = re.compile(rb"([%s]+) ([!-~]+) (HTTP/1\.[01])" % TCHAR)
+_CLEAN_LINE = re.compile(rb"([%s]{1,64}) ([!-~]+) (HTTP/1\.[01])" % TCHAR)
 _CLEAN_FIELDS = re.compile(rb"(?:[%s]+:[\t -~\x80-\xff]*\r\n)*(?:\r\n)?" % TCHAR)
 _SPACE = re.compile(rb"[ \t]+")
 _METHOD = re.compile(rb"[!-9;-~]{1,64}")  # a colon would make it a field line
@@ -231,7 +232,7 @@ def continuation(
     if section is Section.HEAD and head.method != b"CONNECT":
         absolute = _ABSOLUTE.match(target)
         target = absolute[0] + b"/" if absolute else b"/"
-    hosts = tuple(field for field in head.fields if field[0] == b"host")
+    hosts = tuple(field for field in head.fields if field[0] == b"host")[:MOST_NEEDED]
     more = head._replace(
         time_ns=time_ns,
         target=target,

@@ -453,7 +453,7 @@ class Streams:
                     continue
             counts["trailers" if head.section is Section.TRAILER else "requests"] += 1
             counts["ambiguous_requests"] += head.certainty is Certainty.AMBIGUOUS
-            for oddity in head.oddities:
+            for oddity in set(head.oddities):
                 counts["oddities." + oddity] += 1
             heads.append(head)
         if heads and (peer := half.peer) is not None and peer.client is not None and not peer.client.spoke:
