@@ -53,6 +53,7 @@ def test_where_framings_clash_the_tail_is_read_every_way(lines: list[bytes], bod
     for segments in ([octets], bytewise(octets)):
         (oddities,) = read(*segments).where
         assert "framing" in oddities
+    assert read(CLEAN + octets).heads[0].oddities == ()
     assert read(octets + CLEAN).heads[-1].target == b"/clean"
 
 
@@ -76,3 +77,8 @@ def test_a_body_costs_no_memory() -> None:
     found = read(head(b"Content-Length: 3000000", line=POST), *[bytes(1000)] * 3000, LEAK)
     assert found.counts["body_bytes"] == 3_000_000
     assert found.where == [()]
+
+
+def test_odd_chunks_are_counted_once_for_a_body() -> None:
+    for body in (b"1\na\n1\nb\n0\n\n", b"no chunk\r\n", b"10000000000000005\r\nhello\r\n0\r\n\r\n"):
+        assert read(head(b"Transfer-Encoding: chunked", line=POST) + body).counts["oddities.chunk_odd"] == 1

@@ -78,6 +78,7 @@ def test_http2_begins_where_its_preface_ends_as_a_head() -> None:
     [
         ([head(b"Content-Length: 3000", line=POST), bytes(1000), 1000, bytes(1000), LEAK], [()]),
         ([head(b"Content-Length: 300", line=POST), bytes(100), 1000, LEAK], [()]),
+        ([head(b"Content-Length: 300", line=POST), bytes(100), 100, LEAK], []),
         ([CLEAN, 200, LEAK], [()]),
         ([head(b"Accept: t")[:-4], 100, b"end of a line\r\nX-Kept: 1\r\n" + FIELD + b"\r\n\r\n"], [("after_gap",)]),
         ([CLEAN, 100, b"html\r\nHost: shop.example\r\n" + FIELD + b"\r\n\r\n", CLEAN], [("after_gap",)]),
@@ -108,7 +109,7 @@ def test_a_body_may_begin_in_a_hole() -> None:
 
 def test_a_second_hole_forgets_the_ways_that_parted_behind_the_first() -> None:
     cut = head(b"Content-Length: 1", line=POST)
-    found = read(CLEAN, 21, cut[21:60], 20, CLEAN)
+    found = read(CLEAN, 21, cut[21:56], 20, CLEAN)
     assert [each.target for each in found.heads if each.target] == [b"/clean"] * 2
     assert found.heads[-1].oddities == ()
 

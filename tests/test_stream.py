@@ -51,6 +51,16 @@ def test_two_segments_far_ahead_move_the_window() -> None:
     assert sensor.counts["blind.gap"] == 1
 
 
+def test_decoys_far_ahead_do_not_add_up() -> None:
+    talk = begun()
+    far = talk.seq + 900_000
+    for cut in (LEAK[:20], LEAK[20:]):
+        talk.segment(DATA, MASKED, seq=far)
+        far += len(MASKED)
+        talk.client(cut, acknowledged=False)
+    assert leaks(read(segments(talk.server(OK)))) == ONCE
+
+
 def test_a_segment_far_ahead_that_is_acknowledged_moves_the_window() -> None:
     talk = begun().client(LEAK[:20], acknowledged=False)
     talk.seq += 3_000_000
@@ -60,11 +70,25 @@ def test_a_segment_far_ahead_that_is_acknowledged_moves_the_window() -> None:
 
 
 def test_ports_may_be_used_again() -> None:
-    for second in (Talk(seq=500_000), Talk(seq=1100)):
+    for second in (Talk(seq=500_000), Talk(seq=1100), Talk(seq=3_000_000_000)):
         first = begun()
         second.time_ns = first.time_ns
-        sensor = read(segments(first), segments(ended(second.open())))
+        sensor = Sensor().feed(segments(first), segments(second.open().client(LEAK)))
         assert leaks(sensor) == ONCE
+        assert sensor.finish().counts["gap_bytes"] == 0
+
+
+def test_of_two_syns_the_acknowledged_one_counts() -> None:
+    talk = Talk().open()
+    decoy = Talk(seq=77_000_000)
+    decoy.segment(SYN)
+    talk.packets[1:1] = decoy.packets
+    assert leaks(read(segments(talk.client(LEAK)))) == ONCE
+
+
+def test_a_syn_may_come_between_parts_of_the_first_request() -> None:
+    fed = segments(Talk(mss=20).open().client(LEAK))
+    assert leaks(read([fed[4], fed[0], fed[3], *fed[5:]])) == ONCE
 
 
 def test_after_a_lost_syn_ports_may_be_used_again() -> None:
@@ -76,7 +100,9 @@ def test_data_may_follow_a_fin() -> None:
     talk = begun()
     talk.segment(FIN | ACK)
     talk.seq += 1
-    assert leaks(read(segments(talk.client(LEAK).server(OK)))) == ONCE
+    sensor = Sensor().feed(segments(talk.client(LEAK[:30])))
+    talk.packets.clear()
+    assert leaks(sensor.expire(3 * SECOND).feed(segments(talk.client(LEAK[30:])))) == ONCE
 
 
 def test_a_head_may_take_long() -> None:
@@ -99,6 +125,14 @@ def test_a_response_is_never_read() -> None:
 
 def test_a_response_picked_up_in_the_middle_is_not_read_once_the_client_spoke() -> None:
     talk = Talk().server(b"some text of a page\r\n").client(CLEAN).server(LEAK).server(LEAK)
+    assert not leaks(read(segments(talk)))
+
+
+def test_fields_of_a_response_behind_a_hole_are_not_read() -> None:
+    talk = Talk()
+    talk.segment(SYN | ACK, client=False)
+    talk.ack += 20
+    talk.server(b"text/html\r\nX-MSISDN: " + NUMBER + b"\r\nServer: s\r\n\r\n", acknowledged=False)
     assert not leaks(read(segments(talk)))
 
 
@@ -155,6 +189,18 @@ def test_the_way_back_may_have_another_tunnel_or_none() -> None:
         assert leaks(Sensor().feed(up, segments(talk.server(OK, acknowledged=False), path))) == ONCE
 
 
+def test_an_acknowledgement_goes_to_a_tunnel_of_its_kind() -> None:
+    talk = Talk().client(LEAK, acknowledged=False)
+    masked = Talk().client(MASKED, acknowledged=False)
+    sensor = Sensor()
+    for path, sent in (((), talk), ((("gtpu", 1),), masked), ((("l2tp", 1),), talk)):
+        sensor.feed([each._replace(seq=each.seq + len(path)) for each in segments(sent, path)])
+    talk.packets.clear()
+    talk.segment(ACK, client=False, ack=talk.seq + 1)
+    assert leaks(sensor.feed(segments(talk, (("gtpu", 2),)))) == [(False, (), "confirmed")]
+    assert leaks(sensor.feed(segments(talk)))[1:] == ONCE
+
+
 # --- bounds -------------------------------------------------------------------------------------------------------
 
 
@@ -171,7 +217,8 @@ def test_the_half_stream_that_was_silent_for_longest_goes_first() -> None:
     sensor = Sensor(half_streams=4)
     unfinished = LEAK[:-2]
     for sport in range(1, 8):
-        sensor.feed(segments(Talk(sport=sport).client(unfinished, acknowledged=False)))
+        later = Talk(sport=sport, time_ns=1_700_000_000 * SECOND + sport)
+        sensor.feed(segments(later.client(unfinished, acknowledged=False)))
     assert sensor.counts["shed.half_streams"] == 3
     assert [each.flow.sport for each in sensor.heads] == [1, 2, 3]
     assert len(sensor.finish().heads) == 7
