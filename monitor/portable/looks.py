@@ -14,6 +14,7 @@ _BEGUN_WORD = re.compile(rb"[\r\n]*[%s]{0,64}\Z" % TCHAR)
 _WORD = re.compile(rb"[\r\n]*()[ \t]*[!-9;-~]{1,64}[ \t]")
 _STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+\d")
 _TLS = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]", re.DOTALL)  # RFC 8446 section 5.1
+_FRAME = re.compile(rb"\0[\0-\x40].[\0-\x09][\0-\x2d][\0-\x7f]...", re.DOTALL)  # RFC 9113 section 4.1
 _TEXT = re.compile(rb"[\t\r\n -~]*")
 
 
@@ -21,6 +22,7 @@ class Looks(StrEnum):
     REQUEST = "request"  # or the beginning of one
     PART = "part"  # a later part of a request, perhaps
     TLS = "tls"
+    HTTP2 = "http2"  # frames, but no preface: nobody knows which side sends them
     RESPONSE = "response"
     OTHER = "other"
 
@@ -37,6 +39,8 @@ def looks_of(payload: bytes, later: bool = False) -> Looks:
         return Looks.TLS
     if b"HTTP/1" in payload and any(request_line(line) for line in payload.split(b"\n")):
         return Looks.REQUEST  # behind a line or two of something else
+    if _begins_with_frame(payload):
+        return Looks.HTTP2
     return Looks.PART if _TEXT.fullmatch(payload, 0, 16) else Looks.OTHER
 
 
@@ -52,3 +56,11 @@ def may_begin_request(payload: bytes) -> bool:
     if eol < 0:
         return begins_request(payload[start : start + 256]) or payload.startswith(PROXY_1)
     return request_line(payload[start:eol]) is not None or payload.startswith(PROXY_1)
+
+
+def _begins_with_frame(payload: bytes) -> bool:
+    """Whether a frame of HTTP/2 begins here, and another one where it ends."""
+    if not _FRAME.match(payload):
+        return False
+    end = 9 + int.from_bytes(payload[:3], "big")
+    return end == len(payload) or _FRAME.match(payload, end) is not None

@@ -31,7 +31,7 @@ UNSENT_BYTES = 256 * 1024  # an acknowledgement so far beyond what was seen is n
 STEP_NS = 600_000_000_000  # of the capture clock; more at once is no passing of time, or nothing passed the tap
 SWEEP_NS = 1_000_000_000  # between two looks for half-streams that have been silent for long
 SWEEP_SHARE = 64  # one in so many half-streams is looked at then, and at least so many
-OPAQUE = (Looks.RESPONSE, Looks.TLS, Looks.OTHER)
+OPAQUE = (Looks.RESPONSE, Looks.TLS, Looks.HTTP2, Looks.OTHER)
 TWIN_HEADS = 64  # remembered of a half-stream that has a twin
 REQUEST_FIELDS = frozenset(
     (b"host", b"user-agent", b"referer", b"cookie", b"accept", b"accept-language", b"accept-encoding")
