@@ -201,7 +201,10 @@ class Streams:
             self._counts["blind.snaplen"] += bool(segment.missing)
             return heads
         self._counts["payload_bytes"] += len(payload)
-        evicted = self._make_room() if len(self._halves) >= self._limits.half_streams else NOTHING
+        evicted: Sequence[RequestHead] = NOTHING
+        if len(self._halves) >= self._limits.half_streams:
+            evicted = self._make_room()
+            peer = self._peer_of(flow)  # it may have been the one
         half = HalfStream(flow, self._now_ns)
         self._enter(half, peer)
         half.end = segment.seq + len(payload) & 0xFFFFFFFF
