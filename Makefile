@@ -1,6 +1,6 @@
 # msisdn-monitor. `make help` lists everything; each target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types check golden bench docs wheel clean
+.PHONY: help demo test engine lint types check golden bench fuzz docs wheel clean
 VENV := .venv/bin
 
 help: ## this list
@@ -16,15 +16,19 @@ test: ## everything that pytest knows; live tests too when root
 	@[ "$$(id -u)" -ne 0 ] || scripts/tools ip=iproute2 curl=curl
 	@$(VENV)/python -m pytest
 
+engine: ## the native engine's own checks: cargo fmt, clippy, test
+	@cd engine && cargo fmt --check && cargo clippy --locked -q --all-targets --features python -- -D warnings && cargo test --locked -q
+
 lint: ## ruff, and who may import whom
 	@scripts/setup dev
 	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/lint-imports
 
-types: ## mypy --strict
+types: ## mypy --strict, and the native engine's stub against the engine
 	@scripts/setup dev
 	@$(VENV)/mypy
+	@! ls monitor/_engine.*.so >/dev/null 2>&1 || $(VENV)/python -m mypy.stubtest --concise monitor._engine
 
-check: lint types test ## what CI runs, but for the fresh checkout
+check: lint types engine test ## what CI runs, but for the fresh checkout
 	@$(VENV)/msisdn-monitor check rules/
 
 golden: ## write captures and goldens again; read the diff before you commit it
@@ -34,6 +38,9 @@ golden: ## write captures and goldens again; read the diff before you commit it
 bench: ## packets a CPU second and the share of each stage -> bench/RESULTS.md
 	@scripts/setup dev
 	@$(VENV)/python -m bench
+
+fuzz: ## each fuzz target of the native engine for a minute (needs cargo-fuzz and a nightly toolchain)
+	@cd engine && for target in $$(cargo fuzz list); do cargo fuzz run $$target -- -max_total_time=$${SECONDS_EACH:-60}; done
 
 docs: ## write docs/metrics.md, rules/schema.json and docs/demo.svg again
 	@scripts/setup dev
@@ -46,4 +53,4 @@ wheel: ## a wheel and a source archive in dist/
 	@$(VENV)/python -m pip --disable-pip-version-check install -q build && $(VENV)/python -m build
 
 clean: ## remove what the targets made
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build dist *.egg-info engine/target monitor/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The Engine: bytes in, suspect request heads out. The only importer of `monitor._engine` and `monitor.portable`.
+"""The Engine: bytes in, suspect request heads out. The only importer of `monitor.native` and `monitor.portable`.
 
 Two engines keep this interface with equal behaviour: `native` (Rust) and `portable` (Python on dpkt). Which one runs is
 never a secret: `Engine.name` is in the version, the summary, the log and the metrics.
@@ -6,12 +6,14 @@ never a secret: `Engine.name` is in the version, the summary, the log and the me
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Literal, Protocol
 
 from monitor.errors import EngineError
 from monitor.records import Batch, CaptureFiles, Interface, Limits, Watch
 
 Preference = Literal["auto", "native", "portable"]
+NATIVE_REMEDY = "install Rust (cargo) and run pip install . again"
 LIVE_SETTLE_NS = 2_000_000  # a live sensor cannot wait as long as a replay (docs/decisions/0002)
 
 
@@ -43,10 +45,22 @@ def open_engine(
     Raises EngineError when `native` is asked for and not installed, SourceError when the interface cannot be opened.
     Capture files that cannot be read are Batch.faults: what the others hold is still judged.
     """
-    if prefer == "native":
-        raise EngineError("engine native is not in this installation; use --engine portable")
-    from monitor.portable.engine import PortableEngine  # late: dpkt is not needed where the native engine runs
-
     if limits is None:
         limits = Limits(settle_ns=LIVE_SETTLE_NS) if isinstance(source, Interface) else Limits()
+    if isinstance(source, Interface):
+        if prefer == "native":
+            raise EngineError("engine native does not read a live port yet; use --engine portable, or auto")
+    elif prefer == "native" or (prefer == "auto" and native_is_here()):
+        if not native_is_here():
+            raise EngineError(f"engine native is not in this installation; {NATIVE_REMEDY}, or use --engine portable")
+        from monitor.native import NativeEngine  # late: it may not be there
+
+        return NativeEngine(source, watch, limits)
+    from monitor.portable.engine import PortableEngine  # late: dpkt is not needed where the native engine runs
+
     return PortableEngine(source, watch, limits)
+
+
+def native_is_here() -> bool:
+    """Whether this installation has the native engine."""
+    return find_spec("monitor._engine") is not None

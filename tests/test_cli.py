@@ -182,7 +182,7 @@ def test_metrics_are_served_while_it_runs(tmp_path: Path) -> None:
         (["a.pcap", "--listen", "9108"], "'9108' is not HOST:PORT, such as 127.0.0.1:9108"),
         (["a.pcap", "--listen", ":9108"], "is not HOST:PORT"),
         (["a.pcap", "--listen", "127.0.0.1:99999"], "is not HOST:PORT"),
-        (["a.pcap", "--engine", "native"], "engine native is not in this installation"),
+        (["a.pcap", "--engine", "fast"], "'fast' is not one of"),
         (["a.pcap", "--token-key", "missing.key"], "missing.key: cannot read the key"),
         (["a.pcap", "--rules", "missing/"], "missing: no such folder"),
         (["a.pcap", "--max-blind", "-1"], "-1"),
@@ -210,9 +210,12 @@ def test_an_ipv6_address_stands_in_brackets(tmp_path: Path) -> None:
 
 
 def test_the_engine_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("MSISDN_MONITOR_ENGINE", "native")
-    result = replay(write(tmp_path / "a.pcap", clean()))
-    assert (result.exit_code, "engine native" in result.stderr) == (2, True)
+    monkeypatch.setenv("MSISDN_MONITOR_ENGINE", "portable")
+    summary = replay(write(tmp_path / "a.pcap", clean()), "--format", "jsonl").stdout.splitlines()[-1]
+    assert json.loads(summary)["engine"] == "portable"
+    monkeypatch.setattr("monitor.engine.native_is_here", lambda: False)
+    result = replay(write(tmp_path / "a.pcap", clean()), "--engine", "native")
+    assert (result.exit_code, "engine native is not in this installation" in result.stderr) == (2, True)
 
 
 def test_check_tells_every_error_at_once_and_ends_with_2(tmp_path: Path) -> None:

@@ -1,0 +1,273 @@
+//! What stands before the IP header: link types, Ethernet, tags, labels, PPP.
+//!
+//! Only the next layer's place is wanted; addresses, priorities and frame checks are not looked at.
+
+use super::internet::{ip, ipv4, ipv6, looks_like_ip};
+use super::{Packet, Read, Short, Skip, Step, Stepped};
+
+const IP: u16 = 0x0800;
+const IP6: u16 = 0x86DD;
+const ARP: u16 = 0x0806;
+const LLDP: u16 = 0x88CC;
+/// A larger number is an EtherType (802.3 section 3.2.6).
+const LONGEST_802_3: u16 = 1500;
+/// 802.2: the control field of RFC 1042.
+const UNNUMBERED: u8 = 0x03;
+
+/// The first layer of a link type (tcpdump.org/linktypes).
+pub fn link(link: u32) -> Option<Read> {
+    Some(match link {
+        0 | 108 => loopback,
+        1 => ethernet,
+        9 | 50 | 104 => serial,
+        101 | 12 | 14 => ip,
+        105 => wlan,
+        113 => sll,
+        127 => radiotap,
+        228 => ipv4,
+        229 => ipv6,
+        239 => nflog,
+        276 => sll2,
+        _ => return None,
+    })
+}
+
+/// Ethernet II or 802.3.
+#[inline]
+pub fn ethernet<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let kind = packet.u16(12)?;
+    packet.skip(14);
+    Ok(by_type(kind))
+}
+
+/// What an EtherType, or in its place the length of an 802.3 frame, announces.
+#[inline]
+pub fn by_type<'a>(kind: u16) -> Step<'a> {
+    match ethertype(kind) {
+        Some(step) => step,
+        None if kind <= LONGEST_802_3 => Step::To(llc),
+        None => Step::Skip(Skip::NotIp),
+    }
+}
+
+/// What an EtherType announces, where it is known.
+#[inline]
+pub fn ethertype<'a>(kind: u16) -> Option<Step<'a>> {
+    Some(match kind {
+        IP => Step::To(ipv4),
+        IP6 => Step::To(ipv6),
+        0x8100 | 0x88A8 | 0x9100 | 0x9200 => Step::To(tag::<4>), // 802.1Q, 802.1ad
+        0x8926 => Step::To(tag::<6>),                            // VN-Tag, Cisco's
+        0x893F => Step::To(tag::<8>),                            // and its heir in 802.1BR
+        0x8847 | 0x8848 => Step::To(mpls),
+        0x8864 => Step::To(pppoe),
+        0x8863 => Step::Skip(Skip::TunnelControl),
+        0x880B => Step::To(ppp),
+        0x8870 => Step::To(llc),               // long 802.3 frames
+        0x88E7 => Step::To(pbb),               // 802.1ah
+        0x88E5 => Step::Skip(Skip::Encrypted), // 802.1AE
+        0x894F => Step::To(nsh),
+        _ => return None,
+    })
+}
+
+/// For places where anything may stand: is there a type that is known, and behind it what it announces?
+pub fn looks_like_ethernet(packet: &Packet<'_, '_>, at: usize) -> Result<bool, Short> {
+    let kind = packet.u16(at + 12)?;
+    if kind == IP || kind == IP6 {
+        return Ok(packet.u8(at + 14)? >> 4 == if kind == IP { 4 } else { 6 });
+    }
+    if kind <= LONGEST_802_3 {
+        let [_, _, control] = packet.array(at + 14)?;
+        return Ok(control == UNNUMBERED);
+    }
+    // ARP and LLDP are not IP, but nothing that is hidden
+    Ok(ethertype(kind).is_some() || kind == ARP || kind == LLDP)
+}
+
+/// 802.2 with SNAP (RFC 1042), also from a bridge (802.1H).
+fn llc<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    if packet.array(0)? != [0xAA, 0xAA, UNNUMBERED] {
+        return Ok(Step::Skip(Skip::NotIp));
+    }
+    let [a, b, c, high, low] = packet.array(3)?;
+    packet.enter(8, None);
+    if [a, b, c] != [0, 0, 0] && [a, b, c] != [0, 0, 0xF8] {
+        return Ok(Step::Skip(Skip::NotIp));
+    }
+    Ok(ethertype(u16::from_be_bytes([high, low])).unwrap_or(Step::Skip(Skip::NotIp)))
+}
+
+/// A tag that ends with the EtherType of what it stands before.
+fn tag<'a, const SIZE: usize>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let kind = packet.u16(SIZE - 2)?;
+    packet.enter(SIZE, None);
+    Ok(by_type(kind))
+}
+
+/// The I-TAG of 802.1ah; the customer's whole frame follows.
+fn pbb<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    packet.enter(4, None);
+    Ok(Step::To(ethernet))
+}
+
+/// A stack of labels (RFC 3032). What follows is not announced; RFC 4928 leaves the first four bits to tell.
+pub fn mpls<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    const BOTTOM: u32 = 0x100; // RFC 3032 section 2.1: the last label of the stack
+    let mut at = 0;
+    while packet.u32(at)? & BOTTOM == 0 {
+        at += 4;
+    }
+    packet.enter(at + 4, None);
+    let nibble = packet.u8(0)? >> 4;
+    if (nibble == 4 || nibble == 6) && looks_like_ip(packet)? {
+        return Ok(Step::To(ip));
+    }
+    if nibble == 0 && looks_like_ethernet(packet, 4)? {
+        packet.skip(4); // a pseudowire with control word (RFC 4448)
+        return Ok(Step::To(ethernet));
+    }
+    if looks_like_ethernet(packet, 0)? {
+        return Ok(Step::To(ethernet));
+    }
+    Ok(match nibble {
+        1 => Step::Skip(Skip::TunnelControl), // RFC 4385 section 5
+        4 => Step::To(ipv4),
+        6 => Step::To(ipv6),
+        _ => Step::Skip(Skip::UnknownTunnel),
+    })
+}
+
+/// RFC 2516 section 4. Sessions are numbered, so two subscribers with equal addresses can be told apart.
+fn pppoe<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let [_, code, a, b, c, d] = packet.array(0)?;
+    if code != 0 {
+        return Ok(Step::Skip(Skip::TunnelControl));
+    }
+    packet.enter(6, Some(6 + usize::from(u16::from_be_bytes([c, d]))));
+    packet.within("pppoe", u64::from(u16::from_be_bytes([a, b])));
+    Ok(Step::To(ppp))
+}
+
+/// RFC 1661, with or without address and control (RFC 1662), its protocol number one or two bytes long.
+pub fn ppp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    const ADDRESS_AND_CONTROL: u16 = 0xFF03; // RFC 1662 section 3.1
+    let (mut at, mut protocol) = (2, packet.u16(0)?);
+    if protocol == ADDRESS_AND_CONTROL {
+        (at, protocol) = (4, packet.u16(2)?);
+    }
+    if protocol & 0x0100 != 0 {
+        (at, protocol) = (at - 1, protocol >> 8); // section 2: the last byte of the number is odd, all before it even
+    }
+    packet.skip(at);
+    if protocol & 0x8000 != 0 {
+        return Ok(Step::Skip(Skip::TunnelControl)); // section 2: "network-layer control" and "link-layer control"
+    }
+    Ok(match protocol {
+        0x21 => Step::To(ipv4),
+        0x57 => Step::To(ipv6),
+        0x281 => Step::To(mpls),                    // RFC 3032 section 4.3
+        0x53 | 0xFD => Step::Skip(Skip::Encrypted), // RFC 1968; compressed or, as MPPE (RFC 3078), enciphered
+        _ => Step::Skip(Skip::UnknownTunnel),
+    })
+}
+
+/// PPP, or Cisco's HDLC on the same line.
+fn serial<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    if !matches!(packet.octets.first(), Some(0x0F | 0x8F)) {
+        return Ok(Step::To(ppp));
+    }
+    let kind = packet.u16(2)?;
+    packet.skip(4);
+    Ok(by_type(kind))
+}
+
+/// RFC 8300.
+fn nsh<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let [_, low, _, protocol] = packet.array(0)?;
+    packet.enter(usize::from(low & 0x3F) * 4, None);
+    Ok(nsh_protocol(protocol))
+}
+
+/// What NSH, and the generic extension of VXLAN, say to follow.
+pub fn nsh_protocol<'a>(protocol: u8) -> Step<'a> {
+    match protocol {
+        1 => Step::To(ipv4),
+        2 => Step::To(ipv6),
+        3 => Step::To(ethernet),
+        4 => Step::To(nsh),
+        5 => Step::To(mpls),
+        _ => Step::Skip(Skip::UnknownTunnel),
+    }
+}
+
+/// Linux "any" device: LINKTYPE_LINUX_SLL.
+fn sll<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let kind = packet.u16(14)?;
+    packet.skip(16);
+    Ok(by_type(kind))
+}
+
+/// LINKTYPE_LINUX_SLL2.
+fn sll2<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let kind = packet.u16(0)?;
+    packet.skip(20);
+    Ok(by_type(kind))
+}
+
+/// LINKTYPE_NULL and LINKTYPE_LOOP: an address family in the byte order of the machine that captured.
+fn loopback<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let mut family = packet.u32(0)?;
+    if family > 0xFFFF {
+        family = family.swap_bytes();
+    }
+    packet.skip(4);
+    Ok(match family {
+        2 => Step::To(ipv4),
+        10 | 23 | 24 | 28 | 30 => Step::To(ipv6), // Linux, Windows, NetBSD and OpenBSD, FreeBSD, Darwin
+        _ => Step::Skip(Skip::NotIp),
+    })
+}
+
+/// LINKTYPE_NFLOG: attributes of which one is the packet.
+fn nflog<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    const PAYLOAD: u16 = 9;
+    let (mut at, mut kind, mut size) = (0, 0u16, 4usize);
+    while kind & 0x7FFF != PAYLOAD {
+        at += size.next_multiple_of(4).max(4);
+        let [a, b, c, d] = packet.array(at)?;
+        (size, kind) = (usize::from(u16::from_le_bytes([a, b])), u16::from_le_bytes([c, d]));
+    }
+    let end = (at + size).min(packet.octets.len());
+    packet.octets = packet.octets.get(at + 4..end).unwrap_or_default();
+    Ok(Step::To(ip))
+}
+
+/// LINKTYPE_IEEE802_11_RADIOTAP: what the radio says, then 802.11.
+fn radiotap<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let [_, _, a, b] = packet.array(0)?;
+    packet.skip(usize::from(u16::from_le_bytes([a, b])));
+    Ok(Step::To(wlan))
+}
+
+/// A data frame of 802.11 that is not enciphered (section 9.2.4.1).
+fn wlan<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    const DATA_FRAME: u8 = 0x08;
+    const QOS: u8 = 0x80;
+    const TO_AND_FROM: u8 = 0x03;
+    const PROTECTED: u8 = 0x40;
+    const ORDER: u8 = 0x80;
+    let [kind, flags] = packet.array(0)?;
+    if kind & 0x4F != DATA_FRAME {
+        return Ok(Step::Skip(Skip::NotIp));
+    }
+    if flags & PROTECTED != 0 {
+        return Ok(Step::Skip(Skip::Encrypted));
+    }
+    let mut size = if flags & TO_AND_FROM == TO_AND_FROM { 30 } else { 24 };
+    if kind & QOS != 0 {
+        size += if flags & ORDER != 0 { 6 } else { 2 };
+    }
+    packet.skip(size);
+    Ok(Step::To(llc))
+}

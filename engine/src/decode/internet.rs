@@ -1,0 +1,226 @@
+//! IPv4, IPv6 and TCP: the layers that nearly every frame has.
+//!
+//! Lenient where a receiver is strict: the version counts, not what the layer before announced; header checksums of IPv4
+//! are not looked at; a total length of 0 is a packet that the network card was to cut (TSO), and one that is too long is
+//! a packet that was cut before it came here.
+
+use super::{Packet, Short, Skip, Step, Stepped, tunnels};
+use crate::records::{Checksum, Flow, Fragment, Segment};
+
+/// Protocol numbers of headers that are not the payload (RFC 8200 section 4, RFC 4302, 6275, 7401, 5533).
+const HOP_BY_HOP: u8 = 0;
+const TCP: u8 = 6;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
+const DESTINATION: u8 = 60;
+const MOBILITY: u8 = 135;
+const HIP: u8 = 139;
+const SHIM6: u8 = 140;
+
+const URG: u16 = 0x20;
+
+/// IPv4 or IPv6, as the first four bits say.
+pub fn ip<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    match packet.u8(0)? >> 4 {
+        4 => ipv4(packet),
+        6 => ipv6(packet),
+        _ => Ok(Step::Skip(Skip::Malformed)),
+    }
+}
+
+/// For places where anything may stand: do version and lengths agree with what is there?
+pub fn looks_like_ip(packet: &Packet<'_, '_>) -> Result<bool, Short> {
+    let size = packet.octets.len() + packet.missing as usize;
+    let first = packet.u8(0)?;
+    if first >> 4 == 6 {
+        packet.array::<40>(0)?;
+        return Ok(40 + usize::from(packet.u16(4)?) <= size);
+    }
+    if first >> 4 != 4 {
+        return Ok(false);
+    }
+    packet.array::<20>(0)?;
+    let (header, total) = (usize::from(first & 0x0F) << 2, usize::from(packet.u16(2)?));
+    Ok(20 <= header && header <= total && total <= size)
+}
+
+/// RFC 791.
+#[inline]
+pub fn ipv4<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let head: [u8; 20] = packet.array(0)?;
+    let header = usize::from(head[0] & 0x0F) << 2;
+    let total = usize::from(u16::from_be_bytes([head[2], head[3]]));
+    packet.v6 = false;
+    packet.src = address(&head[12..16]);
+    packet.dst = address(&head[16..20]);
+    if head[0] >> 4 != 4 {
+        return Ok(if head[0] >> 4 == 6 { Step::To(ipv6) } else { Step::Skip(Skip::Malformed) });
+    }
+    if header < 20 || (0 < total && total < header) {
+        return Ok(Step::Skip(Skip::Malformed));
+    }
+    packet.enter(header, (total > 0).then_some(total));
+    packet.protocol = head[9];
+    let fragment = u16::from_be_bytes([head[6], head[7]]);
+    if fragment & 0x3FFF != 0 {
+        let ident = u32::from(u16::from_be_bytes([head[4], head[5]]));
+        let offset = u32::from(fragment & 0x1FFF) << 3;
+        return Ok(Step::Fragment(part(packet, ident, offset, fragment & 0x2000 != 0, 0)));
+    }
+    payload(packet)
+}
+
+/// RFC 8200. A payload length of 0 is that of a jumbogram (RFC 2675), or was left to the network card.
+pub fn ipv6<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let head: [u8; 40] = packet.array(0)?;
+    packet.protocol = head[6];
+    packet.v6 = true;
+    packet.src = address(&head[8..24]);
+    packet.dst = address(&head[24..40]);
+    if head[0] >> 4 != 6 {
+        return Ok(if head[0] >> 4 == 4 { Step::To(ipv4) } else { Step::Skip(Skip::Malformed) });
+    }
+    let length = usize::from(u16::from_be_bytes([head[4], head[5]]));
+    packet.enter(40, (length > 0).then_some(40 + length));
+    payload(packet)
+}
+
+fn address(octets: &[u8]) -> [u8; 16] {
+    let mut address = [0; 16];
+    address[..octets.len()].copy_from_slice(octets);
+    address
+}
+
+/// What an IP packet carries, behind its extension headers (RFC 8200 section 4) or AH (RFC 4302).
+#[inline]
+pub fn payload<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    if packet.protocol == TCP {
+        return Ok(Step::To(tcp));
+    }
+    let (mut protocol, mut at) = (packet.protocol, 0);
+    while let HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION | MOBILITY | HIP | SHIM6 = protocol {
+        if !packet.v6 && protocol != AUTHENTICATION {
+            return Ok(Step::Skip(Skip::NotTcp)); // IPv4 knows no other
+        }
+        if protocol == FRAGMENT {
+            let head: [u8; 8] = packet.array(at)?;
+            packet.protocol = head[0];
+            let bits = u16::from_be_bytes([head[2], head[3]]);
+            at += 8;
+            if bits & 0xFFF9 != 0 {
+                // else it is "atomic" (RFC 6946): a whole datagram
+                let ident = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
+                return Ok(Step::Fragment(part(packet, ident, u32::from(bits & 0xFFF8), bits & 1 != 0, at)));
+            }
+            protocol = packet.protocol;
+            continue;
+        }
+        let [following, length] = packet.array(at)?;
+        let length = usize::from(length);
+        if protocol == ROUTING {
+            packet.dst = final_destination(packet, at)?;
+        }
+        at += if protocol == AUTHENTICATION { (length + 2) * 4 } else { (length + 1) * 8 };
+        protocol = following;
+    }
+    packet.skip(at);
+    Ok(if protocol == TCP { Step::To(tcp) } else { tunnels::inside_ip(protocol) })
+}
+
+/// RFC 9293 section 3.1.
+#[inline]
+pub fn tcp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let octets = packet.octets;
+    let head: [u8; 20] = packet.array(0)?;
+    let bits = u16::from_be_bytes([head[12], head[13]]);
+    let header = usize::from(bits >> 10 & 0x3C);
+    if header < 20 {
+        return Ok(Step::Skip(Skip::Malformed));
+    }
+    let Some(payload) = octets.get(header..) else { return Ok(Step::Skip(packet.short())) };
+    let flags = bits & 0x1FF;
+    Ok(Step::Segment(Segment {
+        time_ns: packet.time_ns,
+        flow: Flow {
+            src: packet.src,
+            dst: packet.dst,
+            sport: u16::from_be_bytes([head[0], head[1]]),
+            dport: u16::from_be_bytes([head[2], head[3]]),
+            v6: packet.v6,
+            path_hash: 0,
+        },
+        path: &[],
+        seq: u32::from_be_bytes([head[4], head[5], head[6], head[7]]),
+        ack: u32::from_be_bytes([head[8], head[9], head[10], head[11]]),
+        flags,
+        octets,
+        payload,
+        missing: packet.missing,
+        urgent: if flags & URG != 0 { u16::from_be_bytes([head[18], head[19]]) } else { 0 },
+        verifiable: packet.missing == 0 && packet.checksum_ready,
+        oddities: packet.oddities,
+    }))
+}
+
+impl Segment<'_> {
+    /// RFC 9293 section 3.1, by RFC 1071. Not done before it is asked for: most segments are nobody's request.
+    pub fn checksum(&self) -> Checksum {
+        if !self.verifiable {
+            return Checksum::Unknown;
+        }
+        let length = if self.flow.v6 { 16 } else { 4 };
+        let size = self.octets.len() as u64;
+        let addresses = sum(&self.flow.src[..length]) + sum(&self.flow.dst[..length]);
+        let pseudo = addresses + u64::from(TCP) + size;
+        if (pseudo + sum(self.octets)).is_multiple_of(0xFFFF) {
+            return Checksum::Good;
+        }
+        // a card that is to fill it in finds the sum of the pseudo header, with or (for TSO) without the length
+        let field = u64::from(u16::from_be_bytes([self.octets[16], self.octets[17]])) % 0xFFFF;
+        if field == pseudo % 0xFFFF || field == (pseudo - size) % 0xFFFF {
+            return Checksum::Unknown;
+        }
+        Checksum::Bad
+    }
+}
+
+/// The sum of all 16-bit words, an odd byte at the end as if a zero followed.
+fn sum(octets: &[u8]) -> u64 {
+    let (words, rest) = octets.as_chunks::<4>();
+    let total: u64 = words.iter().map(|&word| u64::from(u32::from_be_bytes(word))).sum();
+    // 2^16 is 1 modulo 65535, so a 32-bit word weighs what its two halves do
+    let mut tail = [0; 4];
+    tail[..rest.len()].copy_from_slice(rest);
+    total + u64::from(u32::from_be_bytes(tail))
+}
+
+fn part<'a>(packet: &Packet<'a, '_>, ident: u32, offset: u32, more: bool, at: usize) -> Fragment<'a> {
+    Fragment {
+        time_ns: packet.time_ns,
+        src: packet.src,
+        dst: packet.dst,
+        v6: packet.v6,
+        protocol: packet.protocol,
+        ident,
+        offset,
+        more,
+        data: packet.octets.get(at..).unwrap_or_default(),
+        missing: packet.missing,
+        path: &[],
+        depth: packet.depth,
+    }
+}
+
+/// Where a routing header at `at` leads: the destination that TCP's pseudo header has (RFC 8200 section 8.1).
+fn final_destination(packet: &Packet<'_, '_>, at: usize) -> Result<[u8; 16], Short> {
+    const SOURCE_ROUTE: u8 = 0; // RFC 2460
+    const MOBILE_ROUTE: u8 = 2; // RFC 6275
+    const SEGMENT_ROUTE: u8 = 4; // RFC 8754
+    let [_, length, kind, left] = packet.array(at)?;
+    match kind {
+        SEGMENT_ROUTE if left > 0 => packet.array(at + 8), // the list is written backwards
+        SOURCE_ROUTE | MOBILE_ROUTE if left > 0 && length > 1 => packet.array(at + 8 * (usize::from(length) + 1) - 16),
+        _ => Ok(packet.dst),
+    }
+}

@@ -1,0 +1,287 @@
+//! Tunnels that IP carries: GRE, ERSPAN, and over UDP GTP-U, VXLAN, GENEVE, L2TP, Teredo.
+//!
+//! A UDP port proves nothing. What stands there must be the tunnel in every field that can be checked and hold a packet
+//! or frame that can be one, or it is `unknown_tunnel`: no flow is ever made of bytes that only stood on that port.
+
+use super::framing::{ethernet, ethertype, looks_like_ethernet, mpls, nsh_protocol, ppp};
+use super::internet::{ip, ipv4, ipv6, looks_like_ip};
+use super::{Packet, Read, Short, Skip, Step, Stepped};
+
+/// What an IP packet holds that may hold IP packets.
+pub fn inside_ip<'a>(protocol: u8) -> Step<'a> {
+    match protocol {
+        4 => Step::To(ipv4),
+        41 => Step::To(ipv6),
+        17 => Step::To(udp),
+        47 => Step::To(gre),
+        50 => Step::Skip(Skip::Encrypted),
+        97 => Step::To(etherip),
+        115 | 108 => Step::Skip(Skip::UnknownTunnel), // L2TP version 3 (RFC 3931), IPComp
+        143 => Step::To(bare_ethernet),
+        137 => Step::To(mpls), // RFC 4023
+        _ => Step::Skip(Skip::NotTcp),
+    }
+}
+
+/// RFC 2784 and 2890, with the routing of RFC 1701; version 1 as PPTP has it (RFC 2637).
+fn gre<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    const CHECKSUM: u16 = 0x8000;
+    const ROUTING: u16 = 0x4000;
+    const KEY: u16 = 0x2000;
+    const SEQUENCE: u16 = 0x1000;
+    const ACKNOWLEDGEMENT: u16 = 0x0080;
+    let (bits, kind) = (packet.u16(0)?, packet.u16(2)?);
+    let version = bits & 7;
+    let mut at = 4;
+    if version > 1 {
+        return Ok(Step::Skip(Skip::UnknownTunnel));
+    }
+    if bits & (CHECKSUM | ROUTING) != 0 {
+        at += 4;
+    }
+    let mut key = None;
+    if bits & KEY != 0 {
+        key = Some(packet.u32(at)?);
+        at += 4;
+    }
+    if bits & SEQUENCE != 0 {
+        at += 4;
+    }
+    if version == 1 {
+        let Some(key) = key.filter(|_| kind == 0x880B) else { return Ok(Step::Skip(Skip::UnknownTunnel)) };
+        if bits & SEQUENCE == 0 {
+            return Ok(Step::Skip(Skip::TunnelControl)); // an acknowledgement
+        }
+        packet.enter(if bits & ACKNOWLEDGEMENT != 0 { at + 4 } else { at }, None);
+        packet.within("gre", u64::from(key & 0xFFFF)); // the call, without the length
+        return Ok(Step::To(ppp));
+    }
+    if bits & ROUTING != 0 {
+        at = behind_routing(packet, at)?;
+    }
+    packet.enter(at, None);
+    match kind {
+        0x88BE if bits & SEQUENCE != 0 => return Ok(Step::To(erspan2)),
+        0x88BE => return Ok(Step::To(ethernet)),
+        0x22EB => return Ok(Step::To(erspan3)),
+        _ => {}
+    }
+    if let Some(key) = key {
+        packet.within("gre", u64::from(key));
+    }
+    Ok(match kind {
+        0x6558 => Step::To(ethernet),
+        0x2001 | 0 => Step::Skip(Skip::TunnelControl), // NHRP, keepalive
+        0x00FE | 0x0806 => Step::Skip(Skip::NotIp),    // OSI, ARP
+        _ => ethertype(kind).unwrap_or(Step::Skip(Skip::UnknownTunnel)),
+    })
+}
+
+fn behind_routing(packet: &Packet<'_, '_>, mut at: usize) -> Result<usize, Short> {
+    loop {
+        let [a, b, _, size] = packet.array(at)?;
+        at += 4 + usize::from(size);
+        if a == 0 && b == 0 && size == 0 {
+            return Ok(at);
+        }
+    }
+}
+
+/// draft-foschiano-erspan section 4.2; type I is nothing but the frame, in GRE without a sequence number.
+fn erspan2<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    packet.skip(8);
+    Ok(Step::To(ethernet))
+}
+
+/// draft-foschiano-erspan section 4.3, with the platform specific subheader where its flag says so.
+fn erspan3<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let bits = packet.u16(10)?;
+    packet.skip(if bits & 1 != 0 { 20 } else { 12 });
+    Ok(Step::To(if bits >> 10 & 0x1F == 2 { ip } else { ethernet }))
+}
+
+/// RFC 3378.
+fn etherip<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    packet.enter(2, None);
+    Ok(Step::To(ethernet))
+}
+
+/// A frame at once (RFC 8986 section 4.9).
+fn bare_ethernet<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    packet.enter(0, None);
+    Ok(Step::To(ethernet))
+}
+
+/// RFC 768, for the tunnels in it.
+fn udp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let [a, b, c, d, e, f] = packet.array(0)?;
+    let (sport, dport) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+    let length = usize::from(u16::from_be_bytes([e, f]));
+    let Some(tunnel) = to_port(dport).or_else(|| port(dport)).or_else(|| port(sport)) else {
+        return Ok(Step::Skip(Skip::NotTcp));
+    };
+    let octets = packet.octets;
+    if (8..=octets.len()).contains(&length) {
+        packet.missing = 0;
+    }
+    let end = if length >= 8 { length.min(octets.len()) } else { octets.len() };
+    packet.octets = octets.get(8..end).unwrap_or_default();
+    if packet.octets.is_empty() && packet.missing == 0 {
+        return Ok(Step::Skip(Skip::NotTcp)); // keeps a mapping of NAT alive
+    }
+    Ok(tunnel(packet).unwrap_or(Step::Skip(if packet.missing > 0 { Skip::Truncated } else { Skip::UnknownTunnel })))
+}
+
+/// Tunnels told by their destination port.
+fn to_port(dport: u16) -> Option<Read> {
+    Some(match dport {
+        4754 => gre, // RFC 8086
+        4789 | 8472 => vxlan,
+        4790 => vxlan_gpe,
+        6081 => geneve,
+        6635 => mpls,
+        _ => return None,
+    })
+}
+
+/// Tunnels told by the port at either end.
+fn port(port: u16) -> Option<Read> {
+    Some(match port {
+        2152 => gtpu,
+        1701 => l2tp,
+        3544 => teredo,
+        4500 => nat_traversal,
+        _ => return None,
+    })
+}
+
+/// 3GPP TS 29.281 section 5.
+fn gtpu<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    const G_PDU: u8 = 0xFF;
+    let [bits, kind, a, b, c, d, e, f] = packet.array(0)?;
+    let length = usize::from(u16::from_be_bytes([a, b]));
+    // version 1, GTP and not GTP'
+    if bits & 0xF0 != 0x30 || 8 + length > packet.octets.len() + packet.missing as usize {
+        return Ok(Step::Skip(Skip::UnknownTunnel));
+    }
+    match kind {
+        G_PDU => {}
+        // echo, error indication, supported headers, tunnel status, end marker
+        1 | 2 | 26 | 31 | 253 | 254 => return Ok(Step::Skip(Skip::TunnelControl)),
+        _ => return Ok(Step::Skip(Skip::UnknownTunnel)),
+    }
+    let mut at = if bits & 7 != 0 { 12 } else { 8 };
+    if bits & 4 != 0 {
+        // a chain of extension headers, the type of the next at the end of each
+        while packet.u8(at - 1)? != 0 {
+            let size = packet.u8(at)?;
+            if size == 0 {
+                return Ok(Step::Skip(Skip::UnknownTunnel));
+            }
+            at += usize::from(size) * 4;
+        }
+    }
+    packet.enter(at, Some(8 + length));
+    packet.within("gtpu", u64::from(u32::from_be_bytes([c, d, e, f])));
+    packet_inside(packet)
+}
+
+/// RFC 7348 section 5. Reserved bits may be anything (section 5: "ignored on receipt").
+fn vxlan<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let head: [u8; 8] = packet.array(0)?;
+    if head[0] & 0x08 == 0 {
+        return Ok(Step::Skip(Skip::UnknownTunnel));
+    }
+    packet.enter(8, None);
+    packet.within("vxlan", network(&head));
+    frame_inside(packet)
+}
+
+/// draft-ietf-nvo3-vxlan-gpe section 3.
+fn vxlan_gpe<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let head: [u8; 8] = packet.array(0)?;
+    if head[0] & 0x0C != 0x0C {
+        return vxlan(packet);
+    }
+    packet.enter(8, None);
+    packet.within("vxlan", network(&head));
+    Ok(nsh_protocol(head[3]))
+}
+
+/// RFC 8926 section 3.4.
+fn geneve<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let head: [u8; 8] = packet.array(0)?;
+    if head[0] >> 6 != 0 {
+        return Ok(Step::Skip(Skip::UnknownTunnel));
+    }
+    packet.enter(8 + usize::from(head[0] & 0x3F) * 4, None);
+    packet.within("geneve", network(&head));
+    match u16::from_be_bytes([head[2], head[3]]) {
+        0x6558 => frame_inside(packet),
+        0x0800 | 0x86DD => packet_inside(packet),
+        _ => Ok(Step::Skip(Skip::UnknownTunnel)),
+    }
+}
+
+/// The 24-bit network identifier of VXLAN and GENEVE.
+fn network(head: &[u8; 8]) -> u64 {
+    u64::from(u32::from_be_bytes([0, head[4], head[5], head[6]]))
+}
+
+/// L2TPv2 (RFC 2661 section 3.1); the session header of version 3 cannot be read without its setup.
+fn l2tp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    const CONTROL: u16 = 0x8000;
+    const LENGTH: u16 = 0x4000;
+    const SEQUENCE: u16 = 0x0800;
+    const OFFSET: u16 = 0x0200;
+    let bits = packet.u16(0)?;
+    if bits & 0x000F != 2 {
+        return Ok(Step::Skip(Skip::UnknownTunnel));
+    }
+    let (mut at, mut length) = (2, None);
+    if bits & LENGTH != 0 {
+        length = Some(usize::from(packet.u16(at)?));
+        at += 2;
+    }
+    if bits & CONTROL != 0 {
+        let control = bits & LENGTH != 0 && bits & SEQUENCE != 0;
+        return Ok(Step::Skip(if control { Skip::TunnelControl } else { Skip::UnknownTunnel }));
+    }
+    let session = packet.u32(at)?; // tunnel and session
+    at += if bits & SEQUENCE != 0 { 8 } else { 4 };
+    if bits & OFFSET != 0 {
+        at += 2 + usize::from(packet.u16(at)?);
+    }
+    if length.is_some_and(|length| length < at || length > packet.octets.len() + packet.missing as usize) {
+        return Ok(Step::Skip(Skip::UnknownTunnel));
+    }
+    packet.enter(at, length);
+    packet.within("l2tp", u64::from(session));
+    ppp(packet)
+}
+
+/// RFC 4380 section 5.1.1: IPv6, behind authentication and origin indication.
+fn teredo<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let mut at = 0;
+    while packet.u8(at)? == 0 {
+        let [_, indicator, identifier, authentication] = packet.array(at)?;
+        at += if indicator == 0 { 8 } else { 13 + usize::from(identifier) + usize::from(authentication) };
+    }
+    packet.enter(at, None);
+    let inside = looks_like_ip(packet)? && packet.u8(0)? >> 4 == 6;
+    Ok(if inside { Step::To(ipv6) } else { Step::Skip(Skip::UnknownTunnel) })
+}
+
+/// RFC 3948: ESP, unless the SPI is 0 (IKE) or there is only one byte (a keepalive).
+fn nat_traversal<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let ike_or_keepalive = packet.octets.len() == 1 || packet.u32(0)? == 0;
+    Ok(Step::Skip(if ike_or_keepalive { Skip::NotTcp } else { Skip::Encrypted }))
+}
+
+fn packet_inside<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    Ok(if looks_like_ip(packet)? { Step::To(ip) } else { Step::Skip(Skip::UnknownTunnel) })
+}
+
+fn frame_inside<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    Ok(if looks_like_ethernet(packet, 0)? { Step::To(ethernet) } else { Step::Skip(Skip::UnknownTunnel) })
+}

@@ -1,0 +1,223 @@
+//! Where the body of an HTTP/1 request ends (RFC 9112 section 6.3): fields in, lengths out.
+//!
+//! One length where every receiver agrees. Where they do not, all lengths that a receiver may take, the RFC's first: the
+//! caller reads the tail in each way.
+
+#[cfg(test)]
+mod tests;
+
+use super::octets::{trim_blanks, trim_blanks_before};
+use crate::records::{HeadText, Oddities, Oddity};
+
+/// More than any integer of a receiver holds: the rest of the connection.
+pub const ENDLESS: u64 = 1 << 63;
+/// Digits that surely fit an integer of every receiver.
+const PLAIN_DIGITS: usize = 18;
+const MOST_SIZE_DIGITS: usize = 64;
+
+const LOOSE: Oddities = Oddities::of(&[
+    Oddity::SpaceBeforeColon,
+    Oddity::LeadingSpace,
+    Oddity::Fold,
+    Oddity::Cr,
+    Oddity::Nul,
+    Oddity::Control,
+    Oddity::OddName,
+]);
+
+/// How the end of a body is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// RFC 9112 section 7.1.
+    Chunked,
+    /// Octets.
+    Octets(u64),
+}
+
+const NONE: Extent = Extent::Octets(0);
+
+/// Different extents; the first needs no memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Extents {
+    first: Option<Extent>,
+    others: Vec<Extent>,
+}
+
+impl Extents {
+    fn push(&mut self, extent: Extent) {
+        match self.first {
+            None => self.first = Some(extent),
+            Some(first) if first == extent || self.others.contains(&extent) => {}
+            Some(_) => self.others.push(extent),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Extent> {
+        self.first.into_iter().chain(self.others.iter().copied())
+    }
+}
+
+/// The lengths that receivers may take for a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lengths {
+    /// What the RFC says.
+    pub first: Extent,
+    /// What others take, each once.
+    pub others: Vec<Extent>,
+    /// What is odd about it.
+    pub oddities: Oddities,
+}
+
+impl Lengths {
+    /// Whether a receiver may expect a body.
+    pub fn may_be_body(&self) -> bool {
+        self.first != NONE || !self.others.is_empty()
+    }
+}
+
+/// The body of a head that declares none.
+pub const NO_BODY: Lengths = Lengths { first: NONE, others: Vec::new(), oddities: Oddities::of(&[]) };
+
+/// The lengths that receivers may take for the body behind this head, whose lines have these oddities.
+#[inline]
+pub fn lengths(head: &HeadText, oddities: Oddities) -> Lengths {
+    let mut fields = head.fields();
+    if head.method() == b"CONNECT" || !fields.any(|(name, _)| matches!(name, b"content-length" | b"transfer-encoding"))
+    {
+        return NO_BODY;
+    }
+    declared(head, oddities)
+}
+
+fn declared(head: &HeadText, of_lines: Oddities) -> Lengths {
+    let of_name =
+        |wanted: &'static [u8]| head.fields().filter(move |(name, _)| *name == wanted).map(|(_, value)| value);
+    let mut oddities = Oddities::default();
+    let (counted, is_counted) = by_count(of_name(b"content-length"), &mut oddities);
+    let mut found = counted.clone();
+    let mut coded = of_name(b"transfer-encoding").peekable();
+    if coded.peek().is_some() {
+        if is_counted {
+            oddities.insert(Oddity::ClAndTe);
+        }
+        let codings = coded.flat_map(|value| value.split(|&octet| octet == b',')).map(without_spaces);
+        found = Extents::default();
+        match transfer_coding(codings) {
+            // "If a message is received with both [...], the Transfer-Encoding overrides the Content-Length"
+            Coding::Chunked if head.version() != b"HTTP/1.0" => {
+                found.push(Extent::Chunked);
+                counted.iter().filter(|_| is_counted).for_each(|extent| found.push(extent));
+            }
+            Coding::Identity => found = counted.clone(),
+            _ => {
+                oddities.insert(Oddity::TeOdd);
+                [Extent::Chunked].into_iter().chain(counted.iter()).chain([NONE]).for_each(|extent| found.push(extent));
+            }
+        }
+    }
+    let is_loose = of_lines.intersects(LOOSE);
+    if is_loose {
+        // one of these lines may not be taken for what it seems to be
+        counted.iter().filter(|_| is_counted).chain([NONE]).for_each(|extent| found.push(extent));
+    }
+    let has_body = is_loose || found.first != Some(NONE) || !found.others.is_empty();
+    if matches!(head.method(), b"GET" | b"HEAD") && has_body {
+        oddities.insert(Oddity::BodyOfGet);
+    }
+    Lengths { first: found.first.unwrap_or(NONE), others: found.others, oddities }
+}
+
+/// RFC 9110 section 8.6. Says whether there was a value; without one the length is 0.
+fn by_count<'a>(values: impl Iterator<Item = &'a [u8]>, oddities: &mut Oddities) -> (Extents, bool) {
+    let mut found = Extents::default();
+    let mut members = 0;
+    for member in values.flat_map(|value| value.split(|&octet| octet == b',')).map(trim_blanks) {
+        members += 1;
+        let digits = first_number(member);
+        if digits.len() == member.len() && (1..=PLAIN_DIGITS).contains(&digits.len()) {
+            found.push(Extent::Octets(decimal(digits)));
+            continue;
+        }
+        oddities.insert(Oddity::ClOdd);
+        if digits.len() > PLAIN_DIGITS || (!digits.is_empty() && member.first() == Some(&b'-')) {
+            found.push(Extent::Octets(ENDLESS));
+        } else {
+            found.push(Extent::Octets(decimal(digits)));
+        }
+        found.push(NONE);
+    }
+    if members > 1 {
+        oddities.insert(Oddity::ClTwice);
+    }
+    if members == 0 {
+        found.push(NONE);
+    }
+    (found, members > 0)
+}
+
+/// The first digits in a row; empty when there are none.
+fn first_number(member: &[u8]) -> &[u8] {
+    let start = member.iter().position(u8::is_ascii_digit).unwrap_or(member.len());
+    let digits = member.get(start..).unwrap_or_default();
+    let length = digits.iter().position(|octet| !octet.is_ascii_digit()).unwrap_or(digits.len());
+    digits.get(..length).unwrap_or_default()
+}
+
+fn decimal(digits: &[u8]) -> u64 {
+    digits.iter().fold(0, |number, digit| number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')))
+}
+
+fn without_spaces(coding: &[u8]) -> Vec<u8> {
+    coding.iter().filter(|&&octet| octet != b' ').map(u8::to_ascii_lowercase).collect()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    /// Once, and last.
+    Chunked,
+    Identity,
+    Odd,
+}
+
+fn transfer_coding(codings: impl Iterator<Item = Vec<u8>>) -> Coding {
+    let (mut members, mut chunked, mut last) = (0, 0, Vec::new());
+    for coding in codings {
+        members += 1;
+        chunked += usize::from(coding == b"chunked");
+        last = coding;
+    }
+    match last.as_slice() {
+        b"chunked" if chunked == 1 => Coding::Chunked,
+        b"identity" if members == 1 => Coding::Identity,
+        _ => Coding::Odd,
+    }
+}
+
+/// What a chunk-size line may mean to receivers: a size, and another where it is more than an integer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkSize {
+    /// Octets.
+    pub size: u64,
+    /// Octets for a receiver whose integer flows over.
+    pub overflown: Option<u64>,
+}
+
+/// Reads a chunk-size line without its LF (RFC 9112 section 7.1); None when it is none.
+pub fn chunk_size(line: &[u8]) -> Option<ChunkSize> {
+    let line = trim_blanks_before(line);
+    let length = line.iter().position(|octet| !octet.is_ascii_hexdigit()).unwrap_or(line.len());
+    let (digits, behind) = line.split_at_checked(length)?;
+    if !(1..=MOST_SIZE_DIGITS).contains(&length) || !matches!(trim_blanks_before(behind), b"" | b"\r" | [b';', ..]) {
+        return None;
+    }
+    let (mut size, mut is_endless) = (0_u64, false);
+    for digit in digits.iter().filter_map(|&digit| char::from(digit).to_digit(16)) {
+        is_endless |= size >= ENDLESS >> 4;
+        size = size << 4 | u64::from(digit);
+    }
+    Some(if is_endless {
+        ChunkSize { size: ENDLESS, overflown: Some(size) }
+    } else {
+        ChunkSize { size, overflown: None }
+    })
+}

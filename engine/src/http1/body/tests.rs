@@ -1,0 +1,100 @@
+//! The table of docs/request-head.md.
+
+use super::*;
+use crate::http1::request_head::{field_lines, request_line};
+
+fn of(line: &[u8], block: &[u8]) -> Lengths {
+    let found = field_lines(&request_line(line).unwrap(), block);
+    lengths(&found.text, found.oddities)
+}
+
+const fn octets(size: u64) -> Extent {
+    Extent::Octets(size)
+}
+
+const CHUNKED: Extent = Extent::Chunked;
+const NOTHING: Extent = octets(0);
+const WITHOUT_END: Extent = octets(ENDLESS);
+
+#[test]
+fn receivers_take_these_lengths() {
+    type Row<'a> = (&'a [u8], &'a [Extent], &'a [&'a str]);
+    let rows: &[Row<'_>] = &[
+        (b"A: b\r\n", &[NOTHING], &[]),
+        (b"Content-Length: 17\r\n", &[octets(17)], &[]),
+        (b"Content-Length: 0\r\n", &[NOTHING], &[]),
+        (b"Content-Length: 999999999999999999\r\n", &[octets(999_999_999_999_999_999)], &[]),
+        (b"Content-Length: 5, 5\r\n", &[octets(5)], &["cl_twice"]),
+        (b"Content-Length: 5\r\ncontent-length: 7\r\n", &[octets(5), octets(7)], &["cl_twice"]),
+        (b"Content-Length: +5\r\n", &[octets(5), NOTHING], &["cl_odd"]),
+        (b"Content-Length: 5 apples 6\r\n", &[octets(5), NOTHING], &["cl_odd"]),
+        (b"Content-Length: apples\r\n", &[NOTHING], &["cl_odd"]),
+        (b"Content-Length:\r\n", &[NOTHING], &["cl_odd"]),
+        (b"Content-Length: -5\r\n", &[WITHOUT_END, NOTHING], &["cl_odd"]),
+        (b"Content-Length: -\r\n", &[NOTHING], &["cl_odd"]),
+        (b"Content-Length: 1000000000000000000\r\n", &[WITHOUT_END, NOTHING], &["cl_odd"]),
+        (b"Content-Length: 5,\r\n", &[octets(5), NOTHING], &["cl_twice", "cl_odd"]),
+        (b"Transfer-Encoding: chunked\r\n", &[CHUNKED], &[]),
+        (b"Transfer-Encoding: gzip\r\nTransfer-Encoding: Chun ked\r\n", &[CHUNKED], &[]),
+        (b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", &[CHUNKED, octets(5)], &["cl_and_te"]),
+        (b"Transfer-Encoding: identity\r\n", &[NOTHING], &[]),
+        (b"Transfer-Encoding: identity\r\nContent-Length: 5\r\n", &[octets(5)], &["cl_and_te"]),
+        (b"Transfer-Encoding: gzip\r\n", &[CHUNKED, NOTHING], &["te_odd"]),
+        (b"Transfer-Encoding: chunked, chunked\r\n", &[CHUNKED, NOTHING], &["te_odd"]),
+        (b"Transfer-Encoding: chunked, gzip\r\n", &[CHUNKED, NOTHING], &["te_odd"]),
+        (b"Transfer-Encoding:\r\nContent-Length: 5\r\n", &[CHUNKED, octets(5), NOTHING], &["cl_and_te", "te_odd"]),
+        (b"Transfer-Encoding : chunked\r\n", &[CHUNKED, NOTHING], &[]),
+        (b"Transfer-Encoding: chunked\r\n x\r\n", &[CHUNKED, NOTHING], &["te_odd"]),
+        (b"Content-Length: 5\r\nX(: y\r\n", &[octets(5), NOTHING], &[]),
+        (b"Content-Length: 5\r\nTransfer-Encoding : chunked\r\n", &[CHUNKED, octets(5), NOTHING], &["cl_and_te"]),
+    ];
+    for &(block, expected, oddities) in rows {
+        let found = of(b"POST / HTTP/1.1", block);
+        let extents: Vec<_> = [found.first].into_iter().chain(found.others.iter().copied()).collect();
+        assert_eq!(extents, expected, "{}", block.escape_ascii());
+        let names: Vec<_> = found.oddities.iter().map(Oddity::name).collect();
+        assert_eq!(names, oddities, "{}", block.escape_ascii());
+        assert_eq!(found.may_be_body(), expected != [NOTHING]);
+    }
+}
+
+#[test]
+fn method_and_version_have_a_say() {
+    let chunked = b"Transfer-Encoding: chunked\r\n";
+    assert_eq!(of(b"CONNECT a:1 HTTP/1.1", chunked), NO_BODY);
+    let old = of(b"POST / HTTP/1.0", chunked);
+    assert_eq!((old.first, old.others, old.oddities), (CHUNKED, vec![NOTHING], Oddities::of(&[Oddity::TeOdd])));
+    for (line, block, is_odd) in [
+        (&b"GET / HTTP/1.1"[..], &chunked[..], true),
+        (b"HEAD / HTTP/1.1", b"Content-Length: 5\r\n", true),
+        (b"GET / HTTP/1.1", b"Content-Length: 0\r\n", false),
+        (b"get / HTTP/1.1", b"Content-Length: 5\r\n", false),
+    ] {
+        assert_eq!(of(line, block).oddities.contains(Oddity::BodyOfGet), is_odd);
+    }
+}
+
+#[test]
+fn a_chunk_size_line_says_how_long_the_chunk_is() {
+    let sizes: &[(&[u8], u64)] = &[
+        (b"0\r", 0),
+        (b"5", 5),
+        (b" \t1a2B \t\r", 0x1A2B),
+        (b"5;name=\"v\"\r", 5),
+        (b"5 ;\rx", 5),
+        (b"7fffffffffffffff\r", ENDLESS - 1),
+        (b"00000000000000000000000000000000000000000000000000000000000000ff\r", 255),
+    ];
+    for &(line, size) in sizes {
+        assert_eq!(chunk_size(line), Some(ChunkSize { size, overflown: None }), "{}", line.escape_ascii());
+    }
+    let endless: &[(&[u8], u64)] =
+        &[(b"8000000000000000", ENDLESS), (b"10000000000000005\r", 5), (b"ffffffffffffffffffff", u64::MAX)];
+    for &(line, overflown) in endless {
+        let expected = ChunkSize { size: ENDLESS, overflown: Some(overflown) };
+        assert_eq!(chunk_size(line), Some(expected), "{}", line.escape_ascii());
+    }
+    for line in [&b""[..], b"\r", b"x", b"5x", b"5\r\r", b"5 6", b"-5", &b"0".repeat(65)] {
+        assert_eq!(chunk_size(line), None, "{}", line.escape_ascii());
+    }
+}

@@ -1,0 +1,343 @@
+//! The heads and trailer sections of one HTTP/1 half-stream, as far as they follow one another without a hole.
+
+use std::mem;
+
+use memchr::{memchr, memchr_iter};
+
+use super::body::{NO_BODY, lengths};
+use super::kept::{Kept, empty_line, end_of_lines};
+use super::octets::{part, with_whole_ends, word_at_end};
+use super::reading::{Reading, State, Step};
+use super::request_head::{
+    FieldLines, MOST_NEEDED, RequestLine, begins_request, continuation, field_lines, make_head, may_begin_line,
+    request_line,
+};
+use crate::counts::Count;
+use crate::records::{HeadText, Oddities, Oddity, PlacedHead, RequestHead, Section};
+
+/// Without a line end or a request, and it is no HTTP.
+pub(super) const HOPELESS_BYTES: i64 = 4096;
+/// What of HTTP/2's preface reads as a head (RFC 9113 section 3.4).
+const PREFACE_HEAD: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
+/// haproxy.org, proxy-protocol.txt, section 2.2.
+const PROXY: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+/// Before the addresses.
+const PROXY_BYTES: usize = 16;
+/// As much of a line as its first words need.
+const WORDS_BYTES: usize = 256;
+const LONG: Oddities = Oddities::of(&[Oddity::Long]);
+
+impl Reading {
+    // --- heads -------------------------------------------------------------------------------------------------------
+
+    /// [`State::Head`]
+    pub fn read_head(&mut self, step: &mut Step<'_, '_>) -> bool {
+        let kept = step.kept;
+        let mut line = None;
+        if self.line.is_none() {
+            match self.read_line(step) {
+                Ok(found) => line = Some(found),
+                Err(goes_on) => return goes_on,
+            }
+        }
+        let end = kept.end_of_head(self.scan);
+        if end.unwrap_or(kept.end()) - self.at > step.head_bytes() {
+            return self.read_part(step);
+        }
+        let Some(end) = end else {
+            self.scan = self.scan.max(self.fed - 2);
+            return false;
+        };
+        // read again only now: not for every segment of a head that comes in small ones
+        let line = line.or_else(|| request_line(kept.between(self.at, self.at + self.line?))).unwrap_or_default();
+        let mut found = field_lines(&line, kept.between(self.line_end, end));
+        if self.oddities.contains(Oddity::Cr) {
+            // to most receivers nothing in the request line is a field
+            let behind = part(kept.between(self.at, end), b'\n').1.unwrap_or_default();
+            found.others = vec![field_lines(&line, behind).text];
+        }
+        self.place_head(end, found, step);
+        true
+    }
+
+    /// The request line of [`State::Head`]; when there is none, whether the next step can be made.
+    fn read_line<'a>(&mut self, step: &mut Step<'a, '_>) -> Result<RequestLine<'a>, bool> {
+        let kept = step.kept;
+        if self.scan <= self.at {
+            if !self.skip_before_line(kept) {
+                return Err(false);
+            }
+            if self.at == self.fed {
+                return Err(true);
+            }
+        }
+        let eol = kept.line_end(self.at.max(self.scan));
+        if self.read_cr_head(eol.unwrap_or(kept.end()), false, step) {
+            return Err(true);
+        }
+        let Some(eol) = eol.filter(|eol| eol - self.at <= step.head_bytes()) else {
+            return Err(self.read_on_in_line(step));
+        };
+        let mut ended = kept.between(self.at, eol);
+        while let [line @ .., b'\r'] = ended {
+            ended = line;
+        }
+        let (text, behind_cr) = part(ended, b'\r');
+        let Some(line) = request_line(text) else {
+            if self.is_at_beginning() && text.starts_with(b"PROXY ") {
+                return Err(self.skip_proxy(eol + 1 - self.at));
+            }
+            return Err(self.refuse());
+        };
+        self.line = Some(text.len() as i64);
+        self.scan = eol;
+        self.line_end = eol + 1;
+        if behind_cr.is_some() {
+            self.line_end = self.at + text.len() as i64 + 1;
+            self.oddities.insert(Oddity::Cr);
+        }
+        Ok(line)
+    }
+
+    /// Here is no request line.
+    fn refuse(&mut self) -> bool {
+        self.refused = self.at;
+        self.turn(State::Seek, None)
+    }
+
+    /// Of the connection, where the PROXY protocol stands (haproxy.org, proxy-protocol.txt, section 2).
+    fn is_at_beginning(&self) -> bool {
+        self.at == self.origin && !self.spoke
+    }
+
+    fn skip_proxy(&mut self, size: i64) -> bool {
+        self.at += size;
+        self.scan = self.at;
+        self.oddities.insert(Oddity::ProxyProtocol);
+        true
+    }
+
+    /// Empty lines (RFC 9112 section 2.2), and version 2 of the PROXY protocol, which begins like some.
+    fn skip_before_line(&mut self, kept: Kept<'_>) -> bool {
+        let rest = kept.from(self.at);
+        let blank = rest.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(rest.len());
+        if blank == 0 {
+            return true;
+        }
+        if self.is_at_beginning() {
+            if let Some([.., high, low]) = rest.first_chunk::<PROXY_BYTES>().filter(|start| start.starts_with(PROXY)) {
+                let size = PROXY_BYTES as i64 + i64::from(u16::from_be_bytes([*high, *low]));
+                return self.fed - self.at >= size && self.skip_proxy(size);
+            }
+            if rest.len() < PROXY_BYTES && rest.starts_with(PROXY.get(..rest.len()).unwrap_or(PROXY)) {
+                return false;
+            }
+        }
+        self.at += blank as i64;
+        self.scan = self.at;
+        self.oddities.insert(Oddity::LeadingCrlf);
+        true
+    }
+
+    /// The request line has not ended, or only beyond the bound.
+    fn read_on_in_line(&mut self, step: &mut Step<'_, '_>) -> bool {
+        let rest = step.kept.from(self.at);
+        let may_begin = may_begin_line(rest)
+            && (rest.len() as i64 <= HOPELESS_BYTES || begins_request(rest.get(..WORDS_BYTES).unwrap_or(rest)));
+        if !may_begin {
+            return self.refuse();
+        }
+        self.scan = self.fed;
+        rest.len() as i64 > step.head_bytes() && self.read_part(step)
+    }
+
+    /// A head whose lines all end in CR alone; most receivers wait for an LF for ever. `over`: nothing follows.
+    pub fn read_cr_head(&mut self, eol: i64, over: bool, step: &mut Step<'_, '_>) -> bool {
+        let kept = step.kept;
+        let from = self.at.max(self.scan - 2);
+        let text = kept.between(from, eol);
+        let Some(cr) = memchr_iter(b'\r', text).find(|cr| text.get(cr + 1) == Some(&b'\r')) else { return false };
+        let end = from + cr as i64 + 2;
+        if kept.from(end).first().map_or(!over, |&behind| behind == b'\n') {
+            return false;
+        }
+        let (text, rest) = part(kept.between(self.at, end), b'\r');
+        let rest = with_whole_ends(rest.unwrap_or_default());
+        let Some(line) = request_line(text).filter(|_| rest != b"\r\n") else { return false };
+        self.oddities = self.oddities.with(Oddities::of(&[Oddity::Cr, Oddity::NotHttp]));
+        self.place_head(end, field_lines(&line, &rest), step);
+        true
+    }
+
+    /// A head is whole: places it, and goes on behind it.
+    fn place_head(&mut self, end: i64, found: FieldLines, step: &mut Step<'_, '_>) {
+        let start = mem::replace(&mut self.at, end);
+        let block = step.kept.between(start, end);
+        self.line = None;
+        self.scan = end;
+        if block == PREFACE_HEAD {
+            self.state = State::Over;
+            return;
+        }
+        let extents = lengths(&found.text, found.oddities);
+        let mut oddities = extents.oddities.with(mem::take(&mut self.oddities));
+        if self.tunnel {
+            oddities.insert(Oddity::InConnect);
+        }
+        self.spoke = true;
+        self.tunnel = self.tunnel || found.text.method() == b"CONNECT";
+        self.switching = self.tunnel || found.text.has(b"upgrade");
+        let head = make_head(self.time_ns, step.context.flow, step.context.path, found, oddities);
+        self.enter_body(&extents, &head, step);
+        self.place(start, end, block, head, step);
+    }
+
+    /// Hands a head out, in parts when it has too many lines.
+    pub fn place(&mut self, start: i64, end: i64, block: &[u8], head: RequestHead, step: &mut Step<'_, '_>) {
+        let bound = step.context.limits.head_lines;
+        if head.text.field_count() <= bound {
+            step.heads.push(PlacedHead { start, end, octets: block.to_vec(), head });
+            return;
+        }
+        self.count(Count::ShedHeadLines, 1, step);
+        let fields: Vec<_> = head.text.fields().collect();
+        let mut parts = fields.chunks(bound.max(1));
+        let first = RequestHead {
+            text: with_fields(&head.text, parts.next().unwrap_or_default().iter().copied()),
+            oddities: head.oddities.with(LONG),
+            ..head.clone()
+        };
+        step.heads.push(PlacedHead { start, end, octets: block.to_vec(), head: first });
+        for part in parts {
+            let part = FieldLines::of(part.iter().copied(), LONG);
+            let more = continuation(head.time_ns, &head, &part, Oddities::default(), head.section);
+            step.heads.push(PlacedHead { start, end, octets: Vec::new(), head: more });
+        }
+    }
+
+    // --- sections that go on -----------------------------------------------------------------------------------------
+
+    /// A head or section beyond the bound: hands out what is whole, and reads on in [`State::More`].
+    fn read_part(&mut self, step: &mut Step<'_, '_>) -> bool {
+        self.count(Count::ShedHeadBytes, 1, step);
+        let start = self.at;
+        let text = step.kept.between(start, start + step.head_bytes());
+        let last = end_of_lines(text);
+        let mut size = last;
+        let mut block = mem::take(&mut self.carry);
+        if last <= text.len() / 2 {
+            // the last line is the long one: cut it, but through no word
+            size = text.len() - word_at_end(text);
+            let line = text.get(last..).unwrap_or_default();
+            let colon = memchr(b':', line.get(..WORDS_BYTES).unwrap_or(line)).filter(|_| last > 0);
+            let name = colon.and_then(|colon| line.get(..=colon));
+            self.carry = name.map_or_else(|| block.clone(), <[u8]>::to_vec);
+        }
+        self.at = start + size as i64;
+        self.scan = self.at;
+        block.extend_from_slice(text.get(..size).unwrap_or_default());
+        if size != last {
+            block.extend_from_slice(b"\r\n");
+        }
+        if self.state == State::More {
+            self.place_more(start, &block, LONG, step);
+            return true;
+        }
+        let found = match self.line.take() {
+            Some(length) => {
+                let block = Kept { octets: &block, first: start };
+                let line = request_line(block.between(start, start + length)).unwrap_or_default();
+                field_lines(&line, block.from(self.line_end))
+            }
+            None => {
+                // not even the request line has ended
+                let (method, target) = part(&block, b' ');
+                let oddities = Oddities::of(&[Oddity::OddTarget]);
+                let line = RequestLine { method, target: target.unwrap_or_default(), version: b"", oddities };
+                field_lines(&line, b"")
+            }
+        };
+        let oddities = mem::take(&mut self.oddities).with(LONG);
+        let head = make_head(self.time_ns, step.context.flow, step.context.path, found, oddities);
+        self.keep_head(&head);
+        self.place(start, self.at, &block, head, step);
+        self.spoke = true;
+        self.state = State::More;
+        self.section = Section::Head;
+        true
+    }
+
+    /// [`State::More`]
+    pub fn read_more(&mut self, step: &mut Step<'_, '_>) -> bool {
+        let kept = step.kept;
+        let is_beginning = self.carry.is_empty() && self.scan <= self.at;
+        let empty = empty_line(kept.from(self.at)).filter(|_| is_beginning).map(|length| self.at + length as i64);
+        let end = empty.or_else(|| kept.end_of_head(self.at.max(self.scan)));
+        if end.unwrap_or(kept.end()) - self.at > step.head_bytes() {
+            return self.read_part(step);
+        }
+        let Some(end) = end else {
+            self.scan = self.at.max(self.fed - 2);
+            return false;
+        };
+        self.place_lines_up_to(end, Oddities::default(), step);
+        let of_trailer = mem::replace(&mut self.section, Section::Head) == Section::Trailer;
+        if let Some(head) = self.head.take() {
+            let extents = if of_trailer { NO_BODY } else { lengths(&head.text, Oddities::default()) };
+            self.enter_body(&extents, &head, step);
+        }
+        true
+    }
+
+    /// What follows is missing: hands out the lines of [`State::More`] that are whole.
+    pub fn end_section(&mut self, step: &mut Step<'_, '_>) {
+        if self.state == State::More {
+            let end = step.kept.end_of_lines(self.at);
+            self.place_lines_up_to(end, Oddities::of(&[Oddity::Incomplete]), step);
+            self.count(Count::BlindHeadIncomplete, 1, step);
+            self.section = Section::Head;
+        }
+    }
+
+    fn place_lines_up_to(&mut self, end: i64, oddities: Oddities, step: &mut Step<'_, '_>) {
+        let start = mem::replace(&mut self.at, end);
+        self.scan = end;
+        let mut block = mem::take(&mut self.carry);
+        block.extend_from_slice(step.kept.between(start, end));
+        self.place_more(start, &block, oddities, step);
+    }
+
+    fn place_more(&mut self, start: i64, block: &[u8], oddities: Oddities, step: &mut Step<'_, '_>) {
+        let found = field_lines(&RequestLine::default(), block);
+        let Some(head) = self.head.as_mut().filter(|_| found.text.field_count() > 0) else { return };
+        let more = continuation(self.time_ns, head, &found, oddities, self.section);
+        let room = MOST_NEEDED.saturating_sub(head.text.field_count());
+        for (name, value) in found.text.fields().filter(is_needed).take(room) {
+            head.text.push(name, value);
+        }
+        self.place(start, self.at, b"", more, step);
+    }
+
+    /// Keeps of a head what its sections that follow depend on.
+    pub fn keep_head(&mut self, head: &RequestHead) {
+        self.head = Some(Box::new(RequestHead {
+            text: with_fields(&head.text, head.text.fields().filter(is_needed).take(MOST_NEEDED)),
+            readings: Vec::new(),
+            path: head.path.clone(),
+            ..*head
+        }));
+    }
+}
+
+fn is_needed((name, _): &(&[u8], &[u8])) -> bool {
+    matches!(*name, b"host" | b"content-length" | b"transfer-encoding")
+}
+
+/// The request line with these fields.
+fn with_fields<'a>(line: &HeadText, fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> HeadText {
+    let mut text = HeadText::new(line.method(), line.target(), line.version());
+    for (name, value) in fields {
+        text.push(name, value);
+    }
+    text
+}

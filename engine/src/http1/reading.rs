@@ -1,0 +1,533 @@
+//! One way to read what an HTTP/1 client sends: heads, bodies skipped by count, and whatever else lies between them.
+//!
+//! A step takes the octets that are there and moves on; it says false when it needs more. `at` is where the next step
+//! begins, so the caller keeps the octets from there on. Searches go on where they stopped.
+
+use std::mem;
+
+use memchr::{memchr, memmem};
+
+use super::body::{Extent, Lengths, chunk_size, lengths};
+use super::head_reader::HOPELESS_BYTES;
+use super::kept::{Kept, empty_line, end_of_lines};
+use super::octets::part;
+use super::request_head::{
+    FieldLines, RequestLine, field_lines, looks_like_field, make_head, may_begin_line, request_line,
+    surely_request_line,
+};
+use super::{Context, MOST_READINGS};
+use crate::counts::Count;
+use crate::records::{Oddities, Oddity, PlacedHead, RequestHead, Section};
+
+/// Of a chunk-size line with its extensions, or of a line between requests.
+const LINE_BYTES: usize = 16 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// A request line, then field lines up to the empty line.
+    Head,
+    /// Field lines of the head before: its trailer section, or the rest of one that is too long.
+    More,
+    Body,
+    ChunkSize,
+    ChunkData,
+    ChunkEnd,
+    /// Here is no request line: the next one is looked for.
+    Seek,
+    /// Octets were lost, and these may be the field lines behind them.
+    Hole,
+    /// HTTP/2 from `at` on.
+    Over,
+}
+
+/// Where a line stands that [`State::Seek`] takes for a request line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    Segment,
+    /// Behind an empty line.
+    Empty,
+    Line,
+}
+
+/// The oddity of such a head, by its mark.
+type Doubt = [Option<Oddity>; 3];
+/// The connection began with it, or it stands between requests.
+const JUNK: Doubt = [Some(Oddity::NotHttp); 3];
+/// After CONNECT or Upgrade anything may come.
+const TUNNEL: Doubt = [None, Some(Oddity::NotHttp), Some(Oddity::NotHttp)];
+const MIDSTREAM: Doubt = [None, None, Some(Oddity::NotHttp)];
+/// A length may be among what was lost, and this a body.
+const LOST: Doubt = [None, Some(Oddity::Framing), Some(Oddity::Framing)];
+/// Nobody knows where the body ends.
+const BROKEN: Doubt = [Some(Oddity::Framing); 3];
+
+/// What the steps read, and where to they write.
+pub(super) struct Step<'a, 'c> {
+    pub kept: Kept<'a>,
+    pub context: &'a mut Context<'c>,
+    pub heads: &'a mut Vec<PlacedHead>,
+    /// Ways that part from this one.
+    pub forks: &'a mut Vec<Reading>,
+}
+
+impl Step<'_, '_> {
+    pub fn head_bytes(&self) -> i64 {
+        self.context.limits.head_bytes as i64
+    }
+}
+
+/// What is whole of a head before a hole; `block` are its field lines.
+#[derive(Clone, Debug)]
+struct CutHead {
+    start: i64,
+    end: i64,
+    time_ns: i64,
+    line: Vec<u8>,
+    block: Vec<u8>,
+}
+
+impl CutHead {
+    fn line(&self) -> RequestLine<'_> {
+        request_line(&self.line).unwrap_or_default()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    pub state: State,
+    doubt: Doubt,
+    /// Which doubt a line at `at` is under.
+    mark: Mark,
+    /// Which section [`State::More`] reads.
+    pub section: Section,
+    /// This body had an odd chunk.
+    odd_chunk: bool,
+    /// A request was read.
+    pub spoke: bool,
+    /// Behind CONNECT.
+    pub tunnel: bool,
+    /// Another protocol may follow.
+    pub switching: bool,
+    /// What it counts has been counted by the way that it parted from.
+    is_fork: bool,
+    /// Of the newest segment.
+    pub time_ns: i64,
+    pub at: i64,
+    /// Where this way began.
+    pub origin: i64,
+    /// The next search begins here.
+    pub scan: i64,
+    /// Where the newest segment begins.
+    segment: i64,
+    /// Behind the newest octet.
+    pub fed: i64,
+    /// Since when no request was found.
+    sought: i64,
+    /// Where a line stands that [`State::Head`] did not take for a request line.
+    pub refused: i64,
+    /// How long the request line of the head at hand is.
+    pub line: Option<i64>,
+    /// Where its field lines begin.
+    pub line_end: i64,
+    /// Of the next head, known before it is read.
+    pub oddities: Oddities,
+    /// Octets of the body or chunk.
+    left: u64,
+    /// Whose section [`State::More`] reads, with the fields that what follows depends on.
+    pub head: Option<Box<RequestHead>>,
+    /// Name of the field whose value goes on.
+    pub carry: Vec<u8>,
+    before: Option<Box<CutHead>>,
+}
+
+impl Reading {
+    pub fn new(position: i64, midstream: bool) -> Reading {
+        Reading {
+            state: if midstream { State::Seek } else { State::Head },
+            doubt: if midstream { MIDSTREAM } else { JUNK },
+            mark: Mark::Segment,
+            section: Section::Head,
+            odd_chunk: false,
+            spoke: false,
+            tunnel: false,
+            switching: false,
+            is_fork: false,
+            time_ns: 0,
+            at: position,
+            origin: position,
+            scan: position,
+            segment: position,
+            fed: position,
+            sought: position,
+            refused: i64::MIN,
+            line: None,
+            line_end: position,
+            oddities: Oddities::default(),
+            left: 0,
+            head: None,
+            carry: Vec::new(),
+            before: None,
+        }
+    }
+
+    /// A request ended here and nothing of another one was seen.
+    pub fn is_idle(&self) -> bool {
+        self.spoke && self.state == State::Head && self.at == self.fed
+    }
+
+    pub fn is_hopeless(&self) -> bool {
+        self.state == State::Seek && !self.spoke && self.fed - self.sought > HOPELESS_BYTES
+    }
+
+    /// The next octets, so many, are part of a body.
+    pub fn skips(&self, size: u64) -> bool {
+        matches!(self.state, State::Body | State::ChunkData) && self.left >= size
+    }
+
+    /// Readings of one place go on alike.
+    pub fn is_beside(&self, other: &Reading) -> bool {
+        (self.state, self.at, self.left) == (other.state, other.at, other.left)
+    }
+
+    /// Reads on until octets are missing. What is kept begins at or before `at`; what is new in it is one segment.
+    pub fn run(&mut self, time_ns: i64, step: &mut Step<'_, '_>) {
+        self.time_ns = time_ns;
+        let end = step.kept.end();
+        if end > self.fed {
+            self.segment = mem::replace(&mut self.fed, end);
+        }
+        while self.at < end && self.step(step) {}
+    }
+
+    fn step(&mut self, step: &mut Step<'_, '_>) -> bool {
+        match self.state {
+            State::Head => self.read_head(step),
+            State::More => self.read_more(step),
+            State::Body | State::ChunkData => self.skip_body(step),
+            State::ChunkSize => self.read_chunk_size(step),
+            State::ChunkEnd => self.end_chunk(step),
+            State::Seek => self.seek(step.kept),
+            State::Hole => self.read_hole(step),
+            State::Over => false,
+        }
+    }
+
+    /// Octets are missing behind what is kept. Whole lines before them wait for what follows.
+    pub fn gap(&mut self, position: i64, missing: i64, step: &mut Step<'_, '_>) {
+        let lost = u64::try_from(missing).unwrap_or_default();
+        match self.state {
+            State::Body | State::ChunkData if lost <= self.left => self.count_body(lost, step),
+            State::Head | State::Body | State::Hole => self.open_hole(step),
+            _ if self.is_between() => self.open_hole(step),
+            _ => {
+                self.end_section(step);
+                self.turn(State::Seek, Some(LOST));
+            }
+        }
+        self.at = position + missing;
+        self.fed = self.at;
+        self.scan = self.at;
+    }
+
+    /// A head that a hole cut has ended just here: the next one may begin.
+    fn is_between(&self) -> bool {
+        self.state == State::Seek && self.doubt == LOST && self.at == self.fed
+    }
+
+    fn open_hole(&mut self, step: &mut Step<'_, '_>) {
+        self.keep_whole_lines(step);
+        self.turn(State::Hole, Some(LOST));
+    }
+
+    /// Nothing follows: judges the lines that are whole.
+    pub fn finish(&mut self, step: &mut Step<'_, '_>) {
+        self.keep_whole_lines(step);
+        self.end_before(step);
+        self.end_section(step);
+    }
+
+    pub fn count(&self, count: Count, number: u64, step: &mut Step<'_, '_>) {
+        if !self.is_fork {
+            step.context.counts[count] += number;
+        }
+    }
+
+    // --- bodies ------------------------------------------------------------------------------------------------------
+
+    /// Goes on behind the head's empty line, in every way that its body may have.
+    pub fn enter_body(&mut self, extents: &Lengths, head: &RequestHead, step: &mut Step<'_, '_>) {
+        for &extent in &extents.others {
+            self.fork(step, |fork| fork.enter_extent(extent, head));
+        }
+        self.enter_extent(extents.first, head);
+    }
+
+    fn enter_extent(&mut self, extent: Extent, head: &RequestHead) {
+        self.doubt = if self.switching { TUNNEL } else { JUNK };
+        match extent {
+            Extent::Chunked => {
+                self.state = State::ChunkSize;
+                self.odd_chunk = false;
+                self.keep_head(head);
+            }
+            Extent::Octets(0) => self.state = State::Head,
+            Extent::Octets(octets) => {
+                self.state = State::Body;
+                self.left = octets;
+            }
+        }
+    }
+
+    /// The same way up to here goes on otherwise, if there is room for one more.
+    fn fork(&self, step: &mut Step<'_, '_>, turn_off: impl FnOnce(&mut Reading)) {
+        if step.forks.len() < MOST_READINGS {
+            let mut fork = Reading { origin: self.at, is_fork: true, ..self.clone() };
+            turn_off(&mut fork);
+            step.forks.push(fork);
+        }
+    }
+
+    fn skip_body(&mut self, step: &mut Step<'_, '_>) -> bool {
+        let size = self.left.min(step.kept.from(self.at).len() as u64);
+        self.at += size as i64;
+        self.scan = self.at;
+        self.count_body(size, step);
+        true
+    }
+
+    fn count_body(&mut self, size: u64, step: &mut Step<'_, '_>) {
+        self.left -= size;
+        self.count(Count::BodyBytes, size, step);
+        if self.left == 0 {
+            self.state = if self.state == State::ChunkData { State::ChunkEnd } else { State::Head };
+        }
+    }
+
+    /// RFC 9112 section 7.1.
+    fn read_chunk_size(&mut self, step: &mut Step<'_, '_>) -> bool {
+        let kept = step.kept;
+        let Some(eol) = kept.line_end(self.at.max(self.scan)) else {
+            self.scan = self.fed;
+            return kept.from(self.at).len() > LINE_BYTES && self.break_chunks(step);
+        };
+        let line = kept.between(self.at, eol);
+        let Some(found) = chunk_size(line) else { return self.break_chunks(step) };
+        if found.overflown.is_some() || !line.ends_with(b"\r") {
+            self.note_odd_chunk(step);
+        }
+        self.at = eol + 1;
+        self.scan = self.at;
+        if let Some(overflown) = found.overflown {
+            self.fork(step, |fork| fork.enter_chunk(overflown));
+        }
+        self.enter_chunk(found.size);
+        true
+    }
+
+    fn enter_chunk(&mut self, size: u64) {
+        self.left = size;
+        self.state = if size > 0 { State::ChunkData } else { State::More };
+        if size == 0 {
+            self.section = Section::Trailer;
+        }
+    }
+
+    fn end_chunk(&mut self, step: &mut Step<'_, '_>) -> bool {
+        let rest = step.kept.from(self.at);
+        let Some(length) = empty_line(rest) else { return rest != b"\r" && self.break_chunks(step) };
+        self.at += length as i64;
+        self.scan = self.at;
+        self.state = State::ChunkSize;
+        true
+    }
+
+    fn break_chunks(&mut self, step: &mut Step<'_, '_>) -> bool {
+        self.note_odd_chunk(step);
+        self.turn(State::Seek, Some(BROKEN))
+    }
+
+    /// Once for a body: its head has been handed out already.
+    fn note_odd_chunk(&mut self, step: &mut Step<'_, '_>) {
+        let is_news = !mem::replace(&mut self.odd_chunk, true);
+        self.count(Count::OdditiesChunkOdd, u64::from(is_news), step);
+    }
+
+    // --- what is no request ------------------------------------------------------------------------------------------
+
+    pub fn turn(&mut self, state: State, doubt: Option<Doubt>) -> bool {
+        self.state = state;
+        self.doubt = doubt.unwrap_or(self.doubt);
+        self.sought = self.at;
+        self.scan = self.at;
+        self.mark = if self.at == self.segment { Mark::Segment } else { Mark::Line };
+        true
+    }
+
+    /// Looks for the next request line: at the start of a segment, or of any line.
+    fn seek(&mut self, kept: Kept<'_>) -> bool {
+        if self.segment > self.at {
+            // a segment may be a new beginning, whatever stood before it
+            if self.is_request(kept, self.segment, kept.line_end(self.segment)) {
+                return self.found(self.segment, Mark::Segment);
+            }
+        } else if self.segment == self.at {
+            self.mark = Mark::Segment;
+        }
+        while let Some(eol) = kept.line_end(self.at.max(self.scan)) {
+            if self.is_request(kept, self.at, Some(eol)) {
+                return self.found(self.at, self.mark);
+            }
+            let behind = kept.from(eol);
+            let version = memmem::find(behind, b"HTTP/").unwrap_or(behind.len());
+            self.at = eol + end_of_lines(behind.get(..version).unwrap_or_default()) as i64;
+            self.scan = self.at;
+            let above = kept.between(kept.first, self.at - 1);
+            let above = above.get(end_of_lines(above)..).unwrap_or_default();
+            self.mark = if above.iter().all(|&octet| octet == b'\r') { Mark::Empty } else { Mark::Line };
+        }
+        let rest = kept.from(self.at);
+        if rest.len() > LINE_BYTES || !may_begin_line(rest) {
+            self.at = self.fed; // the rest of this line is none either
+        }
+        self.scan = self.fed;
+        false
+    }
+
+    fn is_request(&self, kept: Kept<'_>, at: i64, eol: Option<i64>) -> bool {
+        at != self.refused && eol.is_some_and(|eol| surely_request_line(kept.between(at, eol)).is_some())
+    }
+
+    fn found(&mut self, at: i64, mark: Mark) -> bool {
+        self.at = at;
+        self.scan = at;
+        self.state = State::Head;
+        if let Some(doubt) = self.doubt[mark as usize] {
+            self.oddities.insert(doubt);
+        }
+        true
+    }
+
+    // --- holes -------------------------------------------------------------------------------------------------------
+
+    /// Nothing joins on to what is kept: keeps the head's lines that are whole.
+    fn keep_whole_lines(&mut self, step: &mut Step<'_, '_>) {
+        let kept = step.kept;
+        let end = kept.end_of_lines(self.at);
+        match (self.state, self.line.take()) {
+            (State::Head, None) => {
+                self.read_cr_head(kept.end(), true, step);
+            }
+            (State::Head, Some(length)) => {
+                self.before = Some(Box::new(CutHead {
+                    start: self.at,
+                    end,
+                    time_ns: self.time_ns,
+                    line: kept.between(self.at, self.at + length).to_vec(),
+                    block: kept.between(self.line_end, end).to_vec(),
+                }));
+            }
+            (State::Hole, _) => {
+                self.join(end, Oddity::Incomplete, step);
+            }
+            _ => {}
+        }
+    }
+
+    /// What followed was lost or belongs elsewhere: judges the lines before the hole.
+    fn end_before(&mut self, step: &mut Step<'_, '_>) {
+        let Some(before) = self.before.take() else { return };
+        self.count(Count::BlindHeadIncomplete, 1, step);
+        let found = field_lines(&before.line(), &before.block);
+        let head = self.cut_head(found, Oddity::Incomplete, step);
+        self.place(before.start, before.end, b"", RequestHead { time_ns: before.time_ns, ..head }, step);
+    }
+
+    fn cut_head(&mut self, found: FieldLines, oddity: Oddity, step: &Step<'_, '_>) -> RequestHead {
+        self.spoke = true;
+        let oddities = mem::take(&mut self.oddities).with(Oddities::of(&[oddity]));
+        make_head(self.time_ns, step.context.flow, step.context.path, found, oddities)
+    }
+
+    /// Field lines of a head whose beginning a hole swallowed, if that is what they are.
+    fn read_hole(&mut self, step: &mut Step<'_, '_>) -> bool {
+        let kept = step.kept;
+        let segment = self.segment;
+        if self.is_request(kept, segment, kept.line_end(segment)) {
+            let end = self.at + end_of_lines(kept.between(self.at, segment)) as i64;
+            if end > self.at {
+                self.join(end, Oddity::Incomplete, step);
+            }
+            self.end_before(step);
+            return self.found(segment, Mark::Segment);
+        }
+        if let Some(end) = kept.end_of_head(self.at.max(self.scan)) {
+            return self.join(end, Oddity::AfterGap, step);
+        }
+        self.scan = self.at.max(self.fed - 2);
+        kept.from(self.at).len() > LINE_BYTES && self.give_up_hole(step)
+    }
+
+    fn give_up_hole(&mut self, step: &mut Step<'_, '_>) -> bool {
+        self.end_before(step);
+        self.turn(State::Seek, None)
+    }
+
+    /// Joins the field lines up to `end` to those before the hole. The first line is what is left of one.
+    fn join(&mut self, end: i64, oddity: Oddity, step: &mut Step<'_, '_>) -> bool {
+        let (cut, rest) = part(step.kept.between(self.at, end), b'\n');
+        let rest = rest.unwrap_or_default();
+        let mut at = self.at + cut.len() as i64 + 1;
+        for line in rest.split(|&octet| octet == b'\n') {
+            if surely_request_line(line).is_some() {
+                self.end_before(step);
+                return self.found(at, Mark::Line);
+            }
+            if !looks_like_field(line) {
+                return self.give_up_hole(step);
+            }
+            at += line.len() as i64 + 1;
+        }
+        let mut found = field_lines(&RequestLine::default(), rest);
+        let has_host = |block: &[u8]| field_lines(&RequestLine::default(), block).text.has(b"host");
+        if found.text.has(b"host") && self.before.as_ref().is_some_and(|before| has_host(&before.block)) {
+            self.end_before(step); // two Hosts: two heads
+        }
+        let before = self.before.take();
+        let start = before.as_ref().map_or(self.at, |before| before.start);
+        if let Some(before) = &before {
+            found = field_lines(&before.line(), &[before.block.as_slice(), rest].concat());
+        }
+        self.at = end;
+        self.scan = end;
+        self.state = State::Head;
+        if before.is_some() || found.text.field_count() > 0 {
+            let mut extents = lengths(&found.text, found.oddities);
+            if extents.may_be_body() {
+                extents.others.push(Extent::Octets(0)); // the body may have begun in the hole
+            }
+            let mut head = self.cut_head(found, oddity, step);
+            if memchr(b':', cut).is_some() {
+                // its value is whole, its name may not be
+                let torn = field_lines(&RequestLine::default(), &[cut, b"\n"].concat());
+                let mut reading = RequestHead { readings: Vec::new(), ..head.clone() };
+                for (name, value) in torn.text.fields() {
+                    reading.text.push(name, value);
+                }
+                head.readings.push(reading);
+            }
+            self.enter_body(&extents, &head, step);
+            self.place(start, end, b"", head, step);
+        }
+        self.seek_lost();
+        step.forks.iter_mut().for_each(Reading::seek_lost);
+        true
+    }
+
+    /// What follows the body that may stand here is no sure beginning.
+    fn seek_lost(&mut self) {
+        self.doubt = LOST;
+        if self.state == State::Head {
+            self.turn(State::Seek, None);
+        }
+    }
+}

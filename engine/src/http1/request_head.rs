@@ -1,0 +1,452 @@
+//! The head of one HTTP/1 request, line by line, as docs/request-head.md has it: octets in, names and values out.
+//!
+//! A witness is lenient where an endpoint is strict: whatever any real server might accept is read, and what is not as
+//! RFC 9112 writes it gets an oddity. Where servers differ, `readings` are the ways in which they differ.
+//!
+//! A head without a flaw is read in one pass over its lines; every flaw leads to the slower way, which knows them all.
+
+#[cfg(test)]
+mod tests;
+
+use memchr::{memchr, memrchr};
+
+use super::octets::{
+    CONTROL, METHOD, NAME, TOKEN, is, is_blank, is_blank_or_cr, is_text, is_token, is_visible, part, span,
+    starts_with_any_case, trim, trim_blanks, trim_blanks_before, trim_end, with_whole_ends,
+};
+use crate::records::{Certainty, Flow, HeadText, Layer, Oddities, Oddity, RequestHead, Section};
+
+#[rustfmt::skip]
+const METHODS: &[&[u8]] = &[
+    b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH", b"PROPFIND", b"PROPPATCH",
+    b"MKCOL", b"COPY", b"MOVE", b"LOCK", b"UNLOCK", b"SEARCH", b"REPORT", b"NOTIFY", b"SUBSCRIBE", b"UNSUBSCRIBE",
+    b"M-SEARCH", b"PURGE", b"LINK", b"UNLINK",
+];
+const OTHER_PROTOCOLS: &[&[u8]] = &[b"RTSP/", b"SIP/", b"ICAP/", b"MSRP/", b"MRCP/"];
+const LONGEST_WORD: usize = 64;
+const LONGEST_NAME: usize = 256;
+/// Before the method of a line that has not ended yet.
+const MOST_BLANKS: usize = 16;
+/// Fields of a head that are kept for what follows it: whoever sends more of them must not fill the memory.
+pub(super) const MOST_NEEDED: usize = 64;
+
+/// Of these oddities nobody knows what was meant.
+const AMBIGUOUS: Oddities = Oddities::of(&[Oddity::NotHttp, Oddity::Framing, Oddity::Host, Oddity::HostUnknown]);
+const CUT: Oddities = Oddities::of(&[Oddity::Incomplete, Oddity::AfterGap]);
+const READ_OTHERWISE: Oddities = Oddities::of(&[Oddity::Fold, Oddity::Cr]);
+
+fn is_known_method(method: &[u8]) -> bool {
+    METHODS.iter().any(|known| known.eq_ignore_ascii_case(method))
+}
+
+/// The parts of the first line of a head; they lie in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestLine<'a> {
+    /// As on the wire.
+    pub method: &'a [u8],
+    /// As on the wire.
+    pub target: &'a [u8],
+    /// Empty for HTTP/0.9.
+    pub version: &'a [u8],
+    /// What is odd about it.
+    pub oddities: Oddities,
+}
+
+/// The three parts of a line without its end, or None: no server would take this for a request.
+#[inline]
+pub fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
+    clean_request_line(line).or_else(|| odd_request_line(line))
+}
+
+fn clean_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
+    let (rest, version) = line.split_last_chunk::<8>()?;
+    let (method, behind) = rest.split_at_checked(span(rest, TOKEN))?;
+    let target = behind.strip_prefix(b" ")?.strip_suffix(b" ")?;
+    let is_clean = matches!(version, b"HTTP/1.0" | b"HTTP/1.1")
+        && (1..=LONGEST_WORD).contains(&method.len())
+        && !target.is_empty()
+        && is_visible(target);
+    is_clean.then_some(RequestLine { method, target, version, oddities: Oddities::default() })
+}
+
+#[cold]
+fn odd_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
+    let text = trim(line, is_blank_or_cr);
+    let (method, behind) = text.split_at_checked(text.iter().position(|&octet| is_blank(octet))?)?;
+    if method.len() > LONGEST_WORD || span(method, METHOD) < method.len() {
+        return None;
+    }
+    let behind = trim_blanks_before(behind);
+    let last_at = behind.iter().rposition(|&octet| is_blank(octet)).map_or(0, |blank| blank + 1);
+    let (before_last, last) = behind.split_at_checked(last_at)?;
+    let before_last = trim_end(before_last, is_blank);
+    let mut oddities = Oddities::default();
+    let (target, version) = if is_version(last) {
+        if before_last.is_empty() && !is_known_method(method) {
+            return None;
+        }
+        if !matches!(last, b"HTTP/1.0" | b"HTTP/1.1") {
+            oddities.insert(Oddity::OddVersion);
+        }
+        (before_last, last)
+    } else {
+        if !is_known_method(method) || !is_target(behind) || is_other_protocol(last) {
+            return None;
+        }
+        oddities.insert(Oddity::NotHttp);
+        if before_last.is_empty() {
+            (behind, &b""[..]) // HTTP/0.9
+        } else {
+            oddities.insert(Oddity::OddVersion);
+            (before_last, last)
+        }
+    };
+    if !is_token(method) {
+        oddities.insert(Oddity::OddMethod);
+    }
+    if !is_visible(target) {
+        oddities.insert(Oddity::OddTarget);
+    }
+    let written = trim_end(line, |octet| octet == b'\r');
+    if !is_spaced_once(written, [method, target, version]) {
+        oddities.insert(Oddity::RequestLineSpace);
+    }
+    Some(RequestLine { method, target, version, oddities })
+}
+
+/// Whether a line is made of these parts, those that are empty left out, with one space between two of them.
+fn is_spaced_once(line: &[u8], parts: [&[u8]; 3]) -> bool {
+    let mut rest = Some(line);
+    let mut space = &b""[..];
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        rest = rest.and_then(|rest| rest.strip_prefix(space)?.strip_prefix(part));
+        space = b" ";
+    }
+    rest == Some(b"")
+}
+
+fn is_version(word: &[u8]) -> bool {
+    starts_with_any_case(word, b"HTTP/") && !word.iter().any(|octet| matches!(octet, b' ' | b'\t'..=b'\r'))
+}
+
+fn is_other_protocol(word: &[u8]) -> bool {
+    OTHER_PROTOCOLS.iter().any(|protocol| {
+        starts_with_any_case(word, protocol) && word.get(protocol.len()).is_some_and(u8::is_ascii_digit)
+    }) && memchr(b'\n', word).is_none()
+}
+
+/// As [`request_line`], where prose may stand: the line must look like a request in every part.
+pub fn surely_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
+    request_line(line).filter(|found| {
+        let shouts = || {
+            is_token(found.method)
+                && found.method.iter().any(u8::is_ascii_uppercase)
+                && !found.method.iter().any(u8::is_ascii_lowercase)
+        };
+        !found.oddities.contains(Oddity::NotHttp)
+            && (is_known_method(found.method) || shouts())
+            && is_target(found.target)
+    })
+}
+
+/// Whether a line that has not ended yet may become a request line.
+pub fn begins_request(text: &[u8]) -> bool {
+    let (method, target) = part(trim_blanks_before(text), b' ');
+    let target = target.unwrap_or_default();
+    is_known_method(method) || matches!(target.first(), Some(b'/' | b'*')) || authority(target).is_some()
+}
+
+/// Whether a request line may begin with these octets.
+pub(super) fn may_begin_line(octets: &[u8]) -> bool {
+    let seen = octets.get(..MOST_BLANKS + LONGEST_WORD).unwrap_or(octets);
+    let word = trim_blanks_before(seen);
+    let length = span(word, METHOD);
+    let is_word = (1..=LONGEST_WORD).contains(&length) && word.get(length).is_none_or(|&octet| is_blank(octet));
+    seen.len() - word.len() <= MOST_BLANKS && (is_word || word.is_empty())
+}
+
+/// RFC 9112 section 3.2: origin, asterisk, absolute or authority form.
+fn is_target(target: &[u8]) -> bool {
+    matches!(target.first(), Some(b'/' | b'*'))
+        || authority(target).is_some()
+        || without_port(target).len() < target.len()
+}
+
+/// The authority of a target in absolute form, and how long the target is up to its end.
+fn authority(target: &[u8]) -> Option<(&[u8], usize)> {
+    target.first().filter(|first| first.is_ascii_alphabetic())?;
+    let is_scheme = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'.' | b'-');
+    let scheme = target.iter().position(|octet| !is_scheme(octet))?;
+    let behind = target.get(scheme..)?.strip_prefix(b"://")?;
+    let length = behind.iter().position(|octet| matches!(octet, b'/' | b'?' | b'#')).unwrap_or(behind.len());
+    Some((behind.get(..length)?, scheme + 3 + length))
+}
+
+fn without_port(authority: &[u8]) -> &[u8] {
+    match memrchr(b':', authority).and_then(|colon| authority.split_at_checked(colon)) {
+        Some((name, port)) if port.iter().skip(1).all(u8::is_ascii_digit) => name,
+        _ => authority,
+    }
+}
+
+/// Field lines read: in one way, and in others where servers differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldLines {
+    /// The fields, behind the request line that they belong to.
+    pub text: HeadText,
+    /// Of the request line and of the fields.
+    pub oddities: Oddities,
+    /// The same with the fields as others read them.
+    pub others: Vec<HeadText>,
+}
+
+impl FieldLines {
+    /// Fields that were read already, without a request line.
+    pub fn of<'a>(fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>, oddities: Oddities) -> FieldLines {
+        let mut text = HeadText::new(b"", b"", b"");
+        for (name, value) in fields {
+            text.push(name, value);
+        }
+        FieldLines { text, oddities, others: Vec::new() }
+    }
+}
+
+/// Whether a line behind a hole may be a field line, or the continuation of one.
+pub fn looks_like_field(line: &[u8]) -> bool {
+    let Some(&first) = line.first() else { return true };
+    if is_blank(first) || line.iter().all(|&octet| octet == b'\r') {
+        return true;
+    }
+    let length = span(line, NAME);
+    let behind = line.get(length..).unwrap_or_default();
+    (1..=LONGEST_NAME).contains(&length) && trim_blanks_before(behind).first() == Some(&b':')
+}
+
+/// The field lines of a head or a trailer section, up to the empty line (RFC 9112 section 5), behind their request line.
+#[inline]
+pub fn field_lines(line: &RequestLine<'_>, block: &[u8]) -> FieldLines {
+    let mut text = HeadText::default();
+    text.reserve(line.method.len() + line.target.len() + line.version.len() + block.len(), 1 + block.len() / 24);
+    text.begin(line.method, line.target, line.version);
+    if push_clean_lines(&mut text, block) {
+        return FieldLines { text, oddities: line.oddities, others: Vec::new() };
+    }
+    odd_field_lines(line, block, text)
+}
+
+/// False where a line is not as RFC 9112 writes it.
+fn push_clean_lines(text: &mut HeadText, block: &[u8]) -> bool {
+    let mut rest = block;
+    while !matches!(rest, b"" | b"\r\n") {
+        let Some((ended, behind)) = memchr(b'\n', rest).and_then(|eol| rest.split_at_checked(eol + 1)) else {
+            return false;
+        };
+        let Some(line) = ended.strip_suffix(b"\r\n") else { return false };
+        let Some((name, [b':', value @ ..])) = line.split_at_checked(span(line, TOKEN)) else { return false };
+        if name.is_empty() || !is_text(value) {
+            return false;
+        }
+        text.push(name, trim_blanks(value));
+        rest = behind;
+    }
+    true
+}
+
+#[cold]
+fn odd_field_lines(line: &RequestLine<'_>, block: &[u8], mut text: HeadText) -> FieldLines {
+    let mut oddities = Oddities::default();
+    let mut lines = odd_lines(block, &mut oddities);
+    text.begin(line.method, line.target, line.version);
+    push_joined(&mut text, &lines, Join::WithSpaces);
+    let mut others = Vec::new();
+    if oddities.intersects(READ_OTHERWISE) {
+        let whole_ends;
+        if oddities.contains(Oddity::Cr) {
+            whole_ends = with_whole_ends(block);
+            lines = odd_lines(&whole_ends, &mut Oddities::default());
+        }
+        for join in [Join::Closely, Join::UpToPartedDigits] {
+            let mut other = HeadText::new(line.method, line.target, line.version);
+            push_joined(&mut other, &lines, join);
+            if other != text && !others.contains(&other) {
+                others.push(other);
+            }
+        }
+    }
+    FieldLines { text, oddities: line.oddities.with(oddities), others }
+}
+
+/// One line of a field. The lines of a folded value have no name but the first.
+struct Line<'a> {
+    name: Option<&'a [u8]>,
+    value: &'a [u8],
+}
+
+fn odd_lines<'a>(block: &'a [u8], oddities: &mut Oddities) -> Vec<Line<'a>> {
+    let mut lines: Vec<Line<'a>> = Vec::new();
+    for raw in block.split(|&octet| octet == b'\n') {
+        let mut line = raw.strip_suffix(b"\r").unwrap_or(raw);
+        let Some(&first) = line.first() else { continue };
+        if line.len() == raw.len() {
+            oddities.insert(Oddity::BareLf);
+        }
+        for &octet in line {
+            match octet {
+                b'\r' => oddities.insert(Oddity::Cr),
+                0 => oddities.insert(Oddity::Nul),
+                octet if is(octet, CONTROL) => oddities.insert(Oddity::Control),
+                _ => {}
+            }
+        }
+        if is_blank(first) {
+            if !lines.is_empty() {
+                oddities.insert(Oddity::Fold);
+                lines.push(Line { name: None, value: trim(line, is_blank_or_cr) });
+                continue;
+            }
+            oddities.insert(Oddity::LeadingSpace);
+            line = trim_blanks_before(line);
+        }
+        let (name, value) = part(line, b':');
+        let bare_name = trim_end(name, is_blank);
+        if value.is_none() {
+            oddities.insert(Oddity::NoColon);
+        } else if bare_name.len() < name.len() {
+            oddities.insert(Oddity::SpaceBeforeColon);
+        } else if name.is_empty() {
+            oddities.insert(Oddity::EmptyName);
+        }
+        if !bare_name.is_empty() && !is_token(bare_name) {
+            oddities.insert(Oddity::OddName);
+        }
+        lines.push(Line { name: Some(bare_name), value: trim(value.unwrap_or_default(), is_blank_or_cr) });
+    }
+    lines
+}
+
+/// How the lines of a folded value become one (obs-fold, RFC 9112 section 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Join {
+    WithSpaces,
+    Closely,
+    /// Up to a fold between two digits: who knows no folds has no number there.
+    UpToPartedDigits,
+}
+
+fn push_joined(text: &mut HeadText, lines: &[Line<'_>], join: Join) {
+    for field in lines.chunk_by(|_, next| next.name.is_none()) {
+        let name = field.first().and_then(|line| line.name).unwrap_or_default();
+        if let [line] = field {
+            text.push(name, line.value);
+            continue;
+        }
+        let mut values: Vec<_> = field.iter().map(|line| line.value).collect();
+        if join == Join::UpToPartedDigits {
+            let is_parted = |pair: &[&[u8]]| match pair {
+                [[.., one], [next, ..]] => one.is_ascii_digit() && next.is_ascii_digit(),
+                _ => false,
+            };
+            let whole = values.windows(2).position(is_parted).map_or(values.len(), |fold| fold + 1);
+            values.truncate(whole);
+        }
+        let joint: &[u8] = if join == Join::WithSpaces { b" " } else { b"" };
+        text.push(name, trim_blanks(&values.join(joint)));
+    }
+}
+
+/// What is odd about who is to get the request (RFC 9112 section 3.2).
+fn recipient_oddities(text: &HeadText, whole: bool) -> Oddities {
+    let mut oddities = Oddities::default();
+    let mut hosts = text.fields().filter(|(name, _)| *name == b"host").map(|(_, value)| value);
+    let first = hosts.next();
+    if first.is_some_and(|first| hosts.any(|host| !host.eq_ignore_ascii_case(first))) {
+        oddities.insert(Oddity::Host);
+    }
+    let target = text.target();
+    let Some((authority, _)) = authority(target) else {
+        if first.is_none() && !text.method().eq_ignore_ascii_case(b"CONNECT") {
+            oddities.insert(if whole { Oddity::HostMissing } else { Oddity::HostUnknown });
+        }
+        return oddities;
+    };
+    let named = match memrchr(b'@', authority).and_then(|at| authority.get(at + 1..)) {
+        Some(named) => {
+            oddities.insert(Oddity::Userinfo);
+            named
+        }
+        None => authority,
+    };
+    let mut hosts = text.fields().filter(|(name, _)| *name == b"host").map(|(_, value)| value);
+    if first.is_some() && !hosts.any(|host| bare_name(host).eq_ignore_ascii_case(bare_name(named))) {
+        oddities.insert(Oddity::HostMismatch);
+    }
+    oddities
+}
+
+fn bare_name(authority: &[u8]) -> &[u8] {
+    trim_end(without_port(authority), |octet| octet == b'.')
+}
+
+/// Whether a head with these oddities can be meant in one way only.
+pub fn certainty_of(oddities: Oddities) -> Certainty {
+    if oddities.intersects(AMBIGUOUS) { Certainty::Ambiguous } else { Certainty::Confirmed }
+}
+
+/// A head of its parts; the other ways to read its fields are its readings.
+pub fn make_head(time_ns: i64, flow: Flow, path: &[Layer], found: FieldLines, oddities: Oddities) -> RequestHead {
+    let oddities = found.oddities.with(oddities);
+    let mut head = of_text(time_ns, flow, path, found.text, oddities);
+    head.readings.extend(found.others.into_iter().map(|other| of_text(time_ns, flow, path, other, oddities)));
+    head
+}
+
+fn of_text(time_ns: i64, flow: Flow, path: &[Layer], text: HeadText, oddities: Oddities) -> RequestHead {
+    let oddities = oddities.with(recipient_oddities(&text, !oddities.intersects(CUT)));
+    RequestHead {
+        time_ns,
+        flow,
+        path: path.to_vec(),
+        text,
+        oddities,
+        certainty: certainty_of(oddities),
+        section: Section::Head,
+        readings: Vec::new(),
+    }
+}
+
+/// More fields of `head`, with its recipient; the target of a head was read with the first part.
+pub fn continuation(
+    time_ns: i64,
+    head: &RequestHead,
+    found: &FieldLines,
+    oddities: Oddities,
+    section: Section,
+) -> RequestHead {
+    let part = |text| RequestHead {
+        time_ns,
+        flow: head.flow,
+        path: head.path.clone(),
+        text: continued(&head.text, text, section),
+        oddities: found.oddities.with(oddities),
+        certainty: head.certainty,
+        section,
+        readings: Vec::new(),
+    };
+    RequestHead { readings: found.others.iter().map(part).collect(), ..part(&found.text) }
+}
+
+fn continued(head: &HeadText, more: &HeadText, section: Section) -> HeadText {
+    let mut text = HeadText::default();
+    if section == Section::Trailer || head.method() == b"CONNECT" {
+        text.begin(head.method(), head.target(), head.version());
+    } else {
+        let length = authority(head.target()).map_or(0, |(_, length)| length);
+        let target = [head.target().get(..length).unwrap_or_default(), b"/"].concat();
+        text.begin(head.method(), &target, head.version());
+    }
+    let hosts = head.fields().filter(|(name, _)| *name == b"host").take(MOST_NEEDED);
+    for (name, value) in hosts.chain(more.fields()) {
+        text.push(name, value);
+    }
+    text
+}

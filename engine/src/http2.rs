@@ -1,0 +1,533 @@
+//! Cleartext HTTP/2 (RFC 9113), the client's half: takes the octets of one connection in order, yields request heads.
+//!
+//! Begins with the preface (prior knowledge, or after `Upgrade: h2c`: the upgraded request itself was HTTP/1 and is read
+//! there) or anywhere: where frames cannot be followed it looks for the next plausible ones. Only header blocks are
+//! looked at; every other payload is skipped by count. The server's half is not seen, so nothing here depends on SETTINGS.
+
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::mem;
+
+use crate::counts::{Count, Counts};
+use crate::hpack::Hpack;
+use crate::http1::certainty_of;
+use crate::limits::Limits;
+use crate::records::{Certainty, Flow, HeadText, Layer, Oddities, Oddity, RequestHead, Section};
+
+/// RFC 9113 section 3.4.
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
+/// RFC 9218 section 7.1.
+const PRIORITY_UPDATE: u8 = 16;
+
+const ACK: u8 = 0x01;
+const END_STREAM: u8 = 0x01;
+const END_HEADERS: u8 = 0x04;
+const PADDED: u8 = 0x08;
+const PRIORITISED: u8 = 0x20;
+
+const VERSION: &[u8] = b"HTTP/2";
+const HEADER_SIZE: usize = 9;
+/// Requests whose trailers may follow; servers allow 100 to 250 at a time.
+const OPEN_STREAMS: usize = 256;
+/// Octets of the target and authority of each of them.
+const KEPT_OF_REQUEST: usize = 2048;
+/// From a plausible header to the end of the one behind it.
+const FURTHEST: usize = HEADER_SIZE + 0x40FF + HEADER_SIZE;
+
+type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// RFC 9113 section 4.1.
+#[derive(Clone, Copy, Debug)]
+struct FrameHeader {
+    length: usize,
+    kind: u8,
+    flags: u8,
+    stream: u32,
+}
+
+impl FrameHeader {
+    fn read(octets: &[u8]) -> Option<FrameHeader> {
+        let &[high, middle, low, kind, flags, a, b, c, d] = octets.first_chunk()?;
+        let length = u32::from_be_bytes([0, high, middle, low]) as usize;
+        Some(FrameHeader { length, kind, flags, stream: u32::from_be_bytes([a & 0x7F, b, c, d]) })
+    }
+}
+
+/// A client's frame header of at most the default length (16,384) on one of the first 16 million streams.
+fn plausible(octets: &[u8]) -> bool {
+    let Some(&[0, high, low, kind, flags, stream @ ..]) = octets.first_chunk::<HEADER_SIZE>() else { return false };
+    let clients = stream[0] == 0 && stream[3] & 1 == 1;
+    let connections = stream == [0; 4];
+    match kind {
+        DATA => high <= 0x40 && flags & !(END_STREAM | PADDED) == 0 && clients,
+        HEADERS => high <= 0x40 && flags & !(END_STREAM | END_HEADERS | PADDED | PRIORITISED) == 0 && clients,
+        PRIORITY => (high, low, flags) == (0, 5, 0) && clients,
+        RST_STREAM => (high, low, flags) == (0, 4, 0) && clients,
+        SETTINGS => high == 0 && flags & !ACK == 0 && connections,
+        PING => (high, low) == (0, 8) && flags & !ACK == 0 && connections,
+        GOAWAY | PRIORITY_UPDATE => high == 0 && flags == 0 && connections,
+        WINDOW_UPDATE => (high, low, flags) == (0, 4, 0) && stream[0] == 0,
+        CONTINUATION => high <= 0x40 && flags & !END_HEADERS == 0 && clients,
+        _ => false,
+    }
+}
+
+/// Finds where frames begin: at the first plausible header whose payload ends where another one stands.
+#[derive(Debug, Default)]
+struct Seeker {
+    held: Vec<u8>,
+    /// Octets before `held`.
+    dropped: usize,
+    /// Where the next search begins, counted with the dropped ones like every place below.
+    sought: usize,
+    /// End of the frame and its start, by the nearest end: the answer must not depend on how the octets were cut.
+    candidates: BinaryHeap<Reverse<(usize, usize)>>,
+}
+
+impl Seeker {
+    /// The octets from the first frame on, or None: not yet.
+    fn feed(&mut self, octets: &[u8]) -> Option<Vec<u8>> {
+        self.held.extend_from_slice(octets);
+        let end = self.dropped + self.held.len();
+        while self.sought + HEADER_SIZE <= end {
+            let rest = &self.held[self.sought - self.dropped..];
+            let Some(zero) = memchr::memchr(0, &rest[..=rest.len() - HEADER_SIZE]) else {
+                self.sought = end + 1 - HEADER_SIZE;
+                break;
+            };
+            let (start, rest) = (self.sought + zero, &rest[zero..]);
+            if let Some(header) = FrameHeader::read(rest).filter(|_| plausible(rest)) {
+                self.candidates.push(Reverse((start + HEADER_SIZE + header.length, start)));
+            }
+            self.sought = start + 1;
+        }
+        while let Some(&Reverse((next, start))) = self.candidates.peek().filter(|next| next.0.0 + HEADER_SIZE <= end) {
+            self.candidates.pop();
+            if plausible(&self.held[next - self.dropped..]) {
+                return Some(self.held.split_off(start - self.dropped));
+            }
+        }
+        if self.held.len() > 2 * FURTHEST {
+            // no candidate is that far back
+            let far = self.held.len() - FURTHEST;
+            self.dropped += far;
+            self.held.drain(..far);
+        }
+        None
+    }
+
+    /// Nothing follows: the octets from the first plausible header whose payload ends here, else none.
+    fn last(mut self) -> Vec<u8> {
+        let end = self.dropped + self.held.len();
+        let starts = self.candidates.iter().filter(|candidate| candidate.0.0 == end).map(|candidate| candidate.0.1);
+        let start = starts.min().unwrap_or(end);
+        self.held.split_off(start - self.dropped)
+    }
+}
+
+/// HEADERS whose END_HEADERS has not come yet; RFC 9113 section 4.3 allows one at a time on a connection.
+#[derive(Debug)]
+struct OpenBlock {
+    stream: u32,
+    /// No trailers follow.
+    ends_stream: bool,
+    octets: Vec<u8>,
+    /// Oddity of a block that is not whole.
+    lack: Option<Oddity>,
+}
+
+/// The client's half of one connection. Bounded by `Limits::head_bytes`, OPEN_STREAMS and the table of HPACK.
+#[derive(Debug)]
+pub struct Http2 {
+    flow: Flow,
+    path: Vec<Layer>,
+    time_ns: i64,
+    hpack: Hpack,
+    begun: bool,
+    seeker: Option<Seeker>,
+    /// From a frame header on.
+    held: Vec<u8>,
+    /// Octets of `held` that let the next frame be read.
+    needed: usize,
+    /// Octets of a payload that are still to come and that nobody looks at.
+    skip: usize,
+    /// They are DATA.
+    skips_body: bool,
+    block: Option<OpenBlock>,
+    /// By stream, oldest first: what trailers that may follow need of their request, which is where it went.
+    requests: VecDeque<(u32, HeadText)>,
+    /// Read, not yet yielded.
+    heads: Vec<RequestHead>,
+}
+
+impl Http2 {
+    /// A connection of which nothing has been seen.
+    pub fn new(limits: &Limits, flow: Flow, path: &[Layer]) -> Http2 {
+        Http2 {
+            flow,
+            path: path.to_vec(),
+            time_ns: 0,
+            hpack: Hpack::new(limits.head_bytes),
+            begun: false,
+            seeker: None,
+            held: Vec::new(),
+            needed: HEADER_SIZE,
+            skip: 0,
+            skips_body: false,
+            block: None,
+            requests: VecDeque::new(),
+            heads: Vec::new(),
+        }
+    }
+
+    /// Adds the heads that these octets complete to `out`; `time_ns` becomes theirs.
+    pub fn feed(
+        &mut self,
+        octets: &[u8],
+        time_ns: i64,
+        limits: &Limits,
+        counts: &mut Counts,
+        out: &mut Vec<RequestHead>,
+    ) {
+        self.time_ns = time_ns;
+        let skipped = self.skip.min(octets.len());
+        self.skip -= skipped;
+        if self.skips_body {
+            counts[Count::BodyBytes] += skipped as u64;
+        }
+        let octets = &octets[skipped..];
+        if !octets.is_empty() {
+            self.follow(octets, limits, counts);
+        }
+        out.append(&mut self.heads);
+    }
+
+    /// `missing` octets were never captured. Inside one skipped payload nothing else is lost with them.
+    pub fn gap(&mut self, missing: usize, limits: &Limits, counts: &mut Counts) {
+        if missing <= self.skip {
+            self.skip -= missing;
+            return;
+        }
+        let behind = self.cut(limits, counts);
+        self.hpack.forget();
+        self.begun = true;
+        self.skip = behind.saturating_sub(missing);
+        self.skips_body = false;
+        if missing > behind {
+            self.seeker = Some(Seeker::default());
+        }
+    }
+
+    /// The connection is over: what was seen of a head is read.
+    pub fn finish(&mut self, limits: &Limits, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        self.cut(limits, counts);
+        out.append(&mut self.heads);
+    }
+
+    /// Reads what was seen of the frame at hand and ends its block; says how many of its octets are still to come.
+    fn cut(&mut self, limits: &Limits, counts: &mut Counts) -> usize {
+        if let Some(seeker) = self.seeker.take() {
+            self.frames(&seeker.last(), limits, counts);
+        }
+        let held = mem::take(&mut self.held);
+        self.needed = HEADER_SIZE;
+        let mut behind = 0;
+        if self.begun
+            && let Some(header) = FrameHeader::read(&held)
+        {
+            behind = (HEADER_SIZE + header.length).saturating_sub(held.len());
+            self.frame(header, &held[HEADER_SIZE..], Oddity::Incomplete, limits, counts);
+        }
+        if let Some(block) = self.block.take() {
+            self.end_block(block, Some(Oddity::Incomplete), limits, counts);
+        }
+        behind
+    }
+
+    fn follow(&mut self, octets: &[u8], limits: &Limits, counts: &mut Counts) {
+        if self.begun {
+            return self.seek(octets, limits, counts);
+        }
+        self.held.extend_from_slice(octets);
+        if self.held.len() < PREFACE.len() && PREFACE.starts_with(&self.held) {
+            return;
+        }
+        self.begun = true;
+        let held = mem::take(&mut self.held);
+        let behind = held.strip_prefix(PREFACE).unwrap_or_else(|| {
+            counts[Count::BlindMidstream] += 1;
+            self.seeker = Some(Seeker::default());
+            &held
+        });
+        self.seek(behind, limits, counts);
+    }
+
+    fn seek(&mut self, octets: &[u8], limits: &Limits, counts: &mut Counts) {
+        let Some(seeker) = &mut self.seeker else { return self.frames(octets, limits, counts) };
+        if let Some(found) = seeker.feed(octets) {
+            self.seeker = None;
+            self.frames(&found, limits, counts);
+        }
+    }
+
+    /// Takes frames; the octets begin with a header or go on where `held` ends.
+    fn frames(&mut self, octets: &[u8], limits: &Limits, counts: &mut Counts) {
+        self.held.extend_from_slice(octets);
+        if self.held.len() < self.needed {
+            return;
+        }
+        let mut held = mem::take(&mut self.held);
+        let mut at = 0;
+        self.needed = HEADER_SIZE;
+        while let Some(header) = held.get(at..).and_then(FrameHeader::read) {
+            let looked_at = header.length.min(self.room(header.kind, limits));
+            let payload = &held[at + HEADER_SIZE..];
+            let Some(seen) = payload.get(..looked_at) else {
+                self.needed = HEADER_SIZE + looked_at;
+                break;
+            };
+            self.frame(header, seen, Oddity::Long, limits, counts);
+            let is_body = header.kind == DATA;
+            if is_body {
+                counts[Count::BodyBytes] += header.length.min(payload.len()) as u64;
+            }
+            if header.length > payload.len() {
+                self.skip = header.length - payload.len();
+                self.skips_body = is_body;
+            }
+            at += HEADER_SIZE + header.length;
+        }
+        held.drain(..at.min(held.len()));
+        self.held = held;
+    }
+
+    /// Octets of a payload of this kind that are looked at.
+    fn room(&self, kind: u8, limits: &Limits) -> usize {
+        match (kind, &self.block) {
+            (HEADERS, _) => limits.head_bytes,
+            (CONTINUATION, Some(block)) => limits.head_bytes.saturating_sub(block.octets.len()),
+            _ => 0,
+        }
+    }
+
+    /// One frame; `lack` is the oddity of a head of which the payload has not everything.
+    fn frame(&mut self, header: FrameHeader, payload: &[u8], lack: Oddity, limits: &Limits, counts: &mut Counts) {
+        let FrameHeader { length, kind, flags, stream } = header;
+        let mut block = match kind {
+            // RFC 9113 section 6.2
+            HEADERS => {
+                if let Some(before) = self.block.take() {
+                    self.end_block(before, Some(Oddity::Incomplete), limits, counts);
+                }
+                let fragment = header_block_fragment(payload, length, flags);
+                OpenBlock { stream, ends_stream: flags & END_STREAM != 0, octets: fragment.to_vec(), lack: None }
+            }
+            // section 6.10
+            CONTINUATION => {
+                let Some(mut block) = self.block.take_if(|block| block.stream == stream) else {
+                    self.hpack.forget(); // a block whose beginning was missed may have filled the table
+                    return;
+                };
+                block.octets.extend_from_slice(payload);
+                block
+            }
+            _ => {
+                if kind == RST_STREAM || (kind == DATA && flags & END_STREAM != 0) {
+                    self.requests.retain(|&(awaiting, _)| awaiting != stream);
+                }
+                return;
+            }
+        };
+        if payload.len() < length {
+            block.lack = Some(lack);
+        }
+        if flags & END_HEADERS != 0 {
+            let lack = block.lack;
+            self.end_block(block, lack, limits, counts);
+        } else {
+            self.block = Some(block);
+        }
+    }
+
+    /// Decodes; `lack` is the oddity of a block that is not whole.
+    fn end_block(&mut self, coded: OpenBlock, mut lack: Option<Oddity>, limits: &Limits, counts: &mut Counts) {
+        let mut block = self.hpack.decode(&coded.octets);
+        counts[Count::BlindHpack] += block.unresolved;
+        if lack.is_some() {
+            self.hpack.forget(); // the rest of the block may have filled the table
+            if lack == Some(Oddity::Long) {
+                counts[Count::ShedHeadBytes] += 1;
+            }
+        } else if block.bounded {
+            lack = Some(Oddity::Long);
+            counts[Count::ShedHpack] += 1;
+        } else if block.fields.len() > limits.head_lines {
+            lack = Some(Oddity::Long);
+            counts[Count::ShedHeadLines] += 1;
+        } else if !block.whole {
+            lack = Some(Oddity::Incomplete);
+        }
+        if lack == Some(Oddity::Incomplete) {
+            counts[Count::BlindHeadIncomplete] += 1;
+        }
+        let mut oddities = Oddities::default();
+        if let Some(lack) = lack {
+            oddities.insert(lack);
+        }
+        if block.unresolved > 0 {
+            oddities.insert(Oddity::HpackUnresolved);
+        }
+        block.fields.truncate(limits.head_lines);
+        if !block.fields.is_empty() {
+            self.message(coded.stream, coded.ends_stream, block.fields, oddities, counts);
+        }
+    }
+
+    /// A head or a trailer section of these fields, as they were sent.
+    fn message(&mut self, stream: u32, ends_stream: bool, mut fields: Fields, oddities: Oddities, counts: &mut Counts) {
+        let oddities = oddities.with(field_oddities(&fields));
+        for (name, value) in &mut fields {
+            name.make_ascii_lowercase();
+            strip(value);
+        }
+        let awaited = self.requests.iter().position(|&(awaiting, _)| awaiting == stream);
+        let request = awaited.and_then(|at| self.requests.remove(at));
+        // "Trailers MUST NOT include pseudo-header fields" (RFC 9113 section 8.1), every request has some (8.3.1)
+        let head = if fields.iter().any(|(name, _)| name.starts_with(b":")) {
+            let head = self.request_head(&fields, oddities);
+            counts[Count::Requests] += 1;
+            counts[Count::AmbiguousRequests] += u64::from(head.certainty == Certainty::Ambiguous);
+            if !ends_stream {
+                self.await_trailers(stream, &head.text, counts);
+            }
+            head
+        } else {
+            counts[Count::Trailers] += 1;
+            // they go where their request went: its authority stands before them
+            let text = request.map_or_else(|| HeadText::new(b"", b"", VERSION), |(_, text)| text);
+            self.head(text, &fields, oddities, Certainty::Confirmed, Section::Trailer)
+        };
+        counts.odd(head.oddities);
+        self.heads.push(head);
+    }
+
+    fn await_trailers(&mut self, stream: u32, text: &HeadText, counts: &mut Counts) {
+        let authority = text.fields().filter(|(name, _)| is_authority(name));
+        let size = text.target().len() + authority.clone().map(|(_, value)| value.len()).sum::<usize>();
+        let full = self.requests.len() >= OPEN_STREAMS;
+        counts[Count::ShedHttp2Streams] += u64::from(full || size > KEPT_OF_REQUEST);
+        if full {
+            self.requests.pop_front();
+        }
+        if size <= KEPT_OF_REQUEST {
+            let mut kept = HeadText::new(text.method(), text.target(), VERSION);
+            authority.for_each(|(name, value)| kept.push(name, value));
+            self.requests.push_back((stream, kept));
+        }
+    }
+
+    /// RFC 9113 section 8.3.1; of a repeated field the first counts.
+    fn request_head(&self, fields: &Fields, mut oddities: Oddities) -> RequestHead {
+        let first = |wanted: &[u8]| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_slice());
+        let (authority, host) = (first(b":authority").unwrap_or_default(), first(b"host").unwrap_or_default());
+        let method = first(b":method").unwrap_or_default();
+        let target = match first(b":path") {
+            None if method == b"CONNECT" => authority, // as HTTP/1 writes it: section 8.5
+            path => path.unwrap_or_default(),
+        };
+        if authority.is_empty() && host.is_empty() {
+            let lost = oddities.intersects(Oddities::of(&[Oddity::Incomplete, Oddity::HpackUnresolved]));
+            oddities.insert(if lost { Oddity::HostUnknown } else { Oddity::HostMissing });
+        } else if !authority.is_empty() && !host.is_empty() && !authority.eq_ignore_ascii_case(host) {
+            oddities.insert(Oddity::HostMismatch);
+        }
+        let differs = |(name, value): &(Vec<u8>, Vec<u8>)| {
+            is_authority(name) && !first(name).is_some_and(|first| first.eq_ignore_ascii_case(value))
+        };
+        if fields.iter().any(differs) {
+            oddities.insert(Oddity::Host);
+        }
+        self.head(HeadText::new(method, target, VERSION), fields, oddities, certainty_of(oddities), Section::Head)
+    }
+
+    /// A head whose text goes on with these fields.
+    fn head(
+        &self,
+        mut text: HeadText,
+        fields: &Fields,
+        oddities: Oddities,
+        certainty: Certainty,
+        section: Section,
+    ) -> RequestHead {
+        for (name, value) in fields {
+            text.push(name, value);
+        }
+        let (time_ns, flow, path) = (self.time_ns, self.flow, self.path.clone());
+        RequestHead { time_ns, flow, path, text, oddities, certainty, section, readings: Vec::new() }
+    }
+}
+
+/// What of the payload of HEADERS is not padding or priority; `payload` are the first octets of `length`.
+fn header_block_fragment(payload: &[u8], length: usize, flags: u8) -> &[u8] {
+    let (mut start, mut end) = (0, length);
+    if flags & PADDED != 0 {
+        let padding = payload.first().map_or(0, |&octet| usize::from(octet));
+        start = 1;
+        // padding that is longer than the frame reaches back over what was seen of it
+        end = length.checked_sub(padding).unwrap_or_else(|| (payload.len() + length).saturating_sub(padding));
+    }
+    if flags & PRIORITISED != 0 {
+        start += 5;
+    }
+    payload.get(start..end.min(payload.len())).unwrap_or_default()
+}
+
+fn is_authority(name: &[u8]) -> bool {
+    matches!(name, b":authority" | b"host")
+}
+
+/// What RFC 9113 section 8.2.1 forbids in names and values; `fields` as they were sent.
+fn field_oddities(fields: &Fields) -> Oddities {
+    let mut oddities = Oddities::default();
+    for (name, value) in fields {
+        if !name.is_empty() && !is_token(name) {
+            oddities.insert(Oddity::OddName);
+        }
+        for octet in value {
+            match octet {
+                0 => oddities.insert(Oddity::Nul),
+                b'\t' => {}
+                0x01..=0x1F | 0x7F => oddities.insert(Oddity::Control),
+                _ => {}
+            }
+        }
+    }
+    oddities
+}
+
+/// RFC 9113 section 8.2.1: upper case is malformed.
+fn is_token(name: &[u8]) -> bool {
+    let name = name.strip_prefix(b":").unwrap_or(name);
+    !name.is_empty()
+        && name.iter().all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'z') || b"!#$%&'*+-.^_`|~".contains(octet))
+}
+
+/// Takes the white space around a value away.
+fn strip(value: &mut Vec<u8>) {
+    let is_text = |octet: &u8| !matches!(octet, b' ' | b'\t');
+    value.truncate(value.iter().rposition(is_text).map_or(0, |last| last + 1));
+    value.drain(..value.iter().position(is_text).unwrap_or(0));
+}

@@ -1,0 +1,28 @@
+//! The native engine of msisdn-monitor: frames in, suspect request heads out.
+//!
+//! source (capture, pcap) -> decode, defrag -> reassembly, stream -> http1, http2 -> sieve, wired by `worker`. Modules
+//! have the names of the stages of `monitor/portable`, which is the readable specification of the same behaviour: a
+//! difference is a bug. `python` alone knows Python.
+
+pub mod capture;
+pub mod client;
+pub mod copies;
+pub mod counts;
+pub mod decode;
+pub mod defrag;
+pub mod doubts;
+pub mod hpack;
+pub mod http1;
+pub mod http2;
+pub mod limits;
+pub mod looks;
+pub mod pcap;
+#[cfg(feature = "python")]
+mod python;
+pub mod reassembly;
+pub mod records;
+pub mod sieve;
+pub mod stream;
+#[cfg(test)]
+mod testing;
+pub mod worker;

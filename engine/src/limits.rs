@@ -1,0 +1,52 @@
+//! Every bound of the engine. The values are those of `monitor.records.Limits`, which hands them over at start.
+
+/// Bounds; each has a counter `shed{bound}` or `blind{reason}` beside it.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Nested tunnel, tag and IP headers of one frame.
+    pub encapsulations: u32,
+    /// Bytes of one request head.
+    pub head_bytes: usize,
+    /// Lines of one request head.
+    pub head_lines: usize,
+    /// Half-streams held at once.
+    pub half_streams: usize,
+    /// Out-of-order bytes of all half-streams together.
+    pub hold_bytes: usize,
+    /// Out-of-order bytes of one half-stream.
+    pub hold_bytes_per_half_stream: usize,
+    /// How far ahead of the expected byte a segment is believed.
+    pub window_bytes: u32,
+    /// Bytes of all unfinished datagrams.
+    pub fragments_bytes: usize,
+    /// How long an unfinished datagram waits, nanoseconds.
+    pub fragment_ns: i64,
+    /// How long a silent half-stream is remembered.
+    pub idle_ns: i64,
+    /// How long a hole may last before it is a gap.
+    pub gap_ns: i64,
+    /// How long a head waits for a conflicting copy.
+    pub settle_ns: i64,
+    /// Heads of one poll.
+    pub batch_heads: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            encapsulations: 16,
+            head_bytes: 256 * 1024,
+            head_lines: 4096,
+            half_streams: 1_000_000,
+            hold_bytes: 64 * 1024 * 1024,
+            hold_bytes_per_half_stream: 1024 * 1024,
+            window_bytes: 640 * 1024,
+            fragments_bytes: 32 * 1024 * 1024,
+            fragment_ns: 30_000_000_000,
+            idle_ns: 1_800_000_000_000,
+            gap_ns: 2_000_000_000,
+            settle_ns: 1_000_000_000,
+            batch_heads: 1024,
+        }
+    }
+}

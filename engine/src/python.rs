@@ -1,0 +1,222 @@
+//! The module `monitor._engine`: the only one that knows Python. Types in monitor/_engine.pyi.
+
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+
+use crate::capture::Ending;
+use crate::counts::Count;
+use crate::limits::Limits;
+use crate::records::{Certainty, Flow, Layer, RequestHead, Section, Watch};
+use crate::sieve::Sieve;
+use crate::worker::Worker;
+
+/// One engine. Captures are opened one after another; `pump` reads on without the interpreter.
+#[pyclass(module = "monitor._engine")]
+struct Engine {
+    worker: Worker,
+    batch_heads: usize,
+    records: Records,
+}
+
+/// The classes of monitor.records that heads are made of.
+struct Records {
+    head: Py<PyAny>,
+    flow: Py<PyAny>,
+    confirmed: Py<PyAny>,
+    ambiguous: Py<PyAny>,
+    whole: Py<PyAny>,
+    trailer: Py<PyAny>,
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    fn new(py: Python<'_>, limits: &Bound<'_, PyAny>, watch: &Bound<'_, PyAny>) -> PyResult<Engine> {
+        let limits = limits_of(limits)?;
+        let batch_heads = limits.batch_heads;
+        Ok(Engine { worker: Worker::new(limits, &watch_of(watch)?), batch_heads, records: Records::import(py)? })
+    }
+
+    /// The next capture, which begins with its header: a file or a pipe by its path.
+    fn open(&mut self, path: std::path::PathBuf) -> PyResult<()> {
+        self.worker.open(File::open(path).map_err(|error| PyOSError::new_err(error.to_string()))?);
+        Ok(())
+    }
+
+    /// Reads on for at most `seconds`, or until a batch of heads is full. None, or how the capture ended: a word, and
+    /// what is wrong (`damaged`) or the errno (`unreadable`).
+    fn pump(&mut self, py: Python<'_>, seconds: f64) -> Option<(&'static str, String)> {
+        let worker = &mut self.worker;
+        let (batch_heads, until) =
+            (self.batch_heads, Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 60.0)));
+        let ending = py.detach(move || {
+            loop {
+                let ending = worker.pump();
+                if ending.is_some() || worker.waiting() >= batch_heads || Instant::now() >= until {
+                    return ending;
+                }
+            }
+        });
+        ending.map(|ending| match ending {
+            Ending::Proper => ("proper", String::new()),
+            Ending::Cut => ("cut", String::new()),
+            Ending::Foreign => ("foreign", String::new()),
+            Ending::Damaged(what) => ("damaged", what),
+            Ending::Unreadable(errno) => ("unreadable", errno.to_string()),
+        })
+    }
+
+    /// Done with the current capture; connections go on in the next.
+    fn close(&mut self) {
+        self.worker.close();
+    }
+
+    /// Nothing follows: let every head go that waits.
+    fn finish(&mut self, py: Python<'_>) {
+        let worker = &mut self.worker;
+        py.detach(move || worker.finish());
+    }
+
+    /// Another Watch from now on.
+    fn watch_for(&mut self, watch: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.worker.watch_for(&watch_of(watch)?);
+        Ok(())
+    }
+
+    /// The suspect heads since the last call, as monitor.records.RequestHead.
+    fn take_heads<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let heads = self.worker.take_heads();
+        heads.iter().map(|head| self.records.head(py, head, self.worker.sieve())).collect()
+    }
+
+    /// Cumulative; the keys are those of monitor/counts.py.
+    fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let counts = PyDict::new(py);
+        for (key, value) in self.worker.counts().iter() {
+            counts.set_item(key, value)?;
+        }
+        Ok(counts)
+    }
+
+    /// Frames read so far, of all captures.
+    #[getter]
+    fn frames(&self) -> u64 {
+        self.worker.counts()[Count::Frames]
+    }
+
+    /// The latest time stamp seen.
+    #[getter]
+    fn time_ns(&self) -> i64 {
+        self.worker.time_ns()
+    }
+
+    /// Link types of the current capture, in the order in which they came.
+    #[getter]
+    fn links(&self) -> Vec<u32> {
+        self.worker.links().to_vec()
+    }
+
+    /// Where in the current capture the next record begins.
+    #[getter]
+    fn position(&self) -> u64 {
+        self.worker.position()
+    }
+
+    /// Octets read of the current capture.
+    #[getter]
+    fn bytes_read(&self) -> u64 {
+        self.worker.bytes_read()
+    }
+}
+
+impl Records {
+    fn import(py: Python<'_>) -> PyResult<Records> {
+        let records = py.import("monitor.records")?;
+        let member =
+            |class: &str, name: &str| -> PyResult<Py<PyAny>> { Ok(records.getattr(class)?.getattr(name)?.unbind()) };
+        Ok(Records {
+            head: records.getattr("RequestHead")?.unbind(),
+            flow: records.getattr("Flow")?.unbind(),
+            confirmed: member("Certainty", "CONFIRMED")?,
+            ambiguous: member("Certainty", "AMBIGUOUS")?,
+            whole: member("Section", "HEAD")?,
+            trailer: member("Section", "TRAILER")?,
+        })
+    }
+
+    /// The head with the fields that anybody will look at.
+    fn head<'py>(&self, py: Python<'py>, head: &RequestHead, sieve: &Sieve) -> PyResult<Bound<'py, PyAny>> {
+        let bytes = |octets: &[u8]| PyBytes::new(py, octets);
+        let kept = head.text.fields().filter(|(name, value)| sieve.keeps(name, value));
+        let fields: Vec<_> = kept.map(|(name, value)| (bytes(name), bytes(value))).collect();
+        let oddities: Vec<_> = head.oddities.iter().map(|oddity| oddity.name()).collect();
+        let readings = head.readings.iter().map(|other| self.head(py, other, sieve)).collect::<PyResult<Vec<_>>>()?;
+        let certainty = match head.certainty {
+            Certainty::Confirmed => &self.confirmed,
+            Certainty::Ambiguous => &self.ambiguous,
+        };
+        let section = match head.section {
+            Section::Head => &self.whole,
+            Section::Trailer => &self.trailer,
+        };
+        self.head.bind(py).call1((
+            head.time_ns,
+            self.flow(py, &head.flow, &head.path)?,
+            bytes(head.text.method()),
+            bytes(head.text.target()),
+            bytes(head.text.version()),
+            PyTuple::new(py, fields)?,
+            PyTuple::new(py, oddities)?,
+            certainty,
+            section,
+            PyTuple::new(py, readings)?,
+        ))
+    }
+
+    fn flow<'py>(&self, py: Python<'py>, flow: &Flow, path: &[Layer]) -> PyResult<Bound<'py, PyAny>> {
+        let length = if flow.v6 { 16 } else { 4 };
+        let layers: Vec<_> = path.iter().map(|layer| (layer.kind, layer.number)).collect();
+        let (src, dst) = (PyBytes::new(py, &flow.src[..length]), PyBytes::new(py, &flow.dst[..length]));
+        self.flow.bind(py).call1((src, flow.sport, dst, flow.dport, PyTuple::new(py, layers)?))
+    }
+}
+
+fn limits_of(limits: &Bound<'_, PyAny>) -> PyResult<Limits> {
+    Ok(Limits {
+        encapsulations: limits.getattr("encapsulations")?.extract()?,
+        head_bytes: limits.getattr("head_bytes")?.extract()?,
+        head_lines: limits.getattr("head_lines")?.extract()?,
+        half_streams: limits.getattr("half_streams")?.extract()?,
+        hold_bytes: limits.getattr("hold_bytes")?.extract()?,
+        hold_bytes_per_half_stream: limits.getattr("hold_bytes_per_half_stream")?.extract()?,
+        window_bytes: limits.getattr("window_bytes")?.extract()?,
+        fragments_bytes: limits.getattr("fragments_bytes")?.extract()?,
+        fragment_ns: limits.getattr("fragment_ns")?.extract()?,
+        idle_ns: limits.getattr("idle_ns")?.extract()?,
+        gap_ns: limits.getattr("gap_ns")?.extract()?,
+        settle_ns: limits.getattr("settle_ns")?.extract()?,
+        batch_heads: limits.getattr("batch_heads")?.extract()?,
+    })
+}
+
+fn watch_of(watch: &Bound<'_, PyAny>) -> PyResult<Watch> {
+    let octets = |name: &str| -> PyResult<Vec<Vec<u8>>> {
+        watch.getattr(name)?.try_iter()?.map(|each| each?.extract()).collect()
+    };
+    Ok(Watch {
+        names: octets("names")?,
+        every_head: watch.getattr("every_head")?.extract()?,
+        stems: octets("stems")?,
+        rows: watch.getattr("rows")?.extract()?,
+    })
+}
+
+/// The native engine (see monitor/_engine.pyi).
+#[pymodule]
+fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Engine>()
+}

@@ -1,0 +1,276 @@
+//! TCP reassembly of one half-stream (RFC 9293 section 3.4): takes payload with its place, yields it in order, and gaps.
+//!
+//! The bytes that came first are the primary reading. A later copy that differs is kept beside it as a [`Version`]:
+//! receivers disagree on which one they take, so both are read. Sequence numbers become positions, which count on beyond
+//! 2^32: they are compared as plain integers everywhere else.
+//!
+//! Only ranges are kept, and of those only what waits behind a hole: a segment that is in order passes as the slice that
+//! it came in. Nothing here knows time: when a hole is to be given up is for the caller to say.
+
+#[cfg(test)]
+mod tests;
+
+use std::array;
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::iter::Flatten;
+
+use crate::records::Oddity;
+
+/// Bytes that one held piece costs besides its payload, so that tiny pieces count as well.
+const PIECE_OVERHEAD: usize = 160;
+const MOST_VERSIONS: usize = 8;
+
+/// Another copy of the bytes [start, stop); its octets may be of another length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Position of the first byte that it replaces.
+    pub start: i64,
+    /// Position behind the last one.
+    pub stop: i64,
+    /// What it says instead.
+    pub octets: Vec<u8>,
+    /// Why there is one.
+    pub oddity: Oddity,
+    /// It was read as part of a head.
+    pub used: bool,
+}
+
+/// What follows in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// Payload.
+    Data {
+        /// Of its first byte.
+        position: i64,
+        /// Not empty.
+        octets: Cow<'a, [u8]>,
+        /// Of its segment.
+        time_ns: i64,
+    },
+    /// Bytes that were never captured.
+    Gap(Gap),
+}
+
+/// Bytes of one half-stream that were never captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Of the first of them.
+    pub position: i64,
+    /// How many.
+    pub missing: i64,
+    /// By the snap length; else lost.
+    pub cut: bool,
+}
+
+/// What came in order at once, before what waited behind it.
+pub type Straight<'a> = Flatten<array::IntoIter<Option<Item<'a>>, 2>>;
+
+/// What an insertion brought.
+#[derive(Debug)]
+pub struct Inserted<'a> {
+    /// How many bytes were new.
+    pub fresh: i64,
+    /// For [`Assembler::ready`], before anything else is inserted.
+    pub straight: Straight<'a>,
+}
+
+#[derive(Debug)]
+struct Piece {
+    start: i64,
+    stop: i64,
+    /// None: cut off by the snap length.
+    octets: Option<Box<[u8]>>,
+    time_ns: i64,
+}
+
+impl Piece {
+    fn cost(&self) -> usize {
+        PIECE_OVERHEAD + self.octets.as_ref().map_or(0, |octets| octets.len())
+    }
+}
+
+/// Puts the payload of one half-stream in order.
+///
+/// Invariants: `pieces` are sorted, do not overlap and begin behind `next`; `held` is what they cost.
+#[derive(Debug)]
+pub struct Assembler {
+    next: i64,
+    held: usize,
+    /// Copies that differ.
+    pub versions: Vec<Version>,
+    pieces: VecDeque<Piece>,
+}
+
+impl Assembler {
+    /// From this position on.
+    pub fn new(position: i64) -> Assembler {
+        Assembler { next: position, held: 0, versions: Vec::new(), pieces: VecDeque::new() }
+    }
+
+    /// Position of the first byte that is not yet in order.
+    #[inline]
+    pub fn next(&self) -> i64 {
+        self.next
+    }
+
+    /// What waits behind a hole, in bytes of memory.
+    #[inline]
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Whether something waits behind a hole.
+    #[inline]
+    pub fn waiting(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
+    /// The position of a sequence number: the one nearest to `next` (serial number arithmetic, RFC 1982).
+    #[inline]
+    pub fn place(&self, seq: u32) -> i64 {
+        self.next + i64::from(seq.wrapping_sub(self.next as u32) as i32)
+    }
+
+    /// Takes a segment's payload and, behind it, `missing` bytes that the capture cut off.
+    ///
+    /// `remembered` is what the caller still has of the bytes before `next`, to be compared with a copy of them.
+    pub fn insert<'a, 'k>(
+        &mut self,
+        mut position: i64,
+        mut octets: &'a [u8],
+        missing: u32,
+        time_ns: i64,
+        remembered: impl Iterator<Item = (i64, &'k [u8])>,
+    ) -> Inserted<'a> {
+        let stop = position + octets.len() as i64;
+        if position < self.next {
+            for (start, known) in remembered {
+                compare(&mut self.versions, position, octets, start, known);
+            }
+            octets = octets.get((self.next - position) as usize..).unwrap_or_default();
+            position = self.next;
+        }
+        let (mut fresh, mut payload, mut cut) = (0, None, None);
+        if !octets.is_empty() {
+            (fresh, payload) = self.fill(position, stop, Some(octets), time_ns);
+        }
+        let end = stop + i64::from(missing);
+        if missing > 0 && end > self.next {
+            let (more, gap) = self.fill(stop.max(self.next), end, None, time_ns);
+            (fresh, cut) = (fresh + more, gap);
+        }
+        Inserted { fresh, straight: [payload, cut].into_iter().flatten() }
+    }
+
+    /// What is next in order now: first what came `straight`.
+    pub fn ready<'a>(&mut self, straight: &mut Straight<'a>) -> Option<Item<'a>> {
+        straight.next().or_else(|| {
+            self.pieces.front().filter(|first| first.start <= self.next)?;
+            let piece = self.pieces.pop_front()?;
+            self.held -= piece.cost();
+            Some(self.pass(
+                piece.start,
+                piece.stop,
+                piece.octets.map(|octets| Cow::Owned(octets.into())),
+                piece.time_ns,
+            ))
+        })
+    }
+
+    /// Gives the first hole up: it becomes a gap.
+    pub fn skip(&mut self) -> Straight<'static> {
+        let hole = self.pieces.front().map(|first| {
+            let gap = Gap { position: self.next, missing: first.start - self.next, cut: false };
+            self.next = first.start;
+            Item::Gap(gap)
+        });
+        [hole, None].into_iter().flatten()
+    }
+
+    /// Begins again at `position`: what was thought to be the beginning was not. `octets` are all up to `next`.
+    pub fn rewind(&mut self, position: i64, octets: &[u8], time_ns: i64) {
+        if !octets.is_empty() {
+            let (start, stop) = (self.next - octets.len() as i64, self.next);
+            self.hold(0, Piece { start, stop, octets: Some(octets.into()), time_ns });
+        }
+        self.next = position;
+    }
+
+    /// Keeps another copy, unless it is known or there are too many already.
+    pub fn add_version(&mut self, version: Version) {
+        add_version(&mut self.versions, version);
+    }
+
+    /// Takes [position, stop), all of it behind `next`; where pieces are already, they stay.
+    fn fill<'a>(
+        &mut self,
+        position: i64,
+        stop: i64,
+        octets: Option<&'a [u8]>,
+        time_ns: i64,
+    ) -> (i64, Option<Item<'a>>) {
+        if position == self.next && self.pieces.front().is_none_or(|first| stop <= first.start) {
+            return (stop - position, Some(self.pass(position, stop, octets.map(Cow::Borrowed), time_ns)));
+        }
+        let (mut fresh, mut at) = (0, position);
+        let mut i = self.pieces.partition_point(|piece| piece.stop <= position);
+        while at < stop {
+            let following = self.pieces.get(i).map(|piece| piece.start..piece.stop);
+            let free = following.as_ref().map_or(stop, |following| stop.min(following.start));
+            if at < free {
+                let part = octets.and_then(|octets| octets.get((at - position) as usize..(free - position) as usize));
+                self.hold(i, Piece { start: at, stop: free, octets: part.map(Box::from), time_ns });
+                fresh += free - at;
+                i += 1;
+            }
+            let Some(following) = following.filter(|following| following.start < stop) else { break };
+            if let Some(octets) = octets
+                && let Some(known) = self.pieces.get(i).and_then(|piece| piece.octets.as_deref())
+            {
+                compare(&mut self.versions, position, octets, following.start, known);
+            }
+            at = following.end;
+            i += 1;
+        }
+        (fresh, None)
+    }
+
+    fn hold(&mut self, at: usize, piece: Piece) {
+        self.held += piece.cost();
+        self.pieces.insert(at, piece);
+    }
+
+    fn pass<'a>(&mut self, position: i64, stop: i64, octets: Option<Cow<'a, [u8]>>, time_ns: i64) -> Item<'a> {
+        self.next = stop;
+        match octets {
+            Some(octets) => Item::Data { position, octets, time_ns },
+            None => Item::Gap(Gap { position, missing: stop - position, cut: true }),
+        }
+    }
+}
+
+/// Keeps the part of `octets` that says otherwise than `known` does.
+fn compare(versions: &mut Vec<Version>, position: i64, octets: &[u8], start: i64, known: &[u8]) {
+    let first = position.max(start);
+    let stop = (position + octets.len() as i64).min(start + known.len() as i64);
+    if first < stop {
+        let copy = &octets[(first - position) as usize..(stop - position) as usize];
+        if copy != &known[(first - start) as usize..(stop - start) as usize] {
+            add_version(
+                versions,
+                Version { start: first, stop, octets: copy.into(), oddity: Oddity::Overlap, used: false },
+            );
+        }
+    }
+}
+
+fn add_version(versions: &mut Vec<Version>, version: Version) {
+    let is_known = |known: &Version| {
+        (known.start, known.stop, known.oddity) == (version.start, version.stop, version.oddity)
+            && known.octets == version.octets
+    };
+    if versions.len() < MOST_VERSIONS && !versions.iter().any(is_known) {
+        versions.push(version);
+    }
+}

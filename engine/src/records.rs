@@ -1,0 +1,405 @@
+//! Every noun that passes between stages: the records of `monitor/records.py`, borrowed from the frame where they can be.
+
+/// What the sieve lets through. It may pass too much, never too little.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Field names as `identify` normalises them (lower case, `-` for `_`), each once.
+    pub names: Vec<Vec<u8>>,
+    /// Every head passes.
+    pub every_head: bool,
+    /// What the letters of a field name may end with.
+    pub stems: Vec<Vec<u8>>,
+    /// Digits in a row that may be an identifier: what they begin with, and how many others follow.
+    pub rows: Vec<(Vec<u8>, usize)>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Watch { names: Vec::new(), every_head: false, stems: Vec::new(), rows: vec![(Vec::new(), 7)] }
+    }
+}
+
+/// One frame as the source read it; `data` lies in the source's buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Nanoseconds of the capture clock since 1970.
+    pub time_ns: i64,
+    /// LINKTYPE_ number of tcpdump.org.
+    pub link: u32,
+    /// Bytes on the wire.
+    pub wire_len: u32,
+    /// What the capture kept of them.
+    pub data: &'a [u8],
+    /// False: sent by this machine, and its network card was to fill the checksum in.
+    pub checksum_ready: bool,
+}
+
+/// An encapsulation that is part of a flow's identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Layer {
+    /// `gtpu`, `vxlan`, …: as in `Flow.path` of monitor/records.py.
+    pub kind: &'static str,
+    /// TEID, VNI, key, session.
+    pub number: u64,
+}
+
+/// One direction of a connection: innermost addresses and ports, and a keyed hash of its path.
+///
+/// IPv4 addresses are the first four bytes of theirs; `v6` tells which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// Source address.
+    pub src: [u8; 16],
+    /// Destination address.
+    pub dst: [u8; 16],
+    /// Source port.
+    pub sport: u16,
+    /// Destination port.
+    pub dport: u16,
+    /// Sixteen bytes of address, not four.
+    pub v6: bool,
+    /// Keyed hash of the path; 0 without one.
+    pub path_hash: u64,
+}
+
+/// What verification of a TCP checksum says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksum {
+    /// As the sender meant it.
+    Good,
+    /// Wrong.
+    Bad,
+    /// Cut by the snap length, or left to the network card.
+    Unknown,
+}
+
+/// One TCP segment (RFC 9293 section 3.1).
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    /// Capture time.
+    pub time_ns: i64,
+    /// Whose.
+    pub flow: Flow,
+    /// The encapsulations behind `flow.path_hash`, outermost first.
+    pub path: &'a [Layer],
+    /// Sequence number of the first payload byte (or of the SYN).
+    pub seq: u32,
+    /// Acknowledgement number.
+    pub ack: u32,
+    /// The nine flag bits.
+    pub flags: u16,
+    /// Header and payload, for the checksum.
+    pub octets: &'a [u8],
+    /// What the capture kept.
+    pub payload: &'a [u8],
+    /// Payload bytes that the snap length cut; they follow `payload`.
+    pub missing: u32,
+    /// Urgent pointer where URG is set, else 0.
+    pub urgent: u16,
+    /// The checksum was not left to the network card, nor its octets cut.
+    pub verifiable: bool,
+    /// What decode found odd.
+    pub oddities: Oddities,
+}
+
+/// One IPv4 or IPv6 fragment (RFC 791 section 3.2, RFC 8200 section 4.5).
+#[derive(Clone, Copy, Debug)]
+pub struct Fragment<'a> {
+    /// Capture time.
+    pub time_ns: i64,
+    /// Source address, as in [`Flow`].
+    pub src: [u8; 16],
+    /// Destination address.
+    pub dst: [u8; 16],
+    /// Sixteen bytes of address, not four.
+    pub v6: bool,
+    /// Protocol of the whole datagram.
+    pub protocol: u8,
+    /// Identification.
+    pub ident: u32,
+    /// Where `data` begins in the datagram, bytes.
+    pub offset: u32,
+    /// More fragments follow.
+    pub more: bool,
+    /// What the capture kept.
+    pub data: &'a [u8],
+    /// Bytes of it that the snap length cut.
+    pub missing: u32,
+    /// Encapsulations so far.
+    pub path: &'a [Layer],
+    /// Headers so far.
+    pub depth: u32,
+}
+
+/// A whole IP payload that `defrag` put together; goes back into `decode`.
+#[derive(Clone, Debug)]
+pub struct Datagram {
+    /// Time of the completing fragment.
+    pub time_ns: i64,
+    /// Source address.
+    pub src: [u8; 16],
+    /// Destination address.
+    pub dst: [u8; 16],
+    /// Sixteen bytes of address, not four.
+    pub v6: bool,
+    /// What `data` is.
+    pub protocol: u8,
+    /// The payload.
+    pub data: Vec<u8>,
+    /// Bytes at its end that the snap length cut.
+    pub missing: u32,
+    /// Encapsulations so far.
+    pub path: Vec<Layer>,
+    /// Headers so far.
+    pub depth: u32,
+    /// `frag_overlap` when fragments disagreed: one Datagram for each reading.
+    pub oddities: Oddities,
+}
+
+macro_rules! oddities {
+    ($($name:ident $key:literal)*) => {
+        /// One thing about a head that is not as it should be; monitor/counts.py says what each means.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub enum Oddity { $($name),* }
+
+        impl Oddity {
+            /// The table of monitor/counts.py.
+            pub const ALL: &[Oddity] = &[$(Oddity::$name),*];
+
+            /// As Python knows it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Oddity::$name => $key),* }
+            }
+        }
+    };
+}
+
+oddities! {
+    Overlap "overlap"
+    FragOverlap "frag_overlap"
+    Urgent "urgent"
+    Fold "fold"
+    Cr "cr"
+    Framing "framing"
+    Host "host"
+    NotHttp "not_http"
+    HostUnknown "host_unknown"
+    BadChecksum "bad_checksum"
+    BareLf "bare_lf"
+    SpaceBeforeColon "space_before_colon"
+    NoColon "no_colon"
+    EmptyName "empty_name"
+    OddName "odd_name"
+    Nul "nul"
+    Control "control"
+    LeadingSpace "leading_space"
+    LeadingCrlf "leading_crlf"
+    OddMethod "odd_method"
+    OddTarget "odd_target"
+    OddVersion "odd_version"
+    RequestLineSpace "request_line_space"
+    HostMismatch "host_mismatch"
+    HostMissing "host_missing"
+    Userinfo "userinfo"
+    ClAndTe "cl_and_te"
+    ClTwice "cl_twice"
+    ClOdd "cl_odd"
+    TeOdd "te_odd"
+    ChunkOdd "chunk_odd"
+    ProxyProtocol "proxy_protocol"
+    InConnect "in_connect"
+    BodyOfGet "body_of_get"
+    Incomplete "incomplete"
+    AfterGap "after_gap"
+    Long "long"
+    HpackUnresolved "hpack_unresolved"
+    SynData "syn_data"
+}
+
+/// A set of oddities; its order is that of the table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Oddities(u64);
+
+impl Oddities {
+    /// These.
+    pub const fn of(oddities: &[Oddity]) -> Oddities {
+        let (mut set, mut at) = (0, 0);
+        while at < oddities.len() {
+            set |= 1 << oddities[at] as u32;
+            at += 1;
+        }
+        Oddities(set)
+    }
+
+    /// Adds one.
+    #[inline]
+    pub fn insert(&mut self, oddity: Oddity) {
+        self.0 |= 1 << oddity as u32;
+    }
+
+    /// Both sets.
+    #[inline]
+    pub const fn with(self, more: Oddities) -> Oddities {
+        Oddities(self.0 | more.0)
+    }
+
+    /// Whether this one is among them.
+    #[inline]
+    pub const fn contains(self, oddity: Oddity) -> bool {
+        self.0 >> oddity as u32 & 1 != 0
+    }
+
+    /// Whether any of `others` is among them.
+    #[inline]
+    pub const fn intersects(self, others: Oddities) -> bool {
+        self.0 & others.0 != 0
+    }
+
+    /// None at all.
+    #[inline]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Each, in the order of the table.
+    pub fn iter(self) -> impl Iterator<Item = Oddity> {
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let first = left.trailing_zeros();
+            left &= left.wrapping_sub(1);
+            Oddity::ALL.get(first as usize).copied()
+        })
+    }
+}
+
+/// Whether two receivers could read the bytes differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// One reading.
+    Confirmed,
+    /// Two.
+    Ambiguous,
+}
+
+/// A head, or the trailer section that belongs to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// RFC 9112 section 2.1.
+    Head,
+    /// RFC 9112 section 7.1.2.
+    Trailer,
+}
+
+/// The text of a request head: method, target, version and fields one behind another in one piece of memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeadText {
+    octets: Vec<u8>,
+    /// Where each part ends: method, target, version, then name and value of every field.
+    ends: Vec<u32>,
+}
+
+impl HeadText {
+    /// The request line (RFC 9112 section 3); fields follow by `push`.
+    pub fn new(method: &[u8], target: &[u8], version: &[u8]) -> HeadText {
+        let mut text = HeadText::default();
+        text.begin(method, target, version);
+        text
+    }
+
+    /// The same in the memory of an older text.
+    pub fn begin(&mut self, method: &[u8], target: &[u8], version: &[u8]) {
+        self.octets.clear();
+        self.ends.clear();
+        for part in [method, target, version] {
+            self.octets.extend_from_slice(part);
+            self.ends.push(self.octets.len() as u32);
+        }
+    }
+
+    /// Room for so many octets and fields, so that pushing them moves nothing.
+    pub fn reserve(&mut self, octets: usize, fields: usize) {
+        self.octets.reserve(octets);
+        self.ends.reserve(3 + 2 * fields);
+    }
+
+    /// One more field; its name is kept in lower case.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.octets.extend(name.iter().map(u8::to_ascii_lowercase));
+        self.ends.push(self.octets.len() as u32);
+        self.octets.extend_from_slice(value);
+        self.ends.push(self.octets.len() as u32);
+    }
+
+    /// As on the wire.
+    pub fn method(&self) -> &[u8] {
+        self.part(0)
+    }
+
+    /// As on the wire.
+    pub fn target(&self) -> &[u8] {
+        self.part(1)
+    }
+
+    /// `HTTP/1.1`, `HTTP/2`, empty for HTTP/0.9.
+    pub fn version(&self) -> &[u8] {
+        self.part(2)
+    }
+
+    /// How many fields there are.
+    pub fn field_count(&self) -> usize {
+        self.ends.len().saturating_sub(3) / 2
+    }
+
+    /// Lower-case name and stripped value of each field, in wire order.
+    pub fn fields(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> + Clone {
+        (0..self.field_count()).map(|at| (self.part(3 + 2 * at), self.part(4 + 2 * at)))
+    }
+
+    /// Whether there is a field of this name.
+    pub fn has(&self, wanted: &[u8]) -> bool {
+        self.fields().any(|(name, _)| name == wanted)
+    }
+
+    fn part(&self, at: usize) -> &[u8] {
+        let begin = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
+        let end = self.ends.get(at).copied().unwrap_or(begin);
+        self.octets.get(begin as usize..end as usize).unwrap_or_default()
+    }
+}
+
+/// A request head on its way to the sieve and to Python: owned, because its bytes outlive the frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestHead {
+    /// Of the last segment of the head.
+    pub time_ns: i64,
+    /// Whose.
+    pub flow: Flow,
+    /// Encapsulations behind `flow.path_hash`.
+    pub path: Vec<Layer>,
+    /// Request line and fields.
+    pub text: HeadText,
+    /// In the order of the table.
+    pub oddities: Oddities,
+    /// See [`Certainty`].
+    pub certainty: Certainty,
+    /// See [`Section`].
+    pub section: Section,
+    /// Other ways in which a receiver could read the same bytes.
+    pub readings: Vec<RequestHead>,
+}
+
+/// A request head and where in its half-stream it stands: the octets `[start, end)`.
+///
+/// A position is a sequence number counted on beyond 2^32; before the first byte that was seen it may be negative.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedHead {
+    /// Position of the first octet.
+    pub start: i64,
+    /// Position behind the last one.
+    pub end: i64,
+    /// What stands there; empty where it cannot be read again alone.
+    pub octets: Vec<u8>,
+    /// What it says.
+    pub head: RequestHead,
+}

@@ -1,0 +1,182 @@
+//! The sieve, against the portable one written down once more.
+
+use super::*;
+use crate::records::{Certainty, Flow, HeadText, Oddities, Section};
+use crate::testing::Random;
+
+const CLEAN: [(&str, &str); 5] = [
+    ("host", "shop.example"),
+    ("user-agent", "Mozilla/5.0 (Linux; Android 14; SM-A546B) Chrome/126.0.0.0 Mobile Safari/537.36"),
+    ("accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+    ("if-modified-since", "Wed, 25 Jan 2012 14:00:00 GMT"),
+    ("cookie", "a=ab12cd34; b=0099aaff; c=%3B%2"),
+];
+
+fn watch() -> Watch {
+    let owned = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+    Watch {
+        names: owned(&["x-up-calling-line-id", "cli", "q", "http-twice"]),
+        stems: owned(&["msisdn", "subno", "mdn"]),
+        rows: vec![(b"7700900".into(), 3), (Vec::new(), 15)],
+        every_head: false,
+    }
+}
+
+fn odd_head(name: &[u8], value: &[u8], target: &[u8]) -> RequestHead {
+    let mut text = HeadText::new(b"GET", target, b"HTTP/1.1");
+    text.push(name, value);
+    RequestHead {
+        time_ns: 0,
+        flow: Flow { src: [0; 16], dst: [0; 16], sport: 1, dport: 80, v6: false, path_hash: 0 },
+        path: Vec::new(),
+        text,
+        oddities: Oddities::default(),
+        certainty: Certainty::Confirmed,
+        section: Section::Head,
+        readings: Vec::new(),
+    }
+}
+
+fn head(name: &[u8], value: &[u8], target: &[u8]) -> RequestHead {
+    let mut head = odd_head(name, value, target);
+    CLEAN.iter().for_each(|(name, value)| head.text.push(name.as_bytes(), value.as_bytes()));
+    head
+}
+
+fn passes(head: &RequestHead) -> bool {
+    let mut counts = Counts::default();
+    let passes = Sieve::new(&watch()).passes(head, &mut counts);
+    assert_eq!(counts[Count::CleanHeads], u64::from(!passes));
+    passes
+}
+
+#[test]
+fn passes_every_head_when_asked() {
+    let sieve = Sieve::new(&Watch { every_head: true, ..watch() });
+    assert!(sieve.passes(&head(b"x", b"", b"/"), &mut Counts::default()));
+    assert!(!passes(&head(b"x", b"", b"/news?id=17")));
+}
+
+#[test]
+fn passes_every_spelling_of_a_number_everywhere() {
+    for value in [
+        &b"447700900123"[..],
+        b"+44 (0) 7700-900.123",
+        b"07700/900123",
+        b"4477009001231326153600",
+        b"GPRS,,447700900123,unsecured",
+        b"tel:+447700900123",
+        b"44\x0077\x0000900123",
+        b"447700\r\n 900123",
+        b"+44\xC2\xA07700\xE2\x80\x91900123",
+        b"%2B44%2D7700%2D900%2D123",
+        b"%252B44%252D7700%252D900123",
+        b"%34%34%37%37%30%30%39%30%30%31%32%33",
+    ] {
+        assert!(passes(&head(b"x-odd", value, b"/")));
+        assert!(passes(&head(value, b"", b"/")));
+        let target = [b"/find?who=", value].concat();
+        assert!(passes(&head(b"x", b"", &target)));
+        let readings = vec![head(b"x-odd", value, b"/")];
+        assert!(passes(&RequestHead { readings, ..head(b"x", b"", b"/") }));
+    }
+}
+
+#[test]
+fn drops_shorter_rows_of_digits() {
+    let shorter = ["770090012", "7700900,123", "7700900;123", "a=77009&b=00123", "25 Jan 2012 14:00:00", "77009f00123"];
+    for value in shorter {
+        assert!(!passes(&head(b"x-odd", value.as_bytes(), b"/")), "{value}");
+    }
+}
+
+#[test]
+fn passes_names_that_hint_at_an_identifier() {
+    let hinting = [
+        "x-up-calling-line-id",
+        "X_Up_Calling_Line_Id",
+        "HTTP_X_UP_CALLING_LINE_ID",
+        "http-x-msisdn",
+        "x_msisdn2",
+        "x-sub-no",
+        "MDN",
+        "CLI",
+        "http-cli",
+        "q",
+        "http-q",
+        "HTTP_HTTP_TWICE",
+    ];
+    for name in hinting {
+        assert!(passes(&head(name.as_bytes(), b"opaque", b"/")), "{name}");
+    }
+    for name in ["msisdn-x", "calling-line", "x-up-calling-line-id-not", "", "dn", "xq", "http-http-cli", "twice"] {
+        assert!(!passes(&head(name.as_bytes(), b"opaque", b"/")), "{name}");
+    }
+}
+
+/// The portable sieve, word for word.
+fn obvious(watch: &Watch, head: &RequestHead) -> bool {
+    let rows = |text: &[u8]| {
+        let kept = text.iter().filter(|octet| octet.is_ascii_alphanumeric() || b",;:=&?@#*|\"'<>".contains(octet));
+        let kept: Vec<u8> = kept.copied().collect();
+        kept.split(|octet| !octet.is_ascii_digit()).any(|row| {
+            let is_row = |(begin, more): &(Vec<u8>, usize)| {
+                (0..=row.len()).any(|at| row[at..].starts_with(begin) && row.len() - at >= begin.len() + more)
+            };
+            watch.rows.iter().any(is_row)
+        })
+    };
+    let unquoted = |text: &[u8]| {
+        let mut parts = text.split(|&octet| octet == b'%');
+        let mut all = parts.next().unwrap().to_vec();
+        for part in parts {
+            let code = part.get(..2).filter(|code| code.iter().all(u8::is_ascii_hexdigit));
+            match code.map(|code| u8::from_str_radix(str::from_utf8(code).unwrap(), 16).unwrap()) {
+                Some(octet) => all.extend([&[octet], &part[2..]].concat()),
+                None => all.extend([b"%", part].concat()),
+            }
+        }
+        all
+    };
+    let hints = head.text.fields().any(|(name, _)| {
+        let normal = String::from_utf8_lossy(name).to_ascii_lowercase().replace('_', "-");
+        let normal = normal.strip_prefix("http-").unwrap_or(&normal).as_bytes();
+        let letters: Vec<u8> = normal.iter().copied().filter(u8::is_ascii_alphabetic).collect();
+        watch.names.iter().any(|name| name == normal) || watch.stems.iter().any(|stem| letters.ends_with(stem))
+    });
+    let mut text = head.text.target().to_vec();
+    for (name, value) in head.text.fields() {
+        text.extend([b",", name, b",", value].concat());
+    }
+    let once = unquoted(&text);
+    hints || rows(&text) || rows(&once) || rows(&unquoted(&once))
+}
+
+#[test]
+fn agrees_with_the_obvious_sieve() {
+    let pieces = [
+        "4", "77", "0090", "01", "-", " ", "%", "%2", "%25", "%2D", "%37", "%2537", ",", ";", "a", "F", "\0", "\u{a0}",
+        "dn", "m", "_", "q", "http-", "HTTP_", "sub", "no", "cli",
+    ];
+    let mut random = Random::new(44);
+    let mut text = |most: usize| -> Vec<u8> {
+        (0..random.below(most)).flat_map(|_| random.pick(&pieces).bytes().collect::<Vec<u8>>()).collect()
+    };
+    let mut passed = 0;
+    let rows = |turn: usize| match turn {
+        0 => Vec::new(),
+        1 => watch().rows,
+        2 => vec![(b"77".to_vec(), 0), (b"0100".to_vec(), 8)],
+        more => vec![(b"7".to_vec(), more), (Vec::new(), 2 * more - 6)],
+    };
+    let watches: Vec<_> = (0..12).map(|turn| Watch { rows: rows(turn), ..watch() }).collect();
+    let sieves: Vec<_> = watches.iter().map(Sieve::new).collect();
+    for turn in 0..20_000 {
+        let of = turn % 12;
+        let head = odd_head(&text(6), &text(20), &text(20));
+        let passes = sieves[of].passes(&head, &mut Counts::default());
+        assert_eq!(passes, obvious(&watches[of], &head), "{head:?}");
+        passed += u32::from(passes);
+    }
+    assert!((4_000..16_000).contains(&passed), "{passed}");
+}

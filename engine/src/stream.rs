@@ -1,0 +1,798 @@
+//! The half-streams of all connections: takes segments of both directions, yields request heads that are settled.
+//!
+//! Only what a client sends is put together and read. The other direction is looked at for acknowledgements alone.
+//! Nothing is kept of a connection before its first payload but the number that its SYN announced, in a table of fixed
+//! size: a flood of SYNs costs nothing. A half-stream that does not begin like HTTP is opaque: a small entry, whose
+//! segments are looked at again where they begin.
+//!
+//! Two paths with the same addresses and ports are two half-streams: subscribers in different tunnels may be alike. When
+//! both carry the same head at the same sequence number it is one connection, mirrored twice, and the head counts once.
+
+mod halves;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::hash::Hasher;
+use std::mem;
+
+use crate::client::{Beginning, Client, first_byte};
+use crate::counts::{Count, Counts};
+use crate::doubts::Doubt;
+use crate::http1::Context;
+use crate::limits::Limits;
+use crate::looks::{Looks, looks_of, may_begin_request};
+use crate::records::{Certainty, Checksum, Flow, Layer, Oddities, Oddity, PlacedHead, RequestHead, Section, Segment};
+use halves::{HalfStream, Halves, Id};
+
+/// Flags of TCP (RFC 9293 section 3.1).
+const FIN: u16 = 0x01;
+const SYN: u16 = 0x02;
+const RST: u16 = 0x04;
+const ACK: u16 = 0x10;
+
+const REMEMBERED_SYNS: usize = 1 << 16;
+/// An acknowledgement so far beyond what was seen is no loss of the capture.
+const UNSENT_BYTES: u32 = 256 * 1024;
+/// Between two looks for half-streams that have been silent for long.
+/// Of the capture clock; more at once is no passing of time, or nothing passed the tap.
+const STEP_NS: i64 = 600_000_000_000;
+const SWEEP_NS: i64 = 1_000_000_000;
+/// One in so many half-streams is looked at then, and at least so many.
+const SWEEP_SHARE: usize = 64;
+/// Of which one makes room.
+const FORGETTABLE: usize = 8;
+/// Remembered of a half-stream that has a twin.
+const TWIN_HEADS: usize = 64;
+/// That no response has.
+const REQUEST_FIELDS: &[&[u8]] =
+    &[b"host", b"user-agent", b"referer", b"cookie", b"accept", b"accept-language", b"accept-encoding"];
+
+/// What a half-stream has while it may speak HTTP.
+#[derive(Debug)]
+struct Speaker {
+    client: Client,
+    /// Sequence number that reading began with.
+    origin: u32,
+    /// Its number in `holding`, and how many bytes are accounted for it.
+    holding: Option<(u64, usize)>,
+    /// Out of the window: another one that fits it moves the window.
+    far: Option<Box<Far>>,
+}
+
+/// A segment that outlives its frame.
+#[derive(Debug)]
+struct Far {
+    time_ns: i64,
+    seq: u32,
+    ack: u32,
+    flags: u16,
+    octets: Box<[u8]>,
+    header: usize,
+    missing: u32,
+    urgent: u16,
+    verifiable: bool,
+    oddities: Oddities,
+}
+
+impl Far {
+    fn of(segment: &Segment<'_>) -> Far {
+        let &Segment { time_ns, seq, ack, flags, octets, payload, missing, urgent, verifiable, oddities, .. } = segment;
+        let header = octets.len() - payload.len();
+        Far { time_ns, seq, ack, flags, octets: octets.into(), header, missing, urgent, verifiable, oddities }
+    }
+
+    /// Behind its last byte.
+    fn end(&self) -> u32 {
+        self.seq.wrapping_add((self.octets.len() - self.header) as u32)
+    }
+
+    fn segment<'a>(&'a self, flow: Flow, path: &'a [Layer]) -> Segment<'a> {
+        let &Far { time_ns, seq, ack, flags, ref octets, header, missing, urgent, verifiable, oddities } = self;
+        let payload = octets.get(header..).unwrap_or_default();
+        Segment { time_ns, flow, path, seq, ack, flags, octets, payload, missing, urgent, verifiable, oddities }
+    }
+}
+
+/// Where connections began: the sequence number behind the latest SYN of a flow, in a table of fixed size.
+#[derive(Debug)]
+struct Origins(Box<[u64]>);
+
+impl Origins {
+    fn new() -> Origins {
+        Origins(vec![0; REMEMBERED_SYNS].into())
+    }
+
+    fn remember(&mut self, mark: u64, seq: u32) {
+        self.0[mark as usize % REMEMBERED_SYNS] = mark & !0xFFFF_FFFF | u64::from(seq);
+    }
+
+    fn look(&self, mark: u64) -> Option<u32> {
+        let found = self.0[mark as usize % REMEMBERED_SYNS];
+        (found != 0 && found >> 32 == mark >> 32).then_some(found as u32)
+    }
+
+    fn forget(&mut self, mark: u64) {
+        self.0[mark as usize % REMEMBERED_SYNS] = 0;
+    }
+}
+
+/// When something is due: the time, the number of the entry, and the place of a half-stream and whose it was.
+type Due = Reverse<(i64, u64, Id, u32)>;
+
+/// All half-streams.
+#[derive(Debug)]
+pub struct Streams {
+    limits: Limits,
+    /// Dates are kept by a clock of our own: a step of the capture clock, in either direction, changes little.
+    now_ns: i64,
+    /// Of the capture clock.
+    latest_ns: i64,
+    halves: Halves,
+    /// Those with a path, by addresses and ports.
+    tunnelled: HashMap<Flow, Vec<Id>, foldhash::quality::RandomState>,
+    origins: Origins,
+    due: BinaryHeap<Due>,
+    /// When the next look for silent ones is due.
+    sweep_ns: i64,
+    /// Entries so far in `due` and `holding`.
+    entered: u64,
+    /// Who holds bytes, longest since first.
+    holding: BTreeMap<u64, Id>,
+    held: usize,
+    /// Heads of the client at hand, in memory that is used again.
+    placed: Vec<PlacedHead>,
+}
+
+impl Streams {
+    /// No half-streams yet.
+    pub fn new(limits: Limits) -> Streams {
+        Streams {
+            limits,
+            now_ns: 0,
+            latest_ns: 0,
+            halves: Halves::default(),
+            tunnelled: HashMap::default(),
+            origins: Origins::new(),
+            due: BinaryHeap::new(),
+            sweep_ns: 0,
+            entered: 0,
+            holding: BTreeMap::new(),
+            held: 0,
+            placed: Vec::new(),
+        }
+    }
+
+    /// Adds the heads to `out` that this segment settles, of either direction, behind those that were due before it.
+    #[inline]
+    pub fn feed(&mut self, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        if segment.time_ns > self.latest_ns {
+            self.advance(segment.time_ns);
+            if self.now_ns >= self.sweep_ns || self.due.peek().is_some_and(|due| due.0.0 <= self.now_ns) {
+                self.let_go_of_due(counts, out);
+            }
+        }
+        let mark = self.halves.mark(&segment.flow);
+        match self.halves.find(&segment.flow, mark) {
+            Some(id) => self.go_on(id, segment, mark, counts, out),
+            None => self.meet(segment, mark, counts, out),
+        }
+    }
+
+    /// What is due at `now_ns` of the capture clock.
+    ///
+    /// `feed` sees to this by itself, so in a replay nothing depends on how many frames were read at a time; a live port
+    /// that falls silent needs to be told the time.
+    pub fn expire(&mut self, now_ns: i64, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        self.advance(now_ns);
+        self.let_go_of_due(counts, out);
+    }
+
+    fn advance(&mut self, time_ns: i64) {
+        if time_ns > self.latest_ns {
+            self.now_ns += time_ns.saturating_sub(self.latest_ns).min(STEP_NS);
+            self.latest_ns = time_ns;
+        }
+    }
+
+    fn let_go_of_due(&mut self, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        while let Some(&Reverse((wake_ns, _, id, generation))) = self.due.peek().filter(|due| due.0.0 <= self.now_ns) {
+            self.due.pop();
+            let half = &mut self.halves[id];
+            if wake_ns == half.wake_ns && generation == half.generation {
+                half.wake_ns = 0;
+                self.wake(id, counts, out);
+            }
+        }
+        if self.now_ns >= self.sweep_ns {
+            self.sweep_ns = self.now_ns + SWEEP_NS;
+            self.sweep(counts, out);
+        }
+        counts[Count::HalfStreams] = self.halves.len() as u64;
+        counts[Count::HeldBytes] = self.held as u64;
+    }
+
+    /// Forgets the half-streams that have been silent for long, as far as one look finds them.
+    fn sweep(&mut self, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        let silent_ns = self.now_ns - self.limits.idle_ns;
+        let all = self.halves.len();
+        for _ in 0..all.min(SWEEP_SHARE.max(all / SWEEP_SHARE)) {
+            match self.halves.oldest() {
+                Some(id) if self.halves[id].last_ns <= silent_ns => self.forget(id, counts, out),
+                Some(id) => self.halves.renew(id),
+                None => break,
+            }
+        }
+    }
+
+    /// The capture is over.
+    pub fn finish(&mut self, now_ns: i64, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        self.advance(now_ns);
+        while let Some(id) = self.halves.oldest() {
+            self.forget(id, counts, out);
+        }
+        counts[Count::HalfStreams] = 0;
+        counts[Count::HeldBytes] = 0;
+    }
+
+    // --- beginning and end ------------------------------------------------------------------------------------------
+
+    /// A segment of a flow of which nothing is kept.
+    fn meet(&mut self, segment: &Segment<'_>, mark: u64, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        let flags = segment.flags;
+        let mut peer = self.peer_of(segment);
+        if let Some(peer) = peer.filter(|_| flags & ACK != 0) {
+            self.acknowledge(peer, segment.ack, counts, out);
+        }
+        if flags & SYN != 0 {
+            self.note_origins(segment, mark);
+        }
+        if segment.payload.is_empty() || flags & RST != 0 {
+            counts[Count::BlindSnaplen] += u64::from(segment.missing > 0);
+            return;
+        }
+        counts[Count::PayloadBytes] += segment.payload.len() as u64;
+        if self.halves.len() >= self.limits.half_streams {
+            self.make_room(counts, out);
+            peer = self.peer_of(segment);
+        }
+        let mut half = HalfStream::new(segment.flow, segment.path, self.now_ns);
+        half.end = behind(segment);
+        half.peer = peer;
+        let Some(id) = self.enter(half, mark) else { return };
+        self.open(id, segment, counts, out);
+        if flags & FIN != 0 {
+            self.halves[id].closing_ns = self.now_ns;
+            self.wake_at(id, self.now_ns + self.limits.gap_ns);
+        }
+    }
+
+    /// Where a SYN says that this direction begins, and where its ACK says that the other one did.
+    fn note_origins(&mut self, segment: &Segment<'_>, mark: u64) {
+        self.origins.remember(mark, segment.seq.wrapping_add(1));
+        if segment.flags & ACK != 0 {
+            let answered = self.halves.mark(&reversed(&segment.flow));
+            let origin = self.origins.look(answered);
+            if origin.is_none_or(|origin| segment.ack.wrapping_sub(origin) > self.limits.window_bytes) {
+                self.origins.remember(answered, segment.ack);
+            }
+        }
+    }
+
+    /// A segment of a half-stream.
+    #[inline]
+    fn go_on(&mut self, id: Id, segment: &Segment<'_>, mark: u64, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        let &Segment { flags, payload, .. } = segment;
+        let half = &mut self.halves[id];
+        half.last_ns = self.now_ns;
+        if let Some(peer) = half.peer
+            && flags & ACK != 0
+            && self.halves[peer].awaits
+        {
+            self.acknowledge(peer, segment.ack, counts, out);
+        }
+        if flags & SYN != 0 {
+            self.begin_again(id, segment, mark);
+        }
+        if flags & RST == 0 && (!payload.is_empty() || segment.missing > 0) {
+            counts[Count::PayloadBytes] += payload.len() as u64;
+            let half = &mut self.halves[id];
+            half.closing_ns = 0;
+            let end = behind(segment);
+            if half.speaker.is_some() {
+                self.take(id, segment, counts, out);
+            } else if end == half.end {
+                counts[Count::Duplicates] += 1;
+            } else {
+                half.end = end;
+                if half.looks == Looks::Other && may_begin_request(payload) {
+                    self.open(id, segment, counts, out);
+                }
+            }
+        }
+        if flags & (FIN | RST) != 0 {
+            self.close(id, segment);
+        }
+    }
+
+    fn close(&mut self, id: Id, segment: &Segment<'_>) {
+        let half = &mut self.halves[id];
+        if half.closing_ns == 0 {
+            if let Some(speaker) = half.speaker.as_mut().filter(|_| segment.flags & FIN != 0) {
+                speaker.client.close(behind(segment));
+            }
+            half.closing_ns = self.now_ns;
+            self.wake_at(id, self.now_ns + self.limits.gap_ns);
+        }
+    }
+
+    /// A half-stream without a client: does one begin with this segment?
+    fn open(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        let window = self.limits.window_bytes;
+        let mark = self.halves.mark(&segment.flow);
+        let (seq, origin) = (first_byte(segment), self.origins.look(mark));
+        let ahead = origin.map(|origin| seq.wrapping_sub(origin));
+        let placed = origin.filter(|_| ahead.is_some_and(|ahead| ahead <= window));
+        let follows = placed.is_some_and(|origin| origin != seq);
+        let looks = if self.is_answered(id) { Looks::Response } else { looks_of(segment.payload, follows) };
+        if matches!(looks, Looks::Response | Looks::Tls | Looks::Http2 | Looks::Other) {
+            return self.count_opaque(id, looks, counts);
+        }
+        if let Some(ahead) = ahead {
+            self.origins.forget(mark);
+            if window < ahead && ahead <= u32::MAX - window {
+                counts[Count::RejectedOutOfWindow] += 1;
+                return;
+            }
+        }
+        let origin = placed.unwrap_or(seq);
+        let beginning = match looks {
+            _ if placed.is_some() => Beginning::Connection,
+            Looks::Request => Beginning::Request,
+            _ => Beginning::Midstream,
+        };
+        counts[Count::BlindMidstream] += u64::from(beginning == Beginning::Midstream);
+        let client = Client::new(i64::from(origin), beginning);
+        self.halves[id].speaker = Some(Box::new(Speaker { client, origin, holding: None, far: None }));
+        self.take(id, segment, counts, out);
+    }
+
+    /// Whether the other direction has sent requests: then this one sends responses.
+    fn is_answered(&self, id: Id) -> bool {
+        let peer = self.halves[id].peer.and_then(|peer| self.halves[peer].speaker.as_ref());
+        peer.is_some_and(|speaker| speaker.client.spoke())
+    }
+
+    fn count_opaque(&mut self, id: Id, looks: Looks, counts: &mut Counts) {
+        self.end_client(id);
+        let half = &mut self.halves[id];
+        half.looks = looks;
+        if !mem::replace(&mut half.opaque, true) {
+            counts[match looks {
+                Looks::Tls => Count::OpaqueStreamsTls,
+                Looks::Http2 => Count::OpaqueStreamsHttp2,
+                Looks::Response => Count::OpaqueStreamsResponse,
+                _ => Count::OpaqueStreamsOther,
+            }] += 1;
+        }
+    }
+
+    fn end_client(&mut self, id: Id) {
+        let half = &mut self.halves[id];
+        half.awaits = false;
+        if let Some((number, bytes)) = half.speaker.take().and_then(|speaker| speaker.holding) {
+            self.holding.remove(&number);
+            self.held -= bytes;
+        }
+    }
+
+    /// A SYN on a half-stream that is there: a copy, or the addresses and ports are used anew.
+    fn begin_again(&mut self, id: Id, segment: &Segment<'_>, mark: u64) {
+        let seq = segment.seq.wrapping_add(1);
+        let half = &mut self.halves[id];
+        match &half.speaker {
+            Some(speaker) if speaker.origin == seq || speaker.client.may_begin_at(seq, &self.limits) => {}
+            Some(_) => half.reborn = Some(seq), // believed when data follows: this SYN may never arrive
+            None => {
+                self.origins.remember(mark, seq);
+                if segment.flags & ACK == 0 {
+                    half.looks = Looks::Other;
+                }
+            }
+        }
+    }
+
+    fn wake(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        let half = &self.halves[id];
+        if half.closing_ns != 0 {
+            let closing_ns = half.closing_ns + self.limits.gap_ns;
+            if closing_ns <= self.now_ns {
+                return self.forget(id, counts, out);
+            }
+            self.wake_at(id, closing_ns);
+        }
+        let now_ns = self.now_ns;
+        if self.speak(id, counts, |client, context, out| client.expire(now_ns, context, out)) {
+            self.after(id, counts, out);
+        }
+    }
+
+    fn wake_at(&mut self, id: Id, wake_ns: i64) {
+        let half = &mut self.halves[id];
+        if half.wake_ns == 0 || wake_ns < half.wake_ns {
+            half.wake_ns = wake_ns;
+            self.entered += 1;
+            self.due.push(Reverse((wake_ns, self.entered, id, half.generation)));
+        }
+    }
+
+    /// Lets go of one of the oldest, the one that has been silent for longest.
+    fn make_room(&mut self, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        counts[Count::ShedHalfStreams] += 1;
+        let oldest: Vec<_> = self.halves.by_age().take(FORGETTABLE).collect();
+        for &id in &oldest {
+            self.halves.renew(id);
+        }
+        if let Some(silent) = oldest.into_iter().min_by_key(|&id| self.halves[id].last_ns) {
+            self.forget(silent, counts, out);
+        }
+    }
+
+    fn forget(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        let now_ns = self.now_ns;
+        if self.speak(id, counts, |client, context, out| client.finish(now_ns, context, out)) {
+            self.publish(id, counts, out);
+            if self.halves[id].speaker.as_ref().is_some_and(|speaker| !speaker.client.spoke()) {
+                self.count_opaque(id, Looks::Other, counts);
+            }
+        }
+        self.end_client(id);
+        self.leave(id);
+    }
+
+    // --- segments of a client ---------------------------------------------------------------------------------------
+
+    fn take(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        let window = self.limits.window_bytes;
+        let seq = first_byte(segment);
+        let half = &mut self.halves[id];
+        let Some(speaker) = &mut half.speaker else { return };
+        let ahead = speaker.client.distance(seq);
+        let is_near = ahead.unsigned_abs() <= u64::from(window);
+        if let Some(reborn) = half.reborn
+            && (seq == reborn || !is_near)
+            && seq.wrapping_sub(reborn) <= window
+        {
+            let mark = self.halves.mark(&segment.flow);
+            self.origins.remember(mark, reborn);
+            return self.restart(id, segment, counts, out);
+        }
+        if !is_near {
+            return self.take_far(id, segment, counts, out);
+        }
+        if ahead >= 0 {
+            speaker.far = None;
+        }
+        let doubt = self.doubt(id, segment);
+        let now_ns = self.now_ns;
+        self.speak(id, counts, |client, context, out| client.take(segment, doubt, now_ns, context, out));
+        self.after(id, counts, out);
+    }
+
+    /// Out of the window: not believed before another segment follows on it, or the peer acknowledges it.
+    fn take_far(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        counts[Count::RejectedOutOfWindow] += 1;
+        let half = &mut self.halves[id];
+        let Some(speaker) = &mut half.speaker else { return };
+        half.awaits = true;
+        let Some(far) = speaker.far.replace(Box::new(Far::of(segment))) else { return };
+        let far = far.segment(segment.flow, segment.path);
+        if segment.seq.wrapping_sub(far.seq).wrapping_sub(far.payload.len() as u32) > self.limits.window_bytes {
+            return;
+        }
+        self.move_window(id, &far, counts, out);
+        self.take(id, segment, counts, out);
+    }
+
+    fn move_window(&mut self, id: Id, far: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        counts[Count::BlindGap] += 1;
+        self.restart(id, far, counts, out);
+    }
+
+    /// The same addresses and ports, but not the same bytes: finishes, and begins with this segment.
+    fn restart(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        let now_ns = self.now_ns;
+        self.speak(id, counts, |client, context, out| client.finish(now_ns, context, out));
+        self.publish(id, counts, out);
+        self.end_client(id);
+        self.halves[id].reborn = None;
+        self.open(id, segment, counts, out);
+    }
+
+    fn doubt(&self, id: Id, segment: &Segment<'_>) -> Option<Doubt> {
+        if !segment.oddities.contains(Oddity::FragOverlap) && segment.checksum() == Checksum::Bad {
+            return Some(Doubt::BadChecksum);
+        }
+        if segment.flags & SYN != 0 {
+            return Some(Doubt::SynData);
+        }
+        if segment.flags & ACK == 0 {
+            return Some(Doubt::NoAck);
+        }
+        let sent = match self.halves[id].peer {
+            Some(peer) => Some(self.halves[peer].end),
+            None => self.origins.look(self.halves.mark(&reversed(&segment.flow))),
+        };
+        let is_unsent = |sent| (UNSENT_BYTES + 1..1 << 31).contains(&segment.ack.wrapping_sub(sent));
+        sent.is_some_and(is_unsent).then_some(Doubt::NoAck)
+    }
+
+    fn acknowledge(&mut self, id: Id, ack: u32, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        let Some(speaker) = &mut self.halves[id].speaker else { return };
+        if speaker.client.distance(ack).unsigned_abs() <= u64::from(self.limits.window_bytes) {
+            let now_ns = self.now_ns;
+            self.speak(id, counts, |client, context, out| client.acknowledge(ack, now_ns, context, out));
+            self.after(id, counts, out);
+        } else if let Some(far) = speaker.far.take_if(|far| far.end() == ack) {
+            let half = &self.halves[id];
+            let (flow, path) = (half.flow, half.path().to_vec());
+            self.move_window(id, &far.segment(flow, &path), counts, out);
+            self.acknowledge(id, ack, counts, out);
+        }
+    }
+
+    /// Lets a client do something; its heads are in `placed` then. Says whether there is one.
+    #[inline]
+    fn speak(
+        &mut self,
+        id: Id,
+        counts: &mut Counts,
+        act: impl FnOnce(&mut Client, &mut Context<'_>, &mut Vec<PlacedHead>),
+    ) -> bool {
+        let half = &mut self.halves[id];
+        let path = half.tunnelled.as_ref().map_or(&[][..], |tunnelled| &tunnelled.path);
+        let mut context = Context { limits: &self.limits, counts, flow: half.flow, path };
+        let Some(speaker) = &mut half.speaker else { return false };
+        act(&mut speaker.client, &mut context, &mut self.placed);
+        true
+    }
+
+    /// Whatever happened to a client: keeps the bounds, and its next date.
+    fn after(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        self.account(id, counts);
+        self.publish(id, counts, out);
+        let mut shed = Vec::new();
+        while self.held > self.limits.hold_bytes
+            && let Some((_, &oldest)) = self.holding.first_key_value()
+        {
+            self.shed(oldest, counts);
+            self.account(oldest, counts);
+            self.publish(oldest, counts, out);
+            shed.push(oldest);
+        }
+        for id in shed.into_iter().rev().chain([id]) {
+            self.look_ahead(id, counts);
+        }
+    }
+
+    /// Keeps the bound of one half-stream, and the account of all.
+    #[inline]
+    fn account(&mut self, id: Id, counts: &mut Counts) {
+        while let Some(speaker) = &self.halves[id].speaker
+            && speaker.client.held() > self.limits.hold_bytes_per_half_stream
+        {
+            self.shed(id, counts);
+        }
+        let Some(speaker) = &mut self.halves[id].speaker else { return };
+        let held = speaker.client.held();
+        match speaker.holding {
+            None if held == 0 => {}
+            None => {
+                self.entered += 1;
+                self.holding.insert(self.entered, id);
+                self.held += held;
+                speaker.holding = Some((self.entered, held));
+            }
+            Some((number, before)) => {
+                self.held = self.held - before + held;
+                speaker.holding = (held > 0).then_some((number, held));
+                if held == 0 {
+                    self.holding.remove(&number);
+                }
+            }
+        }
+    }
+
+    fn shed(&mut self, id: Id, counts: &mut Counts) {
+        counts[Count::ShedHold] += 1;
+        let now_ns = self.now_ns;
+        self.speak(id, counts, |client, context, out| client.shed(now_ns, context, out));
+    }
+
+    /// What will have to be done about a client, and when.
+    #[inline]
+    fn look_ahead(&mut self, id: Id, counts: &mut Counts) {
+        let half = &mut self.halves[id];
+        let Some(speaker) = &half.speaker else { return };
+        half.awaits = speaker.client.awaits() || speaker.far.is_some();
+        let wake_ns = speaker.client.wake_ns(&self.limits);
+        if speaker.client.hopeless() && !half.awaits {
+            self.count_opaque(id, Looks::Other, counts);
+        }
+        if let Some(wake_ns) = wake_ns {
+            self.wake_at(id, wake_ns);
+        }
+    }
+
+    // --- both directions, other paths -------------------------------------------------------------------------------
+
+    fn enter(&mut self, half: HalfStream, mark: u64) -> Option<Id> {
+        let (flow, peer, is_tunnelled) = (half.flow, half.peer, half.tunnelled.is_some());
+        let id = self.halves.enter(half, mark)?;
+        if let Some(peer) = peer {
+            self.halves[peer].peer.get_or_insert(id);
+        }
+        if is_tunnelled {
+            self.tunnelled.entry(ends(&flow)).or_default().push(id);
+        }
+        let twins: Vec<_> = self.twins(id).collect();
+        for &twin in twins.iter().chain(twins.first().map(|_| &id)) {
+            let half = &mut self.halves[twin];
+            let last_heads = &mut half.tunnelled.get_or_insert_default().last_heads;
+            let last_head = (half.last_head != 0).then_some(half.last_head);
+            last_heads.get_or_insert_with(|| VecDeque::from_iter(last_head));
+        }
+        Some(id)
+    }
+
+    /// It is forgotten by everyone.
+    fn leave(&mut self, id: Id) {
+        let flow = self.halves[id].flow;
+        let back = reversed(&flow);
+        for other in self.alike(&back).collect::<Vec<_>>() {
+            self.halves[other].peer.take_if(|peer| *peer == id);
+        }
+        if !self.halves[id].path().is_empty()
+            && let Some(alike) = self.tunnelled.get_mut(&ends(&flow))
+        {
+            alike.retain(|&other| other != id);
+            if alike.is_empty() {
+                self.tunnelled.remove(&ends(&flow));
+            }
+        }
+        self.halves.remove(id);
+    }
+
+    /// Half-streams with these addresses and ports on any path.
+    fn alike(&self, flow: &Flow) -> impl Iterator<Item = Id> {
+        let ends = ends(flow);
+        let plain = self.halves.find(&ends, self.halves.mark(&ends));
+        let tunnelled = self.tunnelled.get(&ends).into_iter().flatten().copied();
+        plain.into_iter().chain(tunnelled)
+    }
+
+    /// Half-streams with the same addresses and ports on other paths.
+    fn twins(&self, id: Id) -> impl Iterator<Item = Id> {
+        self.alike(&self.halves[id].flow).filter(move |&twin| twin != id)
+    }
+
+    /// The other direction; in tunnels its path is another, so the one whose tunnels are of the same kind.
+    fn peer_of(&self, segment: &Segment<'_>) -> Option<Id> {
+        let back = reversed(&segment.flow);
+        let peer = self.halves.find(&back, self.halves.mark(&back));
+        if peer.is_some() || (self.tunnelled.is_empty() && segment.path.is_empty()) {
+            return peer;
+        }
+        let tunnelled = self.tunnelled.get(&ends(&back)).map_or(&[][..], |alike| alike);
+        let kind = |layer: &Layer| layer.kind;
+        let is_alike = |peer: &&Id| self.halves[**peer].path().iter().map(kind).eq(segment.path.iter().map(kind));
+        let fitting = tunnelled.iter().find(is_alike);
+        fitting.or(tunnelled.last()).copied().or_else(|| self.halves.find(&ends(&back), self.halves.mark(&ends(&back))))
+    }
+
+    // --- heads ------------------------------------------------------------------------------------------------------
+
+    /// Counts the heads in `placed` and adds those to `out` that are requests and were not seen before.
+    #[inline]
+    fn publish(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        if !self.placed.is_empty() {
+            self.publish_placed(id, counts, out);
+        }
+    }
+
+    fn publish_placed(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        let published = out.len();
+        let mut all = mem::take(&mut self.placed);
+        for placed in all.drain(..) {
+            // one without a place is of HTTP/2, and counted there
+            if placed.start == placed.end || self.is_news(id, &placed, counts) {
+                out.push(placed.head);
+            }
+        }
+        self.placed = all;
+        if out.len() > published
+            && let Some(peer) = self.halves[id].peer
+            && self.halves[peer].speaker.as_ref().is_some_and(|speaker| !speaker.client.spoke())
+        {
+            self.count_opaque(peer, Looks::Response, counts);
+        }
+    }
+
+    /// Counts a head of HTTP/1 that is a request and was not seen before.
+    fn is_news(&mut self, id: Id, placed: &PlacedHead, counts: &mut Counts) -> bool {
+        let head = &placed.head;
+        if head.text.method().is_empty() && !self.is_request(id, head) {
+            return false;
+        }
+        if self.is_of_a_twin(id, placed) {
+            counts[Count::TwinHeads] += 1;
+            return false;
+        }
+        let is_trailer = head.section == Section::Trailer;
+        counts[if is_trailer { Count::Trailers } else { Count::Requests }] += 1;
+        counts[Count::AmbiguousRequests] += u64::from(head.certainty == Certainty::Ambiguous);
+        counts.odd(head.oddities);
+        true
+    }
+
+    /// Whether fields without a request line are those of a request: a response has fields as well.
+    fn is_request(&self, id: Id, head: &RequestHead) -> bool {
+        let answers = self.halves[id].peer.is_some_and(|peer| self.halves[peer].looks == Looks::Response);
+        answers || head.text.fields().any(|(name, _)| REQUEST_FIELDS.contains(&name))
+    }
+
+    /// Remembers this head, and says whether a twin had the same.
+    fn is_of_a_twin(&mut self, id: Id, placed: &PlacedHead) -> bool {
+        let mark = self.mark_of(placed);
+        let half = &mut self.halves[id];
+        half.last_head = mark;
+        if half.tunnelled.as_ref().is_none_or(|tunnelled| tunnelled.last_heads.is_none()) {
+            return false;
+        }
+        let last_heads =
+            |id: Id| self.halves[id].tunnelled.as_ref().and_then(|tunnelled| tunnelled.last_heads.as_ref());
+        let is_seen = self.twins(id).filter_map(last_heads).any(|heads| heads.contains(&mark));
+        if let Some(heads) = self.halves[id].tunnelled.as_mut().and_then(|tunnelled| tunnelled.last_heads.as_mut()) {
+            if heads.len() == TWIN_HEADS {
+                heads.pop_front();
+            }
+            heads.push_back(mark);
+        }
+        is_seen
+    }
+
+    /// Of its sequence number and bytes.
+    fn mark_of(&self, placed: &PlacedHead) -> u64 {
+        let mut hasher = self.halves.hasher();
+        hasher.write_u32(placed.start as u32);
+        hasher.write(&placed.octets);
+        if placed.octets.is_empty() {
+            for (name, value) in placed.head.text.fields() {
+                hasher.write_usize(name.len());
+                hasher.write(name);
+                hasher.write_usize(value.len());
+                hasher.write(value);
+            }
+        }
+        hasher.finish().max(1)
+    }
+}
+
+/// The sequence number behind a segment's payload.
+#[inline]
+fn behind(segment: &Segment<'_>) -> u32 {
+    segment.seq.wrapping_add(segment.payload.len() as u32)
+}
+
+/// The same addresses and ports outside of all tunnels.
+#[inline]
+fn ends(flow: &Flow) -> Flow {
+    Flow { path_hash: 0, ..*flow }
+}
+
+/// The other direction, on the same path.
+#[inline]
+fn reversed(flow: &Flow) -> Flow {
+    Flow { src: flow.dst, dst: flow.src, sport: flow.dport, dport: flow.sport, ..*flow }
+}

@@ -1,0 +1,312 @@
+//! The half-streams that are kept: found by flow, in the order of their age, each at a place of its own.
+//!
+//! A table of eight bytes a bucket leads from the hash of a flow to the place of its half-stream, where the flow itself
+//! is compared: finding one costs a look at the table and one at what is needed anyway.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hasher};
+use std::num::NonZeroU32;
+use std::ops::{Index, IndexMut};
+
+use foldhash::quality::RandomState;
+
+use super::Speaker;
+use crate::looks::Looks;
+use crate::records::{Flow, Layer};
+
+const FEWEST_BUCKETS: usize = 1024;
+
+/// The place of a half-stream; it may be another's when that one is forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Id(NonZeroU32);
+
+/// What only a half-stream in a tunnel has, or one whose twin is in one.
+#[derive(Debug, Default)]
+pub struct Tunnelled {
+    /// Encapsulations, outermost first.
+    pub path: Box<[Layer]>,
+    /// Marks of the latest heads, while it has twins.
+    pub last_heads: Option<VecDeque<u64>>,
+}
+
+/// One direction of a connection; opaque while it has no `speaker`.
+#[derive(Debug)]
+#[repr(align(64))]
+pub struct HalfStream {
+    /// Whose.
+    pub flow: Flow,
+    /// Of the latest segment.
+    pub last_ns: i64,
+    /// When FIN or RST came; 0 while open.
+    pub closing_ns: i64,
+    /// When something is due; 0: never.
+    pub wake_ns: i64,
+    /// Sequence number and bytes of the latest head, hashed; 0: none.
+    pub last_head: u64,
+    /// While it may speak HTTP.
+    pub speaker: Option<Box<Speaker>>,
+    /// See [`Tunnelled`].
+    pub tunnelled: Option<Box<Tunnelled>>,
+    /// The other direction.
+    pub peer: Option<Id>,
+    /// Sequence number behind the newest payload, while opaque.
+    pub end: u32,
+    /// Sequence number that another SYN announced.
+    pub reborn: Option<u32>,
+    /// What it begins like.
+    pub looks: Looks,
+    /// It has been counted as such.
+    pub opaque: bool,
+    /// An acknowledgement by the peer would change something.
+    pub awaits: bool,
+    /// How many half-streams had this place before.
+    pub generation: u32,
+    older: Option<Id>,
+    newer: Option<Id>,
+}
+
+impl HalfStream {
+    /// One that has just begun.
+    pub fn new(flow: Flow, path: &[Layer], now_ns: i64) -> HalfStream {
+        HalfStream {
+            flow,
+            last_ns: now_ns,
+            closing_ns: 0,
+            wake_ns: 0,
+            last_head: 0,
+            speaker: None,
+            tunnelled: (!path.is_empty()).then(|| Box::new(Tunnelled { path: path.into(), last_heads: None })),
+            peer: None,
+            end: 0,
+            reborn: None,
+            looks: Looks::Other,
+            opaque: false,
+            awaits: false,
+            generation: 0,
+            older: None,
+            newer: None,
+        }
+    }
+
+    /// Encapsulations, outermost first.
+    #[inline]
+    pub fn path(&self) -> &[Layer] {
+        self.tunnelled.as_ref().map_or(&[], |tunnelled| &tunnelled.path)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    /// The upper half of the flow's mark; its lowest bits say where the bucket should be.
+    tag: u32,
+    id: Option<Id>,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct Halves {
+    slots: Vec<HalfStream>,
+    free: Vec<Id>,
+    /// Open addressing; a power of two of them.
+    buckets: Vec<Bucket>,
+    oldest: Option<Id>,
+    newest: Option<Id>,
+    len: usize,
+    /// Keyed per process: nobody outside can choose flows whose marks collide.
+    hasher: RandomState,
+}
+
+impl Default for Halves {
+    fn default() -> Halves {
+        Halves {
+            slots: Vec::new(),
+            free: Vec::new(),
+            buckets: vec![Bucket::default(); FEWEST_BUCKETS],
+            oldest: None,
+            newest: None,
+            len: 0,
+            hasher: RandomState::default(),
+        }
+    }
+}
+
+impl Index<Id> for Halves {
+    type Output = HalfStream;
+    #[inline]
+    fn index(&self, id: Id) -> &HalfStream {
+        &self.slots[id.0.get() as usize - 1]
+    }
+}
+
+impl IndexMut<Id> for Halves {
+    #[inline]
+    fn index_mut(&mut self, id: Id) -> &mut HalfStream {
+        &mut self.slots[id.0.get() as usize - 1]
+    }
+}
+
+impl Halves {
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The keyed hash of a flow.
+    #[inline]
+    pub fn mark(&self, flow: &Flow) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        let ports = u64::from(flow.sport) << 16 | u64::from(flow.dport);
+        let (src, dst) = (u128::from_be_bytes(flow.src), u128::from_be_bytes(flow.dst));
+        if flow.v6 {
+            hasher.write_u128(src);
+            hasher.write_u128(dst);
+            hasher.write_u64(ports | 1 << 32);
+        } else {
+            hasher.write_u64((src >> 96 << 32 | dst >> 96) as u64);
+            hasher.write_u64(ports);
+        }
+        hasher.write_u64(flow.path_hash);
+        hasher.finish()
+    }
+
+    /// A keyed hash of other bytes.
+    pub fn hasher(&self) -> impl Hasher + use<> {
+        self.hasher.build_hasher()
+    }
+
+    /// The half-stream of this flow with this mark.
+    #[inline]
+    pub fn find(&self, flow: &Flow, mark: u64) -> Option<Id> {
+        let tag = (mark >> 32) as u32;
+        let mut at = tag as usize;
+        loop {
+            let bucket = self.bucket(at);
+            let id = bucket.id?;
+            if bucket.tag == tag && self[id].flow == *flow {
+                return Some(id);
+            }
+            at += 1;
+        }
+    }
+
+    /// The longest here, or moved behind all others the longest ago.
+    #[inline]
+    pub fn oldest(&self) -> Option<Id> {
+        self.oldest
+    }
+
+    /// From the oldest on.
+    pub fn by_age(&self) -> impl Iterator<Item = Id> {
+        std::iter::successors(self.oldest, |&id| self[id].newer)
+    }
+
+    /// A new one, the newest; its flow has this mark and is not here yet.
+    pub fn enter(&mut self, half: HalfStream, mark: u64) -> Option<Id> {
+        if (self.len + 1) * 4 > self.buckets.len() * 3 {
+            self.grow();
+        }
+        let id = match self.free.pop() {
+            Some(id) => {
+                let generation = self[id].generation;
+                self[id] = HalfStream { generation, ..half };
+                id
+            }
+            None => {
+                let id = u32::try_from(self.slots.len() + 1).ok().and_then(NonZeroU32::new).map(Id)?;
+                self.slots.push(half);
+                id
+            }
+        };
+        self.len += 1;
+        self.settle(Bucket { tag: (mark >> 32) as u32, id: Some(id) });
+        self.append(id);
+        Some(id)
+    }
+
+    /// Moves it behind all others.
+    pub fn renew(&mut self, id: Id) {
+        self.unlink(id);
+        self.append(id);
+    }
+
+    /// It is here no more.
+    pub fn remove(&mut self, id: Id) {
+        self.unlink(id);
+        let tag = (self.mark(&self[id].flow) >> 32) as u32;
+        let mut at = tag as usize;
+        while self.bucket(at).id != Some(id) {
+            at += 1;
+        }
+        self.vacate(at);
+        let half = &mut self[id];
+        (half.speaker, half.tunnelled) = (None, None);
+        half.generation = half.generation.wrapping_add(1);
+        self.free.push(id);
+        self.len -= 1;
+    }
+
+    #[inline]
+    fn bucket(&self, at: usize) -> Bucket {
+        self.buckets[at & (self.buckets.len() - 1)]
+    }
+
+    fn settle(&mut self, bucket: Bucket) {
+        let last = self.buckets.len() - 1;
+        let mut at = bucket.tag as usize;
+        while self.buckets[at & last].id.is_some() {
+            at += 1;
+        }
+        self.buckets[at & last] = bucket;
+    }
+
+    /// Empties a bucket; those behind it that could not be where they should be move up.
+    fn vacate(&mut self, mut hole: usize) {
+        let last = self.buckets.len() - 1;
+        let mut at = hole;
+        loop {
+            at += 1;
+            let bucket = self.buckets[at & last];
+            if bucket.id.is_none() {
+                break;
+            }
+            let displaced = at.wrapping_sub(bucket.tag as usize) & last;
+            if displaced >= at.wrapping_sub(hole) & last {
+                self.buckets[hole & last] = bucket;
+                hole = at;
+            }
+        }
+        self.buckets[hole & last] = Bucket::default();
+    }
+
+    fn grow(&mut self) {
+        let wider = vec![Bucket::default(); self.buckets.len() * 2];
+        for bucket in std::mem::replace(&mut self.buckets, wider) {
+            if bucket.id.is_some() {
+                self.settle(bucket);
+            }
+        }
+    }
+
+    fn append(&mut self, id: Id) {
+        let before = self.newest.replace(id);
+        let half = &mut self[id];
+        (half.older, half.newer) = (before, None);
+        match before {
+            Some(before) => self[before].newer = Some(id),
+            None => self.oldest = Some(id),
+        }
+    }
+
+    fn unlink(&mut self, id: Id) {
+        let HalfStream { older, newer, .. } = self[id];
+        match older {
+            Some(older) => self[older].newer = newer,
+            None => self.oldest = newer,
+        }
+        match newer {
+            Some(newer) => self[newer].older = older,
+            None => self.newest = older,
+        }
+    }
+}
