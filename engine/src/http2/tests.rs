@@ -1,5 +1,6 @@
 //! Cleartext HTTP/2, by talks of frames as an encoder without tables or with one makes them.
 
+use super::frames::{FURTHEST, PADDED, PING, PRIORITISED, SETTINGS};
 use super::*;
 use crate::testing::Random;
 
