@@ -23,8 +23,10 @@ from typing import Any, NamedTuple
 
 from bench import RULES
 from bench.peers import PEERS
+from monitor.engine import native_is_here
 
 PRESETS = ("2012", "today", "small", "gtpu", "lossy")
+ENGINES = ("native", "portable") if native_is_here() else ("portable",)
 RESULTS = Path(__file__).with_name("RESULTS.md")
 Line = Callable[[Path, Path], list[str]]  # of a capture and an empty folder
 
@@ -142,6 +144,8 @@ def section(measured: Measured) -> Iterator[str]:
         whole = sum(said["stages"].values())
         yield from ("", f"| stage, {engine} | share | µs a packet |", "|---|--:|--:|")
         for stage, seconds in said["stages"].items():
+            if not seconds:
+                continue
             yield f"| {stage} | {seconds / whole:.1%} | {seconds / packets * 1e6:.2f} |"
 
 
@@ -164,12 +168,12 @@ def main() -> None:
     options.add_argument("--octets", type=int, default=100_000_000, help="of each capture (%(default)s)")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--capture", type=Path, help="another capture instead")
-    options.add_argument("--engine", action="append", choices=("portable", "native"), help="default: portable")
+    options.add_argument("--engine", action="append", choices=ENGINES, help="default: all that are installed")
     options.add_argument("--runs", type=int, default=3)
     chosen = options.parse_args()
     with TemporaryDirectory() as folder:
         measured = [
-            measure(path, title, chosen.engine or ("portable",), chosen.runs)
+            measure(path, title, chosen.engine or ENGINES, chosen.runs)
             for path, title in captures(chosen, Path(folder))
         ]
     RESULTS.write_text("\n".join(page(measured, chosen.runs)) + "\n")

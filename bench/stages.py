@@ -41,6 +41,7 @@ STAGE_OF = {  # module or folder through which a stage is entered; what it calls
     "redact": "report",
     "pipeline": "report",
     "engine": "engine",
+    "native": "engine",
 }
 
 
