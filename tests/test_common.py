@@ -11,12 +11,16 @@ from monitor.records import Batch, Fault
 
 
 def test_the_first_signal_asks_and_the_second_one_ends() -> None:
-    with stop_on(signal.SIGINT) as stop:
-        assert not stop.told
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stop.told
-        with pytest.raises(KeyboardInterrupt):
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in the background
+    try:
+        with stop_on(signal.SIGINT) as stop:
+            assert not stop.told
             os.kill(os.getpid(), signal.SIGINT)
+            assert stop.told
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def test_each_fault_is_one_line_whatever_a_file_is_called(capsys: pytest.CaptureFixture[str]) -> None:
