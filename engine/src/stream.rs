@@ -8,13 +8,16 @@
 //! Two paths with the same addresses and ports are two half-streams: subscribers in different tunnels may be alike. When
 //! both carry the same head at the same sequence number it is one connection, mirrored twice, and the head counts once.
 
+mod far;
 mod halves;
+mod heads;
+mod origins;
+mod paths;
 #[cfg(test)]
 mod tests;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
-use std::hash::Hasher;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::mem;
 
 use crate::client::{Beginning, Client, first_byte};
@@ -23,8 +26,11 @@ use crate::doubts::Doubt;
 use crate::http1::Context;
 use crate::limits::Limits;
 use crate::looks::{Looks, looks_of, may_begin_request};
-use crate::records::{Certainty, Checksum, Flow, Layer, Oddities, Oddity, PlacedHead, RequestHead, Section, Segment};
-use halves::{HalfStream, Halves, Id};
+use crate::records::{Checksum, Flow, Oddity, PlacedHead, RequestHead, Segment};
+use far::Far;
+use halves::{HalfStream, Halves, Id, Link};
+use origins::Origins;
+use paths::reversed;
 
 /// Flags of TCP (RFC 9293 section 3.1).
 const FIN: u16 = 0x01;
@@ -32,22 +38,16 @@ const SYN: u16 = 0x02;
 const RST: u16 = 0x04;
 const ACK: u16 = 0x10;
 
-const REMEMBERED_SYNS: usize = 1 << 16;
 /// An acknowledgement so far beyond what was seen is no loss of the capture.
 const UNSENT_BYTES: u32 = 256 * 1024;
-/// Between two looks for half-streams that have been silent for long.
 /// Of the capture clock; more at once is no passing of time, or nothing passed the tap.
 const STEP_NS: i64 = 600_000_000_000;
+/// Between two looks for half-streams that have been silent for long.
 const SWEEP_NS: i64 = 1_000_000_000;
 /// One in so many half-streams is looked at then, and at least so many.
 const SWEEP_SHARE: usize = 64;
 /// Of which one makes room.
 const FORGETTABLE: usize = 8;
-/// Remembered of a half-stream that has a twin.
-const TWIN_HEADS: usize = 64;
-/// That no response has.
-const REQUEST_FIELDS: &[&[u8]] =
-    &[b"host", b"user-agent", b"referer", b"cookie", b"accept", b"accept-language", b"accept-encoding"];
 
 /// What a half-stream has while it may speak HTTP.
 #[derive(Debug)]
@@ -61,65 +61,8 @@ struct Speaker {
     far: Option<Box<Far>>,
 }
 
-/// A segment that outlives its frame.
-#[derive(Debug)]
-struct Far {
-    time_ns: i64,
-    seq: u32,
-    ack: u32,
-    flags: u16,
-    octets: Box<[u8]>,
-    header: usize,
-    missing: u32,
-    urgent: u16,
-    verifiable: bool,
-    oddities: Oddities,
-}
-
-impl Far {
-    fn of(segment: &Segment<'_>) -> Far {
-        let &Segment { time_ns, seq, ack, flags, octets, payload, missing, urgent, verifiable, oddities, .. } = segment;
-        let header = octets.len() - payload.len();
-        Far { time_ns, seq, ack, flags, octets: octets.into(), header, missing, urgent, verifiable, oddities }
-    }
-
-    /// Behind its last byte.
-    fn end(&self) -> u32 {
-        self.seq.wrapping_add((self.octets.len() - self.header) as u32)
-    }
-
-    fn segment<'a>(&'a self, flow: Flow, path: &'a [Layer]) -> Segment<'a> {
-        let &Far { time_ns, seq, ack, flags, ref octets, header, missing, urgent, verifiable, oddities } = self;
-        let payload = octets.get(header..).unwrap_or_default();
-        Segment { time_ns, flow, path, seq, ack, flags, octets, payload, missing, urgent, verifiable, oddities }
-    }
-}
-
-/// Where connections began: the sequence number behind the latest SYN of a flow, in a table of fixed size.
-#[derive(Debug)]
-struct Origins(Box<[u64]>);
-
-impl Origins {
-    fn new() -> Origins {
-        Origins(vec![0; REMEMBERED_SYNS].into())
-    }
-
-    fn remember(&mut self, mark: u64, seq: u32) {
-        self.0[mark as usize % REMEMBERED_SYNS] = mark & !0xFFFF_FFFF | u64::from(seq);
-    }
-
-    fn look(&self, mark: u64) -> Option<u32> {
-        let found = self.0[mark as usize % REMEMBERED_SYNS];
-        (found != 0 && found >> 32 == mark >> 32).then_some(found as u32)
-    }
-
-    fn forget(&mut self, mark: u64) {
-        self.0[mark as usize % REMEMBERED_SYNS] = 0;
-    }
-}
-
-/// When something is due: the time, the number of the entry, and the place of a half-stream and whose it was.
-type Due = Reverse<(i64, u64, Id, u32)>;
+/// When something is due, the number of the entry, and about whom.
+type Due = Reverse<(i64, u64, Link)>;
 
 /// All half-streams.
 #[derive(Debug)]
@@ -197,11 +140,12 @@ impl Streams {
     }
 
     fn let_go_of_due(&mut self, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        while let Some(&Reverse((wake_ns, _, id, generation))) = self.due.peek().filter(|due| due.0.0 <= self.now_ns) {
+        while let Some(&Reverse((wake_ns, _, link))) = self.due.peek().filter(|due| due.0.0 <= self.now_ns) {
             self.due.pop();
-            let half = &mut self.halves[id];
-            if wake_ns == half.wake_ns && generation == half.generation {
-                half.wake_ns = 0;
+            if let Some(id) = self.halves.follow(link)
+                && self.halves[id].wake_ns == wake_ns
+            {
+                self.halves[id].wake_ns = 0;
                 self.wake(id, counts, out);
             }
         }
@@ -259,7 +203,7 @@ impl Streams {
         }
         let mut half = HalfStream::new(segment.flow, segment.path, self.now_ns);
         half.end = behind(segment);
-        half.peer = peer;
+        half.peer = peer.map(|peer| self.halves.link(peer));
         let Some(id) = self.enter(half, mark) else { return };
         self.open(id, segment, counts, out);
         if flags & FIN != 0 {
@@ -284,10 +228,9 @@ impl Streams {
     #[inline]
     fn go_on(&mut self, id: Id, segment: &Segment<'_>, mark: u64, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         let &Segment { flags, payload, .. } = segment;
-        let half = &mut self.halves[id];
-        half.last_ns = self.now_ns;
-        if let Some(peer) = half.peer
-            && flags & ACK != 0
+        self.halves[id].last_ns = self.now_ns;
+        if flags & ACK != 0
+            && let Some(peer) = self.halves.peer(id)
             && self.halves[peer].awaits
         {
             self.acknowledge(peer, segment.ack, counts, out);
@@ -360,7 +303,7 @@ impl Streams {
 
     /// Whether the other direction has sent requests: then this one sends responses.
     fn is_answered(&self, id: Id) -> bool {
-        let peer = self.halves[id].peer.and_then(|peer| self.halves[peer].speaker.as_ref());
+        let peer = self.halves.peer(id).and_then(|peer| self.halves[peer].speaker.as_ref());
         peer.is_some_and(|speaker| speaker.client.spoke())
     }
 
@@ -423,7 +366,7 @@ impl Streams {
         if half.wake_ns == 0 || wake_ns < half.wake_ns {
             half.wake_ns = wake_ns;
             self.entered += 1;
-            self.due.push(Reverse((wake_ns, self.entered, id, half.generation)));
+            self.due.push(Reverse((wake_ns, self.entered, self.halves.link(id))));
         }
     }
 
@@ -520,7 +463,7 @@ impl Streams {
         if segment.flags & ACK == 0 {
             return Some(Doubt::NoAck);
         }
-        let sent = match self.halves[id].peer {
+        let sent = match self.halves.peer(id) {
             Some(peer) => Some(self.halves[peer].end),
             None => self.origins.look(self.halves.mark(&reversed(&segment.flow))),
         };
@@ -624,175 +567,10 @@ impl Streams {
             self.wake_at(id, wake_ns);
         }
     }
-
-    // --- both directions, other paths -------------------------------------------------------------------------------
-
-    fn enter(&mut self, half: HalfStream, mark: u64) -> Option<Id> {
-        let (flow, peer, is_tunnelled) = (half.flow, half.peer, half.tunnelled.is_some());
-        let id = self.halves.enter(half, mark)?;
-        if let Some(peer) = peer {
-            self.halves[peer].peer.get_or_insert(id);
-        }
-        if is_tunnelled {
-            self.tunnelled.entry(ends(&flow)).or_default().push(id);
-        }
-        let twins: Vec<_> = self.twins(id).collect();
-        for &twin in twins.iter().chain(twins.first().map(|_| &id)) {
-            let half = &mut self.halves[twin];
-            let last_heads = &mut half.tunnelled.get_or_insert_default().last_heads;
-            let last_head = (half.last_head != 0).then_some(half.last_head);
-            last_heads.get_or_insert_with(|| VecDeque::from_iter(last_head));
-        }
-        Some(id)
-    }
-
-    /// It is forgotten by everyone.
-    fn leave(&mut self, id: Id) {
-        let flow = self.halves[id].flow;
-        let back = reversed(&flow);
-        for other in self.alike(&back).collect::<Vec<_>>() {
-            self.halves[other].peer.take_if(|peer| *peer == id);
-        }
-        if !self.halves[id].path().is_empty()
-            && let Some(alike) = self.tunnelled.get_mut(&ends(&flow))
-        {
-            alike.retain(|&other| other != id);
-            if alike.is_empty() {
-                self.tunnelled.remove(&ends(&flow));
-            }
-        }
-        self.halves.remove(id);
-    }
-
-    /// Half-streams with these addresses and ports on any path.
-    fn alike(&self, flow: &Flow) -> impl Iterator<Item = Id> {
-        let ends = ends(flow);
-        let plain = self.halves.find(&ends, self.halves.mark(&ends));
-        let tunnelled = self.tunnelled.get(&ends).into_iter().flatten().copied();
-        plain.into_iter().chain(tunnelled)
-    }
-
-    /// Half-streams with the same addresses and ports on other paths.
-    fn twins(&self, id: Id) -> impl Iterator<Item = Id> {
-        self.alike(&self.halves[id].flow).filter(move |&twin| twin != id)
-    }
-
-    /// The other direction; in tunnels its path is another, so the one whose tunnels are of the same kind.
-    fn peer_of(&self, segment: &Segment<'_>) -> Option<Id> {
-        let back = reversed(&segment.flow);
-        let peer = self.halves.find(&back, self.halves.mark(&back));
-        if peer.is_some() || (self.tunnelled.is_empty() && segment.path.is_empty()) {
-            return peer;
-        }
-        let tunnelled = self.tunnelled.get(&ends(&back)).map_or(&[][..], |alike| alike);
-        let kind = |layer: &Layer| layer.kind;
-        let is_alike = |peer: &&Id| self.halves[**peer].path().iter().map(kind).eq(segment.path.iter().map(kind));
-        let fitting = tunnelled.iter().find(is_alike);
-        fitting.or(tunnelled.last()).copied().or_else(|| self.halves.find(&ends(&back), self.halves.mark(&ends(&back))))
-    }
-
-    // --- heads ------------------------------------------------------------------------------------------------------
-
-    /// Counts the heads in `placed` and adds those to `out` that are requests and were not seen before.
-    #[inline]
-    fn publish(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        if !self.placed.is_empty() {
-            self.publish_placed(id, counts, out);
-        }
-    }
-
-    fn publish_placed(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        let published = out.len();
-        let mut all = mem::take(&mut self.placed);
-        for placed in all.drain(..) {
-            // one without a place is of HTTP/2, and counted there
-            if placed.start == placed.end || self.is_news(id, &placed, counts) {
-                out.push(placed.head);
-            }
-        }
-        self.placed = all;
-        if out.len() > published
-            && let Some(peer) = self.halves[id].peer
-            && self.halves[peer].speaker.as_ref().is_some_and(|speaker| !speaker.client.spoke())
-        {
-            self.count_opaque(peer, Looks::Response, counts);
-        }
-    }
-
-    /// Counts a head of HTTP/1 that is a request and was not seen before.
-    fn is_news(&mut self, id: Id, placed: &PlacedHead, counts: &mut Counts) -> bool {
-        let head = &placed.head;
-        if head.text.method().is_empty() && !self.is_request(id, head) {
-            return false;
-        }
-        if self.is_of_a_twin(id, placed) {
-            counts[Count::TwinHeads] += 1;
-            return false;
-        }
-        let is_trailer = head.section == Section::Trailer;
-        counts[if is_trailer { Count::Trailers } else { Count::Requests }] += 1;
-        counts[Count::AmbiguousRequests] += u64::from(head.certainty == Certainty::Ambiguous);
-        counts.odd(head.oddities);
-        true
-    }
-
-    /// Whether fields without a request line are those of a request: a response has fields as well.
-    fn is_request(&self, id: Id, head: &RequestHead) -> bool {
-        let answers = self.halves[id].peer.is_some_and(|peer| self.halves[peer].looks == Looks::Response);
-        answers || head.text.fields().any(|(name, _)| REQUEST_FIELDS.contains(&name))
-    }
-
-    /// Remembers this head, and says whether a twin had the same.
-    fn is_of_a_twin(&mut self, id: Id, placed: &PlacedHead) -> bool {
-        let mark = self.mark_of(placed);
-        let half = &mut self.halves[id];
-        half.last_head = mark;
-        if half.tunnelled.as_ref().is_none_or(|tunnelled| tunnelled.last_heads.is_none()) {
-            return false;
-        }
-        let last_heads =
-            |id: Id| self.halves[id].tunnelled.as_ref().and_then(|tunnelled| tunnelled.last_heads.as_ref());
-        let is_seen = self.twins(id).filter_map(last_heads).any(|heads| heads.contains(&mark));
-        if let Some(heads) = self.halves[id].tunnelled.as_mut().and_then(|tunnelled| tunnelled.last_heads.as_mut()) {
-            if heads.len() == TWIN_HEADS {
-                heads.pop_front();
-            }
-            heads.push_back(mark);
-        }
-        is_seen
-    }
-
-    /// Of its sequence number and bytes.
-    fn mark_of(&self, placed: &PlacedHead) -> u64 {
-        let mut hasher = self.halves.hasher();
-        hasher.write_u32(placed.start as u32);
-        hasher.write(&placed.octets);
-        if placed.octets.is_empty() {
-            for (name, value) in placed.head.text.fields() {
-                hasher.write_usize(name.len());
-                hasher.write(name);
-                hasher.write_usize(value.len());
-                hasher.write(value);
-            }
-        }
-        hasher.finish().max(1)
-    }
 }
 
 /// The sequence number behind a segment's payload.
 #[inline]
 fn behind(segment: &Segment<'_>) -> u32 {
     segment.seq.wrapping_add(segment.payload.len() as u32)
-}
-
-/// The same addresses and ports outside of all tunnels.
-#[inline]
-fn ends(flow: &Flow) -> Flow {
-    Flow { path_hash: 0, ..*flow }
-}
-
-/// The other direction, on the same path.
-#[inline]
-fn reversed(flow: &Flow) -> Flow {
-    Flow { src: flow.dst, dst: flow.src, sport: flow.dport, dport: flow.sport, ..*flow }
 }

@@ -20,49 +20,58 @@ const FEWEST_BUCKETS: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Id(NonZeroU32);
 
+/// A half-stream for as long as it is kept: whose place it is later is somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Link {
+    id: Id,
+    generation: u32,
+}
+
 /// What only a half-stream in a tunnel has, or one whose twin is in one.
 #[derive(Debug, Default)]
 pub struct Tunnelled {
     /// Encapsulations, outermost first.
     pub path: Box<[Layer]>,
     /// Marks of the latest heads, while it has twins.
-    pub last_heads: Option<VecDeque<u64>>,
+    pub last_heads: Option<VecDeque<u32>>,
 }
 
 /// One direction of a connection; opaque while it has no `speaker`.
+///
+/// The first line of the cache is what every segment needs, the second one what those with payload do.
 #[derive(Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub struct HalfStream {
     /// Whose.
     pub flow: Flow,
     /// Of the latest segment.
     pub last_ns: i64,
-    /// When FIN or RST came; 0 while open.
-    pub closing_ns: i64,
-    /// When something is due; 0: never.
-    pub wake_ns: i64,
-    /// Sequence number and bytes of the latest head, hashed; 0: none.
-    pub last_head: u64,
+    /// The other direction.
+    pub peer: Option<Link>,
     /// While it may speak HTTP.
     pub speaker: Option<Box<Speaker>>,
     /// See [`Tunnelled`].
     pub tunnelled: Option<Box<Tunnelled>>,
-    /// The other direction.
-    pub peer: Option<Id>,
+    /// When FIN or RST came; 0 while open.
+    pub closing_ns: i64,
+    /// When something is due; 0: never.
+    pub wake_ns: i64,
     /// Sequence number behind the newest payload, while opaque.
     pub end: u32,
     /// Sequence number that another SYN announced.
     pub reborn: Option<u32>,
+    /// Sequence number and bytes of the latest head, hashed; 0: none.
+    pub last_head: u32,
+    /// How many half-streams had this place before.
+    generation: u32,
+    older: Option<Id>,
+    newer: Option<Id>,
     /// What it begins like.
     pub looks: Looks,
     /// It has been counted as such.
     pub opaque: bool,
     /// An acknowledgement by the peer would change something.
     pub awaits: bool,
-    /// How many half-streams had this place before.
-    pub generation: u32,
-    older: Option<Id>,
-    newer: Option<Id>,
 }
 
 impl HalfStream {
@@ -190,6 +199,24 @@ impl Halves {
         }
     }
 
+    /// Leads to it as long as it is kept.
+    #[inline]
+    pub fn link(&self, id: Id) -> Link {
+        Link { id, generation: self[id].generation }
+    }
+
+    /// Where it leads, if that one is still kept.
+    #[inline]
+    pub fn follow(&self, link: Link) -> Option<Id> {
+        (self[link.id].generation == link.generation).then_some(link.id)
+    }
+
+    /// The other direction of it.
+    #[inline]
+    pub fn peer(&self, id: Id) -> Option<Id> {
+        self[id].peer.and_then(|peer| self.follow(peer))
+    }
+
     /// The longest here, or moved behind all others the longest ago.
     #[inline]
     pub fn oldest(&self) -> Option<Id> {
@@ -308,5 +335,80 @@ impl Halves {
             Some(newer) => self[newer].older = older,
             None => self.newest = older,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::testing::Random;
+
+    fn flow(number: u16) -> Flow {
+        Flow { src: [1; 16], dst: [2; 16], sport: number, dport: 80, v6: number.is_multiple_of(2), path_hash: 0 }
+    }
+
+    /// Flows in the order of their age, with the places that they should have.
+    fn assert_agree(halves: &Halves, order: &[u16], places: &HashMap<u16, Id>) {
+        assert_eq!(halves.len(), order.len());
+        assert!(halves.by_age().map(|id| halves[id].flow.sport).eq(order.iter().copied()));
+        for (number, &id) in places {
+            assert_eq!(halves.find(&flow(*number), halves.mark(&flow(*number))), Some(id));
+        }
+    }
+
+    #[test]
+    fn everyone_is_found_where_he_is_and_in_the_order_of_age() {
+        let mut random = Random::new(1);
+        let mut halves = Halves::default();
+        let (mut order, mut places, mut gone) = (Vec::new(), HashMap::new(), Vec::new());
+        for round in 0..6000 {
+            let number = random.below(3000) as u16;
+            let mark = halves.mark(&flow(number));
+            match places.get(&number).copied() {
+                None => {
+                    assert_eq!(halves.find(&flow(number), mark), None);
+                    let id = halves.enter(HalfStream::new(flow(number), &[], 0), mark).unwrap();
+                    order.push(number);
+                    places.insert(number, id);
+                }
+                Some(id) if random.below(3) > 0 => {
+                    gone.push(halves.link(id));
+                    halves.remove(id);
+                    order.retain(|&other| other != number);
+                    places.remove(&number);
+                }
+                Some(id) => {
+                    halves.renew(id);
+                    order.retain(|&other| other != number);
+                    order.push(number);
+                    assert_eq!(halves.follow(halves.link(id)), Some(id));
+                }
+            }
+            if round % 100 == 0 {
+                assert_agree(&halves, &order, &places);
+            }
+        }
+        assert_agree(&halves, &order, &places);
+        assert!(halves.buckets.len() > FEWEST_BUCKETS && halves.slots.len() < 3000);
+        assert!(gone.into_iter().all(|link| halves.follow(link).is_none()));
+        for id in places.into_values() {
+            halves.remove(id);
+        }
+        assert!(halves.buckets.iter().all(|bucket| bucket.id.is_none()));
+    }
+
+    #[test]
+    fn flows_that_differ_in_anything_have_marks_of_their_own() {
+        let halves = Halves::default();
+        let plain = Flow { v6: false, ..flow(1) };
+        let others = [
+            Flow { sport: 80, dport: 1, ..plain },
+            Flow { src: plain.dst, dst: plain.src, ..plain },
+            Flow { v6: true, ..plain },
+            Flow { path_hash: 1, ..plain },
+        ];
+        assert!(others.iter().all(|other| halves.mark(other) != halves.mark(&plain)));
     }
 }
