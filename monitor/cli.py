@@ -111,7 +111,7 @@ def _version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-FILE = click.Path(allow_dash=True)
+FILE = click.Path(allow_dash=True, readable=False)  # what cannot be read is a fault; the other captures are judged
 FOLDER = click.Path(path_type=Path)
 
 rules_option: Decorator = click.option(

@@ -22,6 +22,7 @@ from monitor.records import RequestHead
 
 LONGEST_NAME = 253  # RFC 1035 section 2.3.4, as text
 MOST_NAMES = 4  # of one request: two that differ already make it ambiguous
+FURTHER = "further-hosts.invalid"  # stands for all that are more: nobody's name (RFC 2606), so nobody's partner
 LONGEST_REMEMBERED = 512  # bytes of one request's authority and Hosts
 _ABSOLUTE = re.compile(rb"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
@@ -56,7 +57,7 @@ def _named(authority: bytes | None, hosts: tuple[bytes, ...]) -> Recipient:
     claims = tuple(dict.fromkeys(filter(None, map(host_name, hosts))))
     if authority and (name := host_name(authority)):
         return Recipient((name,), next((claim for claim in claims if claim != name), None))
-    return Recipient(claims[:MOST_NAMES])
+    return Recipient(claims if len(claims) <= MOST_NAMES else (*claims[: MOST_NAMES - 1], FURTHER))
 
 
 _remembered = lru_cache(maxsize=8192)(_named)

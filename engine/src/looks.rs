@@ -55,8 +55,10 @@ pub fn looks_of(payload: &[u8], later: bool) -> Looks {
 
 /// Whether a frame of HTTP/2 (RFC 9113 section 4.1) begins here, and another one where it ends.
 fn begins_with_frame(payload: &[u8]) -> bool {
-    let is_frame =
-        |at: usize| matches!(payload.get(at..), Some([0, 0..=0x40, _, 0..=9, 0..=0x2D, 0..=0x7F, _, _, _, ..]));
+    let is_frame = |at: usize| {
+        let head = payload.get(at..at + 9);
+        head != Some(&[0; 9]) && matches!(head, Some([0, 0..=0x40, _, 0..=9, 0..=0x2D, 0..=0x7F, _, _, _]))
+    };
     let length = payload.iter().take(3).fold(0, |length, &octet| length << 8 | usize::from(octet));
     is_frame(0) && (9 + length == payload.len() || is_frame(9 + length))
 }

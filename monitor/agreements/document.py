@@ -18,7 +18,7 @@ PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten 
 Tree = str | list["Tree"] | dict[str, "Tree"]
 Path = tuple[str | int, ...]
 Mark = tuple[int, int]  # line and column, counted from 1
-_NUMBER = re.compile(r"\d{7,}")
+_NUMBER = re.compile(r"\d{7,}|\d(?:[ ()-]*\d){10,}")  # a date with its time has ten digits up to the colon
 
 
 class Remark(NamedTuple):

@@ -266,6 +266,7 @@ class Client:
                 before = gap._replace(missing=position - gap.position)
                 behind = gap._replace(position=stop, missing=gap.position + gap.missing - stop)
                 self._lost += [rest for rest in (before, behind) if rest.missing]
+                del self._lost[:-MOST_LOST]
                 if may_begin_request(octets):
                     self._wait(self._new_http1(position).feed(octets, position, time_ns), now_ns)
                 return True

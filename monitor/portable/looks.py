@@ -14,7 +14,7 @@ _BEGUN_WORD = re.compile(rb"[\r\n]*[%s]{0,64}\Z" % TCHAR)
 _WORD = re.compile(rb"[\r\n]*()[ \t]*[!-9;-~]{1,64}[ \t]")
 _STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+\d")
 _TLS = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]", re.DOTALL)  # RFC 8446 section 5.1
-_FRAME = re.compile(rb"\0[\0-\x40].[\0-\x09][\0-\x2d][\0-\x7f]...", re.DOTALL)  # RFC 9113 section 4.1
+_FRAME = re.compile(rb"(?!\0{9})\0[\0-\x40].[\0-\x09][\0-\x2d][\0-\x7f]...", re.DOTALL)  # RFC 9113 section 4.1
 _TEXT = re.compile(rb"[\t\r\n -~]*")
 
 

@@ -32,6 +32,7 @@ STEP_NS = 600_000_000_000  # of the capture clock; more at once is no passing of
 SWEEP_NS = 1_000_000_000  # between two looks for half-streams that have been silent for long
 SWEEP_SHARE = 64  # one in so many half-streams is looked at then, and at least so many
 OPAQUE = (Looks.RESPONSE, Looks.TLS, Looks.HTTP2, Looks.OTHER)
+MOST_ALIKE = 64  # tunnelled half-streams with the same addresses and ports that are told of each other
 TWIN_HEADS = 64  # remembered of a half-stream that has a twin
 REQUEST_FIELDS = frozenset(
     (b"host", b"user-agent", b"referer", b"cookie", b"accept", b"accept-language", b"accept-encoding")
@@ -44,8 +45,8 @@ class HalfStream:
     """One direction of a connection; opaque while it has no `client`."""
 
     __slots__ = (
-        "client", "closing_ns", "end", "flow", "last_head", "last_heads", "last_ns", "looks", "opaque", "origin",
-        "peer", "reborn", "wake_ns",
+        "_peer", "client", "closing_ns", "end", "flow", "forgotten", "last_head", "last_heads", "last_ns", "looks",
+        "opaque", "origin", "reborn", "wake_ns",
     )  # fmt: skip
 
     def __init__(self, flow: Flow, now_ns: int) -> None:
@@ -54,7 +55,8 @@ class HalfStream:
         self.opaque = False  # it has been counted as such
         self.last_ns = now_ns
         self.client: Client | None = None
-        self.peer: HalfStream | None = None
+        self._peer: HalfStream | None = None
+        self.forgotten = False
         self.end = -1  # sequence number behind the newest payload, while opaque
         self.origin = -1  # sequence number of the first byte that the client's reading began with
         self.reborn = -1  # sequence number that another SYN announced
@@ -62,6 +64,17 @@ class HalfStream:
         self.wake_ns = 0  # when something is due; 0: never
         self.last_head: tuple[int, int] | None = None  # sequence number and hash
         self.last_heads: deque[tuple[int, int]] | None = None  # while it has twins
+
+    @property
+    def peer(self) -> HalfStream | None:
+        """The other direction, while it is kept."""
+        if self._peer is not None and self._peer.forgotten:
+            self._peer = None
+        return self._peer
+
+    @peer.setter
+    def peer(self, peer: HalfStream | None) -> None:
+        self._peer = peer
 
 
 class Origins:
@@ -300,12 +313,11 @@ class Streams:
                 self._count_opaque(half, Looks.OTHER)
         self._held -= self._holding.pop(half, 0)
         half.wake_ns = 0
-        if half.peer is not None and half.peer.peer is half:
-            half.peer.peer = None
+        half.forgotten = True
         half.peer = None
         del self._halves[half.flow]
-        if half.flow.path:
-            alike = self._tunnelled[half.flow[:4]]
+        alike = self._tunnelled.get(half.flow[:4], [])
+        if half.flow.path and half in alike:
             alike.remove(half)
             if not alike:
                 del self._tunnelled[half.flow[:4]]
@@ -406,7 +418,10 @@ class Streams:
         if peer is not None and peer.peer is None:
             peer.peer = half
         if half.flow.path:
-            self._tunnelled.setdefault(half.flow[:4], []).append(half)
+            alike = self._tunnelled.setdefault(half.flow[:4], [])
+            if len(alike) == MOST_ALIKE:
+                return
+            alike.append(half)
         for twin in self._twins(half):
             for each in (twin, half):
                 if each.last_heads is None:
