@@ -151,3 +151,8 @@ def test_every_blind_spot_has_plain_words() -> None:
 
 def test_the_headline_is_text_and_no_markup(story: Story) -> None:
     assert isinstance(terminal.headline(story.summary), Text)
+
+
+def test_a_closed_pipe_is_left_to_the_command_line() -> None:
+    with pytest.raises(BrokenPipeError):
+        terminal.Paper().on_broken_pipe()

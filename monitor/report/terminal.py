@@ -42,6 +42,13 @@ BLIND_WORDS = {
 }
 
 
+class Paper(Console):
+    """A console that leaves a closed pipe to the command line: rich would end with 1, which means violations."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 @dataclass(slots=True)
 class Leak:
     """Violations of one recipient, outcome and field."""
@@ -84,7 +91,7 @@ class Findings:
         """Nothing is shown before the end."""
 
     def end(self, summary: Summary) -> None:
-        console = Console(highlight=False)
+        console = Paper(highlight=False)
         for part in self.parts(summary):
             console.print(part)
 
