@@ -21,6 +21,7 @@ from monitor.errors import MonitorError
 
 PROGRAM = "msisdn-monitor"
 STOPPED = 4  # pipeline.exit_code
+MISTAKE = 70  # EX_SOFTWARE of sysexits.h
 
 EXIT_CODES = """
     0  clean: everything was read, and every number seen was allowed
@@ -28,7 +29,9 @@ EXIT_CODES = """
     2  usage, configuration or rules are wrong
     3  an input could not be read at all; the others were judged
     4  incomplete: an input was cut, the run was stopped, or more than
-       --max-blind was not seen; what was found until then is printed
+       --max-blind was not seen (without it: something was not seen,
+       and no request was); what was found until then is printed
+    70 a mistake in this program: nothing that it printed can be relied on
 
     Where several hold, the first of 2, 3, 4, 1 is it.
 """
@@ -176,9 +179,9 @@ def cli() -> None:
 def replay(**options: Any) -> None:
     """Judges captures.
 
-    FILE is a pcap or pcapng capture, plain or compressed (gz, zst, xz, lz4), a folder of them, a quoted pattern, or `-`
-    for standard input. Several are read in the order in which they were taken, so a connection that spans two files
-    of a rotating capture stays whole. Results go to standard output, all else to standard error.
+    FILE is a pcap or pcapng capture, plain or compressed (gz, bz2, xz, zst, lz4), a folder of them, a quoted pattern,
+    or `-` for standard input. Several are read in the order in which they were taken, so a connection that spans two
+    files of a rotating capture stays whole. Results go to standard output, all else to standard error.
     """
     from monitor.commands.replay import replay as run
 
@@ -309,4 +312,12 @@ def _end(code: int) -> None:
 
 
 def main() -> None:
-    cli(prog_name=PROGRAM)
+    try:
+        cli(prog_name=PROGRAM)
+    except Exception:  # noqa: BLE001 - Python would end with 1, which means violations, and show what the traffic held
+        import traceback
+
+        from monitor.redact import mask_text
+
+        sys.stderr.write(f"{mask_text(traceback.format_exc())}\nThis is a mistake in {PROGRAM}: please report it.\n")
+        sys.exit(MISTAKE)

@@ -7,6 +7,7 @@ a live port is given: a replay comes to the same end every time.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from itertools import product
@@ -126,7 +127,8 @@ def exit_code(batch: Batch, violations: int = 0, max_blind: int | None = None) -
     """What a command ends with after its last batch; where several hold, what says least about the rest goes first.
 
     3 a source could not be read at all: nothing is known of it
-    4 incomplete: a source was cut, the run was stopped, or there are more blind spots than `max_blind`
+    4 incomplete: a source was cut, the run was stopped, there are more blind spots than `max_blind`, or there are
+      blind spots and not one request was read
     1 violations, and everything was read
     0 none, and everything was read
 
@@ -135,6 +137,7 @@ def exit_code(batch: Batch, violations: int = 0, max_blind: int | None = None) -
     if not all(fault.cut for fault in batch.faults):
         return 3
     blind = sum(values(batch.counts, "blind").values())
-    if batch.faults or not batch.done or (max_blind is not None and blind > max_blind):
+    most = max_blind if max_blind is not None else math.inf if batch.counts["requests"] else 0
+    if batch.faults or not batch.done or blind > most:
         return 4
     return 1 if violations else 0

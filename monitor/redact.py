@@ -12,9 +12,11 @@ import os
 import re
 import secrets
 import stat
+from base64 import b64decode
 from ipaddress import AddressValueError, IPv4Address
 from itertools import count
 from pathlib import Path
+from string import hexdigits
 from typing import AnyStr
 
 from monitor.errors import ConfigError
@@ -28,10 +30,17 @@ HIDDEN = 5  # at the least: one of a hundred thousand
 SHORTEST_RUN = 7  # digits of the shortest national number
 
 _DIGIT = r"(?:[0-9]|%(?:25)*3[0-9])"
-# between digits of one number, as identify draws it, percent-encoded or not
-_GAP = r"(?:[\x00-\x20()+\-./\x7f-\U0010ffff]|%(?:25)*(?:[01][0-9A-Fa-f]|2[089BDEFbdef]|[89A-Fa-f][0-9A-Fa-f]))"
+# between digits of one number, percent-encoded or not: more than identify takes for one
+_GAP = (
+    r"(?:[\x00-\x20()+\-./_\x7f-\U0010ffff]|,(?=[0-9%])"
+    r"|%(?:25)*(?:[01][0-9A-Fa-f]|2[089BCDEFbcdef]|5[Ff]|[89A-Fa-f][0-9A-Fa-f]))"
+)
 _RUN = re.compile(rf"{_DIGIT}(?:{_GAP}{{0,4}}{_DIGIT}){{{SHORTEST_RUN - 1},}}+")
 _GAP_OR_DIGIT = re.compile(rf"({_GAP})|{_DIGIT}")
+_CODED = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")  # in base64, base64url or hexadecimal, perhaps
+_HEX_DIGESTS = (32, 40, 64)  # hexadecimal digits of MD5, SHA-1, SHA-256
+_DIGESTS = (16, 20, 32)  # octets of them
+_URL_ALPHABET = str.maketrans("-_", "+/")
 
 
 class Redactor:
@@ -57,11 +66,12 @@ class Redactor:
 def mask_text(text: AnyStr) -> AnyStr:
     """Text of the wire with every run of digits masked that is long enough for a number, whatever lies between them.
 
-    What is no digit stays, and so does the length; an IPv4 address that stands by itself stays readable.
+    What is no digit stays, and so does the length; an IPv4 address that stands by itself stays readable. Base64 of such
+    a run or of packed digits, and whatever may be an unkeyed hash, is masked as a whole.
     """
     if isinstance(text, bytes):
         return mask_text(text.decode("latin-1")).encode("latin-1")
-    return _RUN.sub(_masked_run, text)
+    return _RUN.sub(_masked_run, _CODED.sub(_masked_code, text))
 
 
 def load_key(path: str | Path) -> bytes:
@@ -88,6 +98,23 @@ def new_key() -> bytes:
 def _shown(digits: int) -> tuple[int, int]:
     """How many of so many digits a mask shows in front and at the end."""
     return max(0, min(MOST_IN_FRONT, digits - HIDDEN - AT_END)), AT_END if digits >= HIDDEN + AT_END else 0
+
+
+def _masked_code(code: re.Match[str]) -> str:
+    """A hash of a number is the number: all of a country can be tried in minutes (4-identify.md)."""
+    word = code[0]
+    if len(word) in _HEX_DIGESTS and all(c in hexdigits for c in word):
+        return "*" * len(word)
+    bare = word.rstrip("=").translate(_URL_ALPHABET)
+    try:
+        octets = b64decode(bare + "=" * (-len(bare) % 4))
+    except ValueError:
+        return word
+    mixed = any(map(str.isupper, bare)) and any(map(str.islower, bare)) and any(map(str.isdigit, bare))
+    packed = re.fullmatch("[0-9]{7,}f?[0-9]?", octets.hex())  # BCD, or TBCD with its filler
+    if packed or _RUN.search(octets.decode("latin-1")) or (mixed and len(octets) in _DIGESTS):
+        return "*" * len(word)
+    return word
 
 
 def _masked_run(run: re.Match[str]) -> str:

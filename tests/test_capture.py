@@ -288,3 +288,9 @@ def test_a_buffer_boundary_inside_a_frame(tmp_path):
     found, faults = read(tmp_path / "x", limit=4096)
     assert [(one.time_ns, one.data) for one in found] == frames
     assert faults == []
+
+
+def test_a_name_too_long_is_a_fault_like_any_other(tmp_path: Path) -> None:
+    _, faults = read(tmp_path / ("x" * 300), tmp_path / ("x" * 300 + "*"))
+    assert faults[0].message.endswith("matches no file; check the pattern")
+    assert faults[1].message.endswith("cannot be opened (File name too long); check the path")

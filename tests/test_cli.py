@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor import __version__
-from monitor.cli import PROGRAM, cli
+from monitor.cli import PROGRAM, cli, main
 from pcaps.talk import pcap
 from tests.leaks import NUMBER, RULES, agreed, clean, leak, write, write_cut
 
@@ -299,6 +299,23 @@ def test_a_stop_keeps_what_was_found_and_ends_with_4(asked: signal.Signals) -> N
         ran.wait(10)
     assert (first["type"], last["type"]) == ("verdict", "summary")
     assert (last["stopped"], last["violations"], ran.returncode) == (True, 1, 4)
+
+
+def test_a_mistake_of_ours_is_not_taken_for_violations_and_shows_no_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError(f"msisdn={NUMBER.decode()}")
+
+    monkeypatch.setattr("monitor.commands.replay.load", broken)
+    monkeypatch.setattr("sys.argv", [PROGRAM, "replay", "-"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    told = capsys.readouterr().err
+    assert end.value.code == 70
+    assert "Traceback" in told
+    assert "report it" in told
+    assert NUMBER.decode() not in told
 
 
 def test_an_interrupt_before_the_start_does_not_look_like_violations(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,4 +168,8 @@ def test_the_exit_code_that_says_least_about_the_rest_goes_first(
 
 
 def test_without_a_limit_blind_spots_are_only_told() -> None:
-    assert exit_code(Batch([], counts.zeros() | {"blind.gap": 10**9}, 0, 0, (), True)) == 0
+    assert exit_code(Batch([], counts.zeros() | {"blind.gap": 10**9, "requests": 1}, 0, 0, (), True)) == 0
+
+
+def test_blind_to_everything_is_not_clean() -> None:
+    assert exit_code(Batch([], counts.zeros() | {"blind.gap": 1}, 0, 0, (), True)) == 4

@@ -109,6 +109,15 @@ def test_a_mask_hides_enough_and_keeps_the_length(digits):
     ("text", "masked"),
     [
         ("447700900123", "44770*****23"),
+        ("447_700_900_123", "447_70*_***_*23"),
+        ("447,700,900,123", "447,70*,***,*23"),
+        ("447%2C700%2C900%5F123", "447%2C70*%2C***%5F*23"),
+        ("NDQ3NzAwOTAwMTIz", "*" * 16),  # base64 of the digits
+        ("id=RHcAkAEj; a=b", "id=********; a=b"),  # of packed BCD
+        ("t=RHcACQEy8g==", "t=" + "*" * 12),  # of TBCD with its filler
+        ("u=9f86d081884c7d659a2feaa0c55ad015", "u=" + "*" * 32),  # may be MD5 of a number
+        ("n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=", "*" * 44),
+        ("Mozilla/5.0 AppleWebKit/537.36", "Mozilla/5.0 AppleWebKit/537.36"),
         ("447700900123.shop.example", "44770*****23.shop.example"),
         ("x447700900123y", "x44770*****23y"),
         ("+44 (0)7700-900.123", "+44 (0)77**-***.*23"),

@@ -221,15 +221,17 @@ class CaptureReader:
 
     def _files(self, path: str) -> list[tuple[float, str]]:
         """What a path names, each with the time of its first frame."""
-        if not WILDCARDS.isdisjoint(path) and not Path(path).exists():
-            matches = sorted(glob.glob(path))  # noqa: PTH207 - Path.glob takes no absolute pattern
+        if not WILDCARDS.isdisjoint(path) and not os.path.exists(path):
+            matches = sorted(glob.glob(path))
             if not matches:
                 self._add(Fault(path, None, False, f"{path} matches no file; check the pattern"))
             return [file for match in matches for file in self._files(match)]
-        if not Path(path).is_dir():
+        if not os.path.isdir(path):
             return [(_first_time(path) or BEFORE, path)]
         try:
-            inside = [str(file) for file in sorted(Path(path).iterdir()) if file.name[0] != "." and file.is_file()]
+            inside = [
+                str(file) for file in sorted(Path(path).iterdir()) if file.name[0] != "." and os.path.isfile(file)
+            ]
         except OSError as error:
             self._add(Fault(path, None, False, f"{path} cannot be opened ({error.strerror}); {_remedy(error)}"))
             return []
@@ -254,11 +256,14 @@ def _first_time(path: str) -> float | None:
 
 
 def _is_pipe(path: str) -> bool:
-    return path == STANDARD_INPUT or (Path(path).exists() and not Path(path).is_file())
+    return path == STANDARD_INPUT or (os.path.exists(path) and not os.path.isfile(path))
 
 
 def _size(path: str) -> int:
-    return Path(path).stat().st_size if Path(path).exists() else 0
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0
 
 
 def _remedy(error: OSError) -> str:

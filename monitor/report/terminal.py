@@ -109,11 +109,13 @@ class Findings:
         yield from section("Next", pairs(advice(summary)))
 
     def _groups(self) -> RenderableType:
-        """Each outcome with its total, and below it those of the largest groups that are of it."""
+        """Each outcome with its total, and below it those of the largest groups that are of it: one at the least."""
         ranked = sorted(self.groups.items(), key=lambda row: (-row[1].sightings, row[1].first_ns))
         totals = Counter[Outcome]()
         for (_, outcome, _), leak in ranked:
             totals[outcome] += leak.sightings
+        largest = {key[1]: (key, leak) for key, leak in reversed(ranked)}  # no outcome goes without a recipient
+        shown = dict(ranked[:ROWS_SHOWN]) | dict(largest.values())
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         table.add_column("seen", justify="right")
         table.add_column("recipient", overflow="fold")
@@ -124,11 +126,11 @@ class Findings:
             recipients = plural(len({recipient for recipient, _ in of_it}), "recipient")
             since = clock(rfc3339(min(leak.first_ns for _, leak in of_it)))
             table.add_row(f"{seen:,}", outcome, recipients, since, style="bold red")
-            for (recipient, its, field), leak in ranked[:ROWS_SHOWN]:
+            for (recipient, its, field), leak in shown.items():
                 if its is outcome:
                     since = clock(rfc3339(leak.first_ns))
                     table.add_row(f"{leak.sightings:,}", Text(f"  {recipient}"), Text(field + leak.doubt), since)
-        more = len(ranked) - ROWS_SHOWN
+        more = len(ranked) - len(shown)
         return Group(table, f"and {more:,} more recipients and fields") if more > 0 else table
 
 
@@ -145,7 +147,13 @@ def headline(summary: Summary) -> Text:
         )
     seen = plural(summary["sightings"], "subscriber number") if summary["sightings"] else "no subscriber number"
     allowed = ", each allowed by an agreement" if summary["sightings"] else ""
-    whole = not summary["faults"] and not summary["stopped"]
+    blind = sum(summary["blind"].values())
+    if blind and not summary["requests"]:
+        return Text.assemble(
+            ("NOTHING WAS SEEN", "bold yellow"),
+            f"  not one request could be read in {plural(summary['frames'], 'frame')}: see what was in the way below.",
+        )
+    whole = not blind and not summary["faults"] and not summary["stopped"]
     return Text.assemble(
         ("NO VIOLATION", "bold green") if whole else ("NO VIOLATION IN WHAT WAS READ", "bold yellow"),
         f"  {seen} seen in {requests} of {plural(summary['frames'], 'frame')}{allowed}.",
