@@ -111,7 +111,7 @@ def _masked_code(code: re.Match[str]) -> str:
     except ValueError:
         return word
     mixed = any(map(str.isupper, bare)) and any(map(str.islower, bare)) and any(map(str.isdigit, bare))
-    packed = re.fullmatch("[0-9]{7,}f?[0-9]?", octets.hex())  # BCD, or TBCD with its filler
+    packed = re.fullmatch("(?!000)[0-9]{7,}f?[0-9]?", octets.hex())  # BCD, or TBCD with its filler
     if packed or _RUN.search(octets.decode("latin-1")) or (mixed and len(octets) in _DIGESTS):
         return "*" * len(word)
     return word
