@@ -4,7 +4,7 @@
     python -m bench.floods syn folds --keep DIR
 
 Each flood is an attack at the size at which other tools were measured (Suricata, tshark: seconds to minutes, hundreds
-of megabytes). Beside its cost stands what was found: work may be shed and counted, but no number that was promised.
+of megabytes). Beside its cost stands what was found: work may be shed, with a count; a promised number may not.
 """
 
 from __future__ import annotations
