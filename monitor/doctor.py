@@ -91,7 +91,7 @@ def is_up(name: str) -> bool:
 
 
 def _rules(folder: Path) -> Finding:
-    from monitor.agreements import load  # late: --version needs no pydantic
+    from monitor.agreements import load  # late: --version needs no rules
 
     try:
         book = load(folder)

@@ -7,13 +7,17 @@ edit from meaning something else.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from monitor.agreements import Network, Partner, Remark, RuleBook
 from monitor.agreements.document import Document
 from monitor.agreements.models import Request
 from monitor.judge import Judge, Token
-from monitor.records import Certainty, Flow, Identifier, Number, Outcome, RequestHead, Sighting
+from monitor.records import Certainty, Flow, Form, Identifier, Number, Outcome, Place, RequestHead, Sighting
 
+LEFT_OUT: dict[str, Any] = {
+    "path": "/", "field": "x-msisdn", "place": Place.HEADER, "identifier": Identifier.MSISDN, "form": Form.PLAIN,
+}  # fmt: skip
 NOWHERE = bytes(4)  # a client of whose address nothing is known
 
 
@@ -33,6 +37,11 @@ def sighting_of(request: Request, book: RuleBook) -> Sighting:
     """The sighting that this request would make; `address` and `at` are set."""
     assert request.address is not None
     assert request.at is not None
+    assert request.path is not None
+    assert request.field is not None
+    assert request.identifier is not None
+    assert request.place is not None
+    assert request.form is not None
     client = request.client or (book.network.access[request.access][0][0] if request.access else None)
     number = request.number or _first_number(request.identifier, book)
     flow = Flow(
@@ -61,11 +70,15 @@ def sighting_of(request: Request, book: RuleBook) -> Sighting:
 
 def _whole(request: Request, usual: Request | None) -> Request:
     """`request` with what it leaves out taken from `usual`; client and access are two words for one thing."""
-    if usual is None:
-        return request
-    said = request.model_fields_set
-    unsaid = usual.model_fields_set - said - ({"client", "access"} if said & {"client", "access"} else set())
-    return request.model_copy(update={name: getattr(usual, name) for name in unsaid})
+    said = _said(request)
+    unsaid = {} if usual is None else _said(usual)
+    if said.keys() & {"client", "access"}:
+        unsaid = {name: value for name, value in unsaid.items() if name not in ("client", "access")}
+    return Request(**(LEFT_OUT | unsaid | said))
+
+
+def _said(request: Request) -> dict[str, Any]:
+    return {name: value for name in Request.language if (value := getattr(request, name)) is not None}
 
 
 def _try(

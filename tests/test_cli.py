@@ -98,7 +98,7 @@ def imports(args: list[str], heavy: set[str]) -> str:
 
 @pytest.mark.parametrize("args", [["--help"], ["replay", "--help"], ["completion", "zsh"]])
 def test_the_command_line_stays_light(args: list[str]) -> None:
-    assert imports(args, {"pydantic", "rich", "prometheus_client", "dpkt", "yaml"}) == ""
+    assert imports(args, {"rich", "prometheus_client", "dpkt", "yaml"}) == ""
 
 
 def test_a_replay_pays_neither_for_the_table_nor_for_metrics(tmp_path: Path) -> None:

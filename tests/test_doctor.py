@@ -32,7 +32,7 @@ def test_all_is_well(capable: Path, ports: Path, capsys: pytest.CaptureFixture[s
     assert examine("eth1", RULES) == 0
     shown = capsys.readouterr().out
     assert "MISSING" not in shown
-    for part in ("engine ", "pydantic 2", "this user can read a port", "interface eth1 is up", "3 partners"):
+    for part in ("engine ", "PyYAML 6", "this user can read a port", "interface eth1 is up", "3 partners"):
         assert part in shown
 
 

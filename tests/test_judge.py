@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +14,10 @@ from hypothesis import strategies as st
 from monitor import judge as judge_module
 from monitor.agreements import RuleBook, load
 from monitor.judge import CONDITIONS, Judge, path_of, possible
-from monitor.records import (
-    Certainty,
-    Flow,
-    Form,
-    Identifier,
-    Number,
-    Outcome,
-    Place,
-    RequestHead,
-    Section,
-    Sighting,
-    Verdict,
-)
+from monitor.records import Form, Identifier, Number, Outcome, Place, Verdict
+from tests.verdicts import TWELFTH, sighting
 
 RULES = Path(__file__).parent.parent / "rules"
-NOON = 1_326_369_600 * 10**9  # 12 January 2012
 DAY = 86_400 * 10**9
 AGEVERIFY = ("ageverify", "age_verification")
 PAY = ("paybyphone", "premium_billing")
@@ -39,39 +26,6 @@ NOBODY = ("none", "none")
 
 def token(number: Number, identifier: Identifier = Identifier.MSISDN) -> str:
     return f"{identifier:-<16}".encode().hex()[:17] + number.digits.zfill(15)
-
-
-def sighting(host: str | None = "ageverify.example", dst: str = "198.51.100.10", **changes: Any) -> Sighting:
-    """What ageverify's first grant agrees to, but for the changes."""
-    flow = Flow(
-        ip_address(changes.pop("src", "100.64.1.2")).packed,
-        40000,
-        ip_address(dst).packed,
-        80,
-        changes.pop("path", ()),
-    )
-    hosts = tuple((b"host", name.encode()) for name in ([host] if host else []) + changes.pop("more_hosts", []))
-    head = RequestHead(
-        time_ns=changes.pop("time_ns", NOON),
-        flow=flow,
-        method=b"GET",
-        target=changes.pop("target", b"/check"),
-        version=b"HTTP/1.1",
-        fields=hosts,
-        section=Section.TRAILER if changes.get("place") is Place.TRAILER else Section.HEAD,
-    )
-    sound = Sighting(
-        head=head,
-        identifier=Identifier.MSISDN,
-        number=Number(changes.pop("number", "447700900123")),
-        place=Place.HEADER,
-        field=b"x-msisdn",
-        form=Form.PLAIN,
-        spelling="e164",
-        certainty=Certainty.CONFIRMED,
-        own=True,
-    )
-    return sound._replace(**changes)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +67,7 @@ WRONG = {  # one condition each, in the fixed order
     Outcome.WRONG_BRAND: {"number": "447700900904"},  # who opted out as well
     Outcome.ROAMING_FORBIDDEN: {"src": "100.64.240.9"},
     Outcome.OPTED_OUT: {"number": "447700900404"},
-    Outcome.NOT_YET_VALID: {"time_ns": NOON - 400 * DAY},
+    Outcome.NOT_YET_VALID: {"time_ns": TWELFTH - 400 * DAY},
 }
 
 
@@ -263,7 +217,7 @@ CHANGES = st.fixed_dictionaries(
         "place": st.sampled_from(Place),
         "src": st.sampled_from(["100.64.1.2", "100.65.1.2", "100.66.1.2", "100.64.240.9", "100.64.128.1"]),
         "number": st.sampled_from(["447700900123", "447700900723", "447700900404"]),
-        "time_ns": st.sampled_from([NOON, NOON - 12 * DAY, NOON - 400 * DAY]),
+        "time_ns": st.sampled_from([TWELFTH, TWELFTH - 12 * DAY, TWELFTH - 400 * DAY]),
         "path": st.sampled_from([(), (("gtpu", 1),), (("gre", 1),)]),
     },
 )

@@ -3,7 +3,7 @@
 document    text -> tree of strings with line and column
 values      one string -> one typed value, or what to write instead
 models      the language: what network.yaml and a partner's file may say
-validation  tree -> model, faults in words that a privacy officer can act on
+language    tree -> model, faults in words that a privacy officer can act on
 load        folder -> RuleBook, or a RuleError with every fault of every file
 book        the RuleBook: who may get something at this host, whose number is this
 lint        RuleBook -> remarks: what is valid and yet probably not meant

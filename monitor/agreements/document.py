@@ -13,12 +13,20 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from monitor.redact import mask_text
+
 DEEPEST = 8  # levels; the language itself has four
 PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast, where it is installed
 Tree = str | list["Tree"] | dict[str, "Tree"]
 Path = tuple[str | int, ...]
 Mark = tuple[int, int]  # line and column, counted from 1
-_NUMBER = re.compile(r"\d{7,}|\d(?:[ ()-]*\d){10,}")  # a date with its time has ten digits up to the colon
+# what has many digits, is no number, and must be read to be mended: dates and IPv4 networks
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_YEAR, _OF_YEAR = "(?:19|20)[0-9]{2}", "[0-9]{1,2}"
+_NO_NUMBER = re.compile(
+    rf"(?<![0-9.])((?:{_OCTET}\.){{3}}{_OCTET}(?:/[0-9]{{1,2}})?"
+    rf"|{_YEAR}([-./]){_OF_YEAR}\2{_OF_YEAR}|{_OF_YEAR}([-./]){_OF_YEAR}\3{_YEAR})(?![0-9.])"
+)
 
 
 class Remark(NamedTuple):
@@ -35,8 +43,12 @@ class Remark(NamedTuple):
 
 
 def quoted(text: str) -> str:
-    """What a file says, short enough for a message and without the numbers that may stand in it."""
-    text = _NUMBER.sub("...", text)
+    """What a file says, short enough for a message; a number that may stand in it is masked."""
+    start, shown = 0, ""
+    for harmless in _NO_NUMBER.finditer(text):
+        shown += mask_text(text[start : harmless.start()]) + harmless[0]
+        start = harmless.end()
+    text = shown + mask_text(text[start:])
     text = text if len(text) <= 60 else text[:57] + "..."
     return f"`{text if text.isprintable() else ascii(text)[1:-1]}`"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from monitor.agreements.book import RuleBook
 from monitor.agreements.document import Document, Remark, quoted
+from monitor.agreements.language import typed
 from monitor.agreements.models import Network, Partner
-from monitor.agreements.validation import validated
 from monitor.errors import RuleError
 
 NETWORK = "network.yaml"
@@ -28,7 +28,7 @@ def load(folder: str | Path) -> RuleBook:
     octets = dict(_read(_rule_files(folder, remarks), remarks))
     documents = {path.name: Document(str(path), read) for path, read in octets.items()}
     described = documents.pop(NETWORK, None)
-    network = None if described is None else validated(Network, described)
+    network = None if described is None else typed(Network, described)
     files = list(_partners(documents, network))
     opted_out = None if network is None else _opted_out(folder, network, remarks)
     for document in filter(None, (described, *documents.values())):
@@ -64,7 +64,7 @@ def _read(paths: list[Path], remarks: list[Remark]) -> Iterator[tuple[Path, byte
 def _partners(documents: dict[str, Document], network: Network | None) -> Iterator[tuple[Document, Partner]]:
     owners: dict[str, str] = {}
     for name, document in documents.items():
-        partner = validated(Partner, document, context=network)
+        partner = typed(Partner, document, context=network)
         if partner is None:
             continue
         owner = owners.setdefault(partner.partner, name)

@@ -9,20 +9,19 @@ import json
 import sys
 from typing import Any
 
-from pydantic.json_schema import models_json_schema
-
+from monitor.agreements.language import Entry
 from monitor.agreements.models import Network, Partner
 
 
 def schema() -> dict[str, Any]:
-    _, definitions = models_json_schema([(Partner, "validation"), (Network, "validation")])
+    models: dict[str, dict[str, Any]] = {}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Partner agreements of msisdn-monitor",
         "if": {"required": ["partner"]},
-        "then": {"$ref": "#/$defs/Partner"},
-        "else": {"$ref": "#/$defs/Network"},
-        "$defs": definitions["$defs"],
+        "then": Entry(Partner).schema(models),
+        "else": Entry(Network).schema(models),
+        "$defs": models,
     }
 
 

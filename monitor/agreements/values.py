@@ -1,36 +1,36 @@
 """The single values of rules/: one string in, one typed value out, or a ValueError that says what to write instead.
 
-Each type carries its part of the JSON Schema. There a value that looks like a number is one, for editors read YAML as
+Each kind carries its part of the JSON Schema. There a value that looks like a number is one, for editors read YAML as
 YAML does; only our own reader leaves every scalar a string.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
-
 from monitor.agreements.document import quoted
+from monitor.agreements.language import Named, Scalar
 from monitor.recipient import host_name, is_host_name
 from monitor.records import Form, Identifier, Number, Outcome, Place
+from monitor.redact import mask_text
 
-T = TypeVar("T")
 RESERVED = ("none", "unknown", "other")  # label values of the metrics that mean what they say
-ID = r"^(?=.*[a-z])[a-z0-9][a-z0-9_-]{0,63}$"  # not digits alone: a number must not become a label
+SHORT_NAME = r"^(?=.*[a-z])[a-z0-9][a-z0-9_-]{0,63}$"
 SECONDS = {"m": 60, "h": 3600, "d": 86400}
 
 
 def unlike(word: str, choices: Iterable[str], what: str) -> ValueError:
     """`word` is none of `choices`: which one was meant, or which ones there are."""
+    from difflib import get_close_matches  # late: only for who wrote the wrong word
+
     known = list(choices)
-    near = difflib.get_close_matches(word, known, 1)
+    near = get_close_matches(word, known, 1)
     remedy = f"did you mean {quoted(near[0])}?" if near else f"write one of {', '.join(known[:12])}"
     return ValueError(f"{quoted(word)} is no {what}; {remedy}")
 
@@ -66,21 +66,6 @@ class Jurisdiction(StrEnum):
     EU = "EU"
 
 
-def _scalar(parse: Callable[..., T], *, in_context: bool = False) -> PlainValidator:
-    """Refuses lists and mappings; `parse` gets the text, and the validation context if it asks for it."""
-
-    def check(value: Any, info: ValidationInfo) -> T:
-        if not isinstance(value, str):
-            raise ValueError("one value is expected here, not a list or a mapping; write it behind the colon")
-        return parse(value, info.context) if in_context else parse(value)
-
-    return PlainValidator(check)
-
-
-def _schema(pattern: str | None = None, kind: str | list[str] = "string") -> WithJsonSchema:
-    return WithJsonSchema({"type": kind} | ({"pattern": pattern} if pattern else {}))
-
-
 def _text(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; write a text")
@@ -88,11 +73,18 @@ def _text(text: str) -> str:
 
 
 def _id(text: str) -> str:
-    if not re.fullmatch(ID, text):
+    if not re.fullmatch(SHORT_NAME, text):
         raise ValueError(f"{quoted(text)} is no short name; write lower-case letters, digits, `-` and `_`, at most 64")
     if text in RESERVED:
         raise ValueError(f"{quoted(text)} has a meaning of its own in the metrics; choose another name")
-    return text
+    return _no_number(text)
+
+
+def _no_number(name: str) -> str:
+    """What is to be a label, where no number may stand."""
+    if mask_text(name) != name:
+        raise ValueError(f"{quoted(name)} may hold a phone number, and names are public; choose one with fewer digits")
+    return name
 
 
 def _boolean(text: str) -> bool:
@@ -171,7 +163,7 @@ def _path(text: str) -> str:
 def _field(text: str) -> str:
     if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", text):  # RFC 9110 section 5.6.2
         raise ValueError(f"{quoted(text)} is no header name; write it without colon and spaces, such as `x-msisdn`")
-    return normal_field(text)
+    return _no_number(normal_field(text))
 
 
 # Numbers are not repeated in a message: a rule file may hold a subscriber's.
@@ -212,7 +204,7 @@ def _zone(text: str) -> ZoneInfo:
         raise ValueError(f"{quoted(text)} is no time zone known here; write one such as `Europe/London`") from None
 
 
-def _listed(kind: type[StrEnum], what: str) -> tuple[PlainValidator, WithJsonSchema]:
+def _listed(kind: type[StrEnum], what: str) -> Scalar:
     """One word of a closed list."""
 
     def parse(text: str) -> StrEnum:
@@ -220,52 +212,45 @@ def _listed(kind: type[StrEnum], what: str) -> tuple[PlainValidator, WithJsonSch
             raise unlike(text, kind, what)
         return kind(text)
 
-    return _scalar(parse), WithJsonSchema({"type": "string", "enum": list(kind)})
+    return Scalar(parse, enum=list(kind))
 
 
-def _named(key: str, what: str) -> PlainValidator:
+def _named(key: str, what: str) -> Named:
     """A name that network.yaml lists under `key`; not checked while network.yaml itself is at fault."""
-
-    def parse(text: str, network: object) -> str:
-        names = text if network is None else getattr(network, key)
-        if text not in names:
-            raise unlike(text, names, f"{what} of network.yaml")
-        return text
-
-    return _scalar(parse, in_context=True)
+    return Named(key, lambda name, names: unlike(name, names, f"{what} of network.yaml"))
 
 
 MINUTE = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2})?$"
 DIGITS = ["string", "integer"]
-Text = Annotated[str, _scalar(_text), _schema(kind=["string", "number"])]
-Id = Annotated[str, _scalar(_id), _schema(ID)]
-Boolean = Annotated[bool, _scalar(_boolean), _schema(kind="boolean")]
-Amount = Annotated[int, _scalar(_amount), _schema(kind="integer")]
-Seconds = Annotated[int, _scalar(_span), _schema(r"^[1-9][0-9]{0,5}[mhd]$")]
-FirstMinute = Annotated[datetime, _scalar(lambda text: _minute(text, "00:00")), _schema(MINUTE)]
-LastMinute = Annotated[datetime, _scalar(lambda text: _minute(text, "23:59")), _schema(MINUTE)]
-Zone = Annotated[ZoneInfo, _scalar(_zone), _schema()]
+TEXT = Scalar(_text, ["string", "number"])
+ID = Scalar(_id, pattern=SHORT_NAME)
+BOOLEAN = Scalar(_boolean, "boolean")
+AMOUNT = Scalar(_amount, "integer")
+SPAN = Scalar(_span, pattern=r"^[1-9][0-9]{0,5}[mhd]$")
+FIRST_MINUTE = Scalar(lambda text: _minute(text, "00:00"), pattern=MINUTE)
+LAST_MINUTE = Scalar(lambda text: _minute(text, "23:59"), pattern=MINUTE)
+ZONE = Scalar(_zone)
 
-IPNetwork = Annotated[IPv4Network | IPv6Network, _scalar(_network), _schema()]
-IPAddress = Annotated[IPv4Address | IPv6Address, _scalar(_address), _schema()]
-Host = Annotated[str, _scalar(_host), _schema(r"^(\*\.)?[^*/ ]+$")]
-Path = Annotated[str, _scalar(_path), _schema(r"^/[^?#*]*$")]
-FieldName = Annotated[str, _scalar(_field), _schema(r"^[^: ]+$")]
+NETWORK = Scalar(_network)
+ADDRESS = Scalar(_address)
+HOST = Scalar(_host, pattern=r"^(\*\.)?[^*/ ]+$")
+PATH = Scalar(_path, pattern=r"^/[^?#*]*$")
+FIELD = Scalar(_field, pattern=r"^[^: ]+$")
 
-Range = Annotated[NumberRange, _scalar(_range), _schema(r"^\d{7,15}-\d{7,15}$")]
-RangeOrNetwork = Annotated[NumberRange | IPv4Network | IPv6Network, _scalar(_range_or_network), _schema()]
-Digits = Annotated[Number, _scalar(_number), _schema(kind=DIGITS)]
-CountryCode = Annotated[str, _scalar(_digits(1, 3, "country code")), _schema(kind=DIGITS)]
-DiallingPrefix = Annotated[str, _scalar(_digits(1, 4, "dialling prefix")), _schema(kind=DIGITS)]
-ImsiPrefix = Annotated[str, _scalar(_digits(5, 8, "IMSI prefix")), _schema(kind=DIGITS)]
+RANGE = Scalar(_range, pattern=r"^\d{7,15}-\d{7,15}$")
+RANGE_OR_NETWORK = Scalar(_range_or_network)
+NUMBER = Scalar(_number, DIGITS)
+COUNTRY_CODE = Scalar(_digits(1, 3, "country code"), DIGITS)
+DIALLING_PREFIX = Scalar(_digits(1, 4, "dialling prefix"), DIGITS)
+IMSI_PREFIX = Scalar(_digits(5, 8, "IMSI prefix"), DIGITS)
 
-AnIdentifier = Annotated[Identifier, *_listed(Identifier, "identifier")]
-AForm = Annotated[Form, *_listed(Form, "form")]
-APlace = Annotated[Place, *_listed(Place, "place")]
-AnOutcome = Annotated[Outcome, *_listed(Outcome, "outcome")]
-ATunnel = Annotated[Tunnel, *_listed(Tunnel, "tunnel")]
-AForeign = Annotated[Foreign, *_listed(Foreign, "way to treat foreign numbers")]
-AJurisdiction = Annotated[Jurisdiction, *_listed(Jurisdiction, "jurisdiction")]
-PurposeId = Annotated[str, _named("purposes", "purpose"), _schema()]
-AccessId = Annotated[str, _named("access", "access network"), _schema()]
-BrandId = Annotated[str, _named("brands", "brand"), _schema()]
+IDENTIFIER = _listed(Identifier, "identifier")
+FORM = _listed(Form, "form")
+PLACE = _listed(Place, "place")
+OUTCOME = _listed(Outcome, "outcome")
+TUNNEL = _listed(Tunnel, "tunnel")
+FOREIGN = _listed(Foreign, "way to treat foreign numbers")
+JURISDICTION = _listed(Jurisdiction, "jurisdiction")
+PURPOSE_ID = _named("purposes", "purpose")
+ACCESS_ID = _named("access", "access network")
+BRAND_ID = _named("brands", "brand")
