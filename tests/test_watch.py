@@ -6,6 +6,7 @@ import signal
 import socket
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,33 @@ def test_wrong_rules_at_the_start_are_an_error(rules: Path, address: tuple[str, 
     (rules / "portal.yaml").write_text("partner: [")
     with pytest.raises(RuleError, match="portal"):
         watch("lo", rules, address, "auto", None)
+
+
+def test_systemd_is_told_of_the_start_each_turn_the_reload_and_the_end(
+    monkeypatch: pytest.MonkeyPatch, rules: Path, address: tuple[str, int], tmp_path: Path
+) -> None:
+    told: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "1")  # each turn of the loop is due
+
+        def listen() -> None:
+            with suppress(BlockingIOError):
+                while True:
+                    told.extend(manager.recv(4096).decode().split("\n"))
+            told.append("poll")
+
+        run(monkeypatch, rules, address, listen, listen, lambda: os.kill(os.getpid(), signal.SIGHUP), listen)
+        listen()
+    words = [line for line in told if not line.startswith(("STATUS", "MONOTONIC"))]
+    # a poll that does not come back feeds no watchdog; the third sends SIGHUP, the fifth SIGTERM and is drained
+    assert " ".join(words) == (
+        "READY=1 poll WATCHDOG=1 poll WATCHDOG=1 WATCHDOG=1 RELOADING=1 READY=1 poll "
+        "WATCHDOG=1 WATCHDOG=1 WATCHDOG=1 STOPPING=1 poll"
+    )
+    assert "STATUS=lo is up: 1 frames (0 dropped by the kernel)" in "\n".join(told)
 
 
 def test_a_port_in_use_is_an_error(monkeypatch: pytest.MonkeyPatch, rules: Path) -> None:

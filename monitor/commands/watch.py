@@ -19,6 +19,7 @@ from monitor.records import Interface, Outcome, Verdict
 from monitor.report.metrics import Exporter, Sensor, listening, visible_ratio
 from monitor.report.tallies import Tallies
 from monitor.report.text import masked, printable, rfc3339
+from monitor.supervisor import Supervisor
 
 COVERAGE_S = 600  # between two lines that say what was seen
 
@@ -47,6 +48,7 @@ def watch(interface: str, rules: Path, listen: tuple[str, int], engine: Preferen
     """Returns 0 when it was told to stop; raises MonitorError for what is wrong with the options."""
     book, redact = load(rules), redactor(key_file)
     with ExitStack() as stack:
+        supervisor = stack.enter_context(Supervisor())
         stop, again = stack.enter_context(stop_on(SIGINT, SIGTERM)), Stop()
         stack.callback(signal.signal, SIGHUP, signal.signal(SIGHUP, lambda *_: setattr(again, "told", True)))
         pipeline = stack.enter_context(Pipeline(Interface(interface), book, redact, (News(),), engine))
@@ -54,14 +56,19 @@ def watch(interface: str, rules: Path, listen: tuple[str, int], engine: Preferen
         port = stack.enter_context(listening(*listen, Exporter(pipeline.tallies, sensor)))
         say("INFO", f"watching {interface}: engine {pipeline.engine.name}, rules {rules} (sha256 {book.sha256[:12]})")
         say("INFO", f"metrics: http://{listen[0]}:{port}/metrics")
+        supervisor.ready(f"watching {interface}")
         due = time.monotonic() + COVERAGE_S
         for _ in pipeline.batches(stop):
+            supervisor.progress(lambda: status(interface, pipeline.tallies))
             if again.told:
                 again.told = False
+                supervisor.reloading()
                 reload(pipeline, sensor, rules)
+                supervisor.ready(status(interface, pipeline.tallies))
             if time.monotonic() >= due:
                 say("INFO", coverage(pipeline.tallies))
                 due += COVERAGE_S
+        supervisor.stopping()
         say("INFO", f"stopped; {coverage(pipeline.tallies)}")
     return 0
 
@@ -79,6 +86,11 @@ def reload(pipeline: Pipeline, sensor: Sensor, rules: Path) -> None:
     pipeline.adopt(book)
     sensor.rules_sha256, sensor.rules_loaded_s, sensor.reloaded = book.sha256, time.time(), True
     say("INFO", f"rules {rules} reloaded (sha256 {book.sha256[:12]})")
+
+
+def status(interface: str, tallies: Tallies) -> str:
+    """The line that `systemctl status` shows: what is seen now, or that nothing can be."""
+    return f"{interface} {'is up' if is_up(interface) else 'IS DOWN'}: {coverage(tallies)}"
 
 
 def coverage(tallies: Tallies) -> str:
