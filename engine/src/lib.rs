@@ -21,6 +21,7 @@ pub mod pcap;
 mod python;
 pub mod reassembly;
 pub mod records;
+pub mod sandbox;
 pub mod sieve;
 pub mod stream;
 #[cfg(test)]
