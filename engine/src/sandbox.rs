@@ -2,7 +2,7 @@
 //!
 //! Such a thread calls `enter` once its sources are open and mapped, before its first frame. A list of what is allowed,
 //! not of what is forbidden: all else answers EPERM, so a mistake of ours is an error and no dead sensor, and what
-//! hostile traffic might make of us opens no file, no connection and no program (docs/decisions/0004-sandbox.md). The
+//! hostile traffic might make of us opens no file, no connection and no program (docs/decisions/0005-sandbox.md). The
 //! process around it is locked in by monitor/sandbox.py.
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
