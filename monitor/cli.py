@@ -21,6 +21,7 @@ from monitor.errors import MonitorError
 
 PROGRAM = "msisdn-monitor"
 STOPPED = 4  # pipeline.exit_code
+OWN_PROCESS = object()  # said by main alone: who calls `cli` from a program of theirs does not want it locked in
 MISTAKE = 70  # EX_SOFTWARE of sysexits.h
 
 EXIT_CODES = """
@@ -243,7 +244,7 @@ def watch(**options: Any) -> None:
     """
     from monitor.commands.watch import watch as run
 
-    _end(run(**options))
+    _end(run(**options, own_process=click.get_current_context().obj is OWN_PROCESS))
 
 
 @cli.command(
@@ -313,7 +314,7 @@ def _end(code: int) -> None:
 
 def main() -> None:
     try:
-        cli(prog_name=PROGRAM)
+        cli(prog_name=PROGRAM, obj=OWN_PROCESS)
     except Exception:  # noqa: BLE001 - Python would end with 1, which means violations, and show what the traffic held
         import traceback
 

@@ -16,6 +16,7 @@ from monitor import __version__
 from monitor.engine import open_engine
 from monitor.errors import MonitorError
 from monitor.records import CaptureFiles, Watch
+from monitor.sandbox import PR_GET_SECCOMP, Kernel
 
 PACKAGE = "msisdn-monitor"
 CAP_NET_RAW = 13  # capabilities(7)
@@ -42,7 +43,7 @@ def engine_name() -> str:
 
 def examine(interface: str | None, rules: Path | None) -> int:
     """Prints the findings; 0 when nothing that was asked about is missing, else 2."""
-    findings = [*_program(), _capability(needed=interface is not None)]
+    findings = [*_program(), _capability(needed=interface is not None), _sandbox()]
     if interface is not None:
         findings.append(_port(interface))
     if rules is not None:
@@ -71,6 +72,20 @@ def _capability(needed: bool) -> Finding:
         return Finding(OK, "CAP_NET_RAW: this user can read a port")
     remedy = "use sudo, or AmbientCapabilities=CAP_NET_RAW in the systemd unit"
     return Finding(MISSING if needed else OPTIONAL, f"no CAP_NET_RAW, which `watch` needs: {remedy}")
+
+
+def _sandbox() -> Finding:
+    if platform.system() != "Linux":
+        return Finding(OPTIONAL, "sandbox: only Linux has one")
+    kernel = Kernel()
+    lacking = [] if kernel.landlock_abi() else ["landlock (Linux 5.13, and in lsm=)"]
+    try:
+        kernel.prctl(PR_GET_SECCOMP)
+    except OSError:
+        lacking.append("seccomp")
+    if lacking:
+        return Finding(OPTIONAL, f"sandbox: `watch` goes on without what this kernel lacks: {' and '.join(lacking)}")
+    return Finding(OK, f"sandbox: `watch` locks itself in by seccomp and landlock (ABI {kernel.landlock_abi()})")
 
 
 def _port(name: str) -> Finding:

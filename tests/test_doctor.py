@@ -70,3 +70,14 @@ def test_rules_that_do_not_load_are_said(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_a_port_that_vanished_is_not_up() -> None:
     assert not doctor.is_up("no-such-port")
+
+
+def test_what_the_kernel_lacks_for_the_sandbox_is_said(
+    monkeypatch: pytest.MonkeyPatch, capable: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor.Kernel, "landlock_abi", lambda _: 4)
+    assert examine(None, None) == 0
+    assert "ok      sandbox: `watch` locks itself in by seccomp and landlock (ABI 4)" in capsys.readouterr().out
+    monkeypatch.setattr(doctor.Kernel, "landlock_abi", lambda _: 0)
+    assert examine(None, None) == 0
+    assert "--      sandbox: `watch` goes on without what this kernel lacks: landlock (" in capsys.readouterr().out

@@ -19,6 +19,7 @@ from monitor.records import Interface, Outcome, Verdict
 from monitor.report.metrics import Exporter, Sensor, listening, visible_ratio
 from monitor.report.tallies import Tallies
 from monitor.report.text import masked, printable, rfc3339
+from monitor.sandbox import Reach, Sandbox
 from monitor.supervisor import Supervisor
 
 COVERAGE_S = 600  # between two lines that say what was seen
@@ -44,14 +45,26 @@ class News:
         )
 
 
-def watch(interface: str, rules: Path, listen: tuple[str, int], engine: Preference, key_file: Path | None) -> int:
-    """Returns 0 when it was told to stop; raises MonitorError for what is wrong with the options."""
+def watch(
+    interface: str,
+    rules: Path,
+    listen: tuple[str, int],
+    engine: Preference,
+    key_file: Path | None,
+    own_process: bool = False,
+) -> int:
+    """Returns 0 when it was told to stop; raises MonitorError for what is wrong with the options.
+
+    A process that is its own is locked in once the port is open, for good (docs/decisions/0005).
+    """
     book, redact = load(rules), redactor(key_file)
     with ExitStack() as stack:
         supervisor = stack.enter_context(Supervisor())
         stop, again = stack.enter_context(stop_on(SIGINT, SIGTERM)), Stop()
         stack.callback(signal.signal, SIGHUP, signal.signal(SIGHUP, lambda *_: setattr(again, "told", True)))
         pipeline = stack.enter_context(Pipeline(Interface(interface), book, redact, (News(),), engine))
+        if own_process:
+            lock_in(Reach(read=(rules,), listen=(listen[1],)))
         sensor = Sensor(pipeline.engine.name, book.sha256, time.time(), capture_up=lambda: is_up(interface))
         port = stack.enter_context(listening(*listen, Exporter(pipeline.tallies, sensor)))
         say("INFO", f"watching {interface}: engine {pipeline.engine.name}, rules {rules} (sha256 {book.sha256[:12]})")
@@ -71,6 +84,15 @@ def watch(interface: str, rules: Path, listen: tuple[str, int], engine: Preferen
         supervisor.stopping()
         say("INFO", f"stopped; {coverage(pipeline.tallies)}")
     return 0
+
+
+def lock_in(reach: Reach) -> Sandbox:
+    """Before the first thread is started, and said with what is missing."""
+    sandbox = Sandbox.enter(reach)
+    say("INFO", f"locked in: {', '.join(part for part, holds in sandbox.parts().items() if holds) or 'nothing holds'}")
+    for part, reason in sandbox.missing.items():
+        say("WARNING", f"not locked in by {part}: {reason}")
+    return sandbox
 
 
 def reload(pipeline: Pipeline, sensor: Sensor, rules: Path) -> None:

@@ -185,6 +185,20 @@ def test_rules_are_read_again_and_wrong_ones_change_nothing(networks, server, se
     assert sensor.metric("verdicts_total", **LEAK) == 1
 
 
+def test_it_locks_itself_in_and_still_sees_everything(networks, server, sensor):
+    handsets, _ = networks
+    leak(handsets)
+    sensor.shows(1, "verdicts_total", **LEAK)
+    assert "locked in: capabilities, no_new_privs, core, " in sensor.log
+    threads = list(Path(f"/proc/{sensor.process.pid}/task").iterdir())
+    assert len(threads) > 1
+    for thread in threads:
+        status = (thread / "status").read_text()
+        assert set(re.findall(r"^Cap(?:Inh|Prm|Eff|Amb):\t(\w+)$", status, re.MULTILINE)) == {"0" * 16}
+        assert "NoNewPrivs:\t1\n" in status
+        assert "Seccomp:\t2\n" in status
+
+
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order_with_a_summary(networks, server, sensor, end):
     handsets, _ = networks
