@@ -60,6 +60,7 @@ SHED = (
     "settle",  # heads that were let go before a conflicting copy could have come
     "hpack",
     "http2_streams",
+    "disk",  # rows of the journal or alerts of the outbox that could not be written
 )
 LOOKS = ("tls", "http2", "response", "other")
 ODDITIES: tuple[str, ...] = (
@@ -170,6 +171,8 @@ LABELS = {
     "version": "of the package",
     "engine": "`native` or `portable`",
     "sha256": "of the rule files",
+    "interface": "a port of the command line or of sensor.yaml",
+    "alertmanager": "host and port of an Alertmanager of sensor.yaml",
 }  # closed sets all of them: a host, an address or a number is never a label
 
 METRICS: tuple[Metric, ...] = (
@@ -203,10 +206,24 @@ METRICS: tuple[Metric, ...] = (
         "Distinct subscribers in violations since the start of the process; counted up to 1,000,000.",
     ),
     Metric(
+        "series_dropped_total",
+        "counter",
+        "Sightings that were counted with all labels `other`, since sightings_total has its 1,000 series.",
+    ),
+    Metric(
+        "first_violation_timestamp_seconds",
+        "gauge",
+        "Capture time of the earliest violation with this outcome since the process began; 0 when there was none.",
+        ("outcome",),
+    ),
+    Metric(
         "last_violation_timestamp_seconds",
         "gauge",
         "Capture time of the latest violation with this outcome; 0 when there was none.",
         ("outcome",),
+    ),
+    Metric(
+        "notification_seconds", "gauge", "Time that the law of network.yaml leaves to tell the regulator of a leak."
     ),
     Metric(
         "detection_latency_seconds",
@@ -214,7 +231,7 @@ METRICS: tuple[Metric, ...] = (
         "From the last packet of a request head with an identifier to these counters; a live port only.",
     ),
     # can we see?
-    Metric("capture_up", "gauge", "1 while the source can be read: for a port, while it is there and up."),
+    Metric("capture_up", "gauge", "1 while this port is there and up.", ("interface",)),
     Metric(
         "visible_ratio",
         "gauge",
@@ -226,6 +243,16 @@ METRICS: tuple[Metric, ...] = (
     Metric("rules_info", "gauge", "Always 1: which rules are in force.", ("sha256",)),
     Metric("config_last_reload_successful", "gauge", "0 when the latest reload failed and the older rules stand."),
     Metric("config_last_reload_success_timestamp_seconds", "gauge", "When the rules in force were loaded."),
+    Metric("alerts_active", "gauge", "Alerts of the sensor's own that have not been quiet for long enough to end."),
+    Metric("outbox_pending", "gauge", "Alerts that an Alertmanager has not accepted yet."),
+    Metric("outbox_dropped_total", "counter", "Alerts given up because the outbox was full or they were too old."),
+    Metric(
+        "outbox_last_success_timestamp_seconds",
+        "gauge",
+        "When this Alertmanager last accepted what it was sent; 0 when it never did.",
+        ("alertmanager",),
+    ),
+    Metric("outbox_failures_total", "counter", "Attempts that this Alertmanager did not accept.", ("alertmanager",)),
 )
 
 BY_KEY: dict[str, Count] = {

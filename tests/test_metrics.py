@@ -2,10 +2,7 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +11,9 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from monitor import counts
-from monitor.errors import ConfigError
 from monitor.records import Outcome
 from monitor.report import metrics
-from monitor.report.metrics import Exporter, Sensor, listening
+from monitor.report.metrics import Exporter, Sensor
 from monitor.report.tallies import Tallies
 from tests.verdicts import NOON, verdict
 
@@ -26,7 +22,7 @@ SERIES = [("ageverify", "age_verification", outcome, "confirmed") for outcome in
 
 @pytest.fixture
 def exporter() -> Exporter:
-    return Exporter(Tallies(SERIES, frozenset({"x-msisdn"})), Sensor("portable", "00ff", 1.5))
+    return Exporter(Tallies(SERIES, frozenset({"x-msisdn"})), Sensor("portable", "00ff", 1.5, 72))
 
 
 def scrape(exporter: Exporter) -> str:
@@ -77,7 +73,10 @@ def test_a_violation_shows_at_the_next_scrape(exporter: Exporter) -> None:
     labels = {"partner": "none", "purpose": "none", "outcome": "unknown_recipient", "certainty": "confirmed"}
     assert value(exporter, "verdicts_total", **labels) == 1
     assert value(exporter, "exposed_recipients") == value(exporter, "exposed_subscribers") == 1
-    assert value(exporter, "last_violation_timestamp_seconds", outcome="unknown_recipient") == NOON / 1e9
+    exporter.tallies.feed(verdict(time_ns=NOON + 10**9), "t1")
+    assert value(exporter, "first_violation_timestamp_seconds", outcome="unknown_recipient") == NOON / 1e9
+    assert value(exporter, "last_violation_timestamp_seconds", outcome="unknown_recipient") == NOON / 1e9 + 1
+    assert value(exporter, "first_violation_timestamp_seconds", outcome="expired") == 0
 
 
 def test_latency_buckets_add_up(exporter: Exporter) -> None:
@@ -108,8 +107,11 @@ def test_visible_ratio_is_what_arrived_could_be_decoded_and_had_no_gap(
 
 def test_what_the_sensor_says_of_itself(exporter: Exporter) -> None:
     exporter.sensor.reloaded = False
-    exporter.sensor.capture_up = lambda: False
-    assert value(exporter, "config_last_reload_successful") == value(exporter, "capture_up") == 0
+    exporter.sensor.ports = {"eth1": lambda: True, "eth2": lambda: False}
+    assert value(exporter, "config_last_reload_successful") == value(exporter, "capture_up", interface="eth2") == 0
+    assert value(exporter, "capture_up", interface="eth1") == 1
+    assert not exporter.sensor.ready()
+    assert value(exporter, "notification_seconds") == 259_200
     assert value(exporter, "rules_info", sha256="00ff") == 1
     assert value(exporter, "config_last_reload_success_timestamp_seconds") == 1.5
 
@@ -121,6 +123,7 @@ def test_hostile_names_leave_metrics_small_and_clean(exporter: Exporter) -> None
     seen = scrape(exporter)
     assert len(re.findall(r"^[^#]", seen, re.MULTILINE)) < 2000
     assert len(seen) < 1_000_000
+    assert value(exporter, "series_dropped_total") == 0  # names are `other` before they could fill the table
     assert ".example" not in seen
     assert "\x1b" not in seen
 
@@ -141,29 +144,46 @@ def test_promtool_has_no_complaint(exporter: Exporter) -> None:
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
-@pytest.fixture
-def taken() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
+@pytest.mark.parametrize(
+    ("accept", "kind", "end"),
+    [
+        ("", "text/plain; version=0.0.4; charset=utf-8", b"\n"),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8", b"\n"),
+        (
+            "application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1",
+            "application/openmetrics-text; version=1.0.0",
+            b"# EOF\n",
+        ),
+        (
+            "text/plain;version=0.0.4;q=0.9,application/openmetrics-text;version=1.0.0",
+            "application/openmetrics-text",
+            b"# EOF\n",
+        ),
+    ],
+)
+def test_the_scraper_chooses_the_format(exporter: Exporter, accept: str, kind: str, end: bytes) -> None:
+    page, said = exporter.page(accept)
+    assert said.startswith(kind)
+    assert page.endswith(end)
+    assert b"process_resident_memory_bytes" in page
 
 
-def test_a_scrape_over_http(exporter: Exporter) -> None:
-    with listening("127.0.0.1", 0, exporter) as port:
-        seen = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
-    assert "msisdn_monitor_frames_total 0.0" in seen
-    assert "process_resident_memory_bytes" in seen
-    with pytest.raises(OSError, match="refused"):
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5)
+def test_what_the_disk_would_not_take_is_shed(exporter: Exporter) -> None:
+    exporter.sensor.lost_to_disk = (lambda: 2, lambda: 3)
+    assert value(exporter, "shed_total", bound="disk") == 5
 
 
-def test_a_port_in_use_is_said_with_its_remedy(exporter: Exporter, taken: int) -> None:
-    with (
-        pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{taken}: .*in use.*--listen"),
-        listening("127.0.0.1", taken, exporter),
-    ):
-        pytest.fail("it listened on a port that is taken")
+def test_other_parts_have_their_say(exporter: Exporter) -> None:
+    told = Exporter(exporter.tallies, exporter.sensor, [lambda: {"outbox_pending": [((), 7)]}])
+    assert value(told, "outbox_pending") == 7
+    assert value(exporter, "outbox_pending") is None
 
 
-def test_a_host_that_is_not_ours_is_said(exporter: Exporter) -> None:
-    with pytest.raises(ConfigError, match=r"203\.0\.113\.9:9108"), listening("203.0.113.9", 9108, exporter):
-        pytest.fail("it listened on an address that this machine does not have")
+def test_a_name_that_holds_a_number_is_no_label(exporter: Exporter) -> None:
+    named = verdict(Outcome.ALLOWED, partner="p447700900123", purpose="x-447700900123", brand="447700900123")
+    exporter.tallies.expect([("p447700900123", "none", "allowed", "confirmed")], frozenset({"x-447700900123"}))
+    exporter.tallies.feed(named, "t1")
+    exporter.tallies.feed(verdict(field=b"x-447700900123"), "t1")
+    assert "900123" not in scrape(exporter)
+    assert value(exporter, "verdicts_total", partner="p44770*****23", purpose="x-44770*****23", outcome="allowed",
+                 certainty="confirmed") == 1  # fmt: skip

@@ -79,7 +79,7 @@ def test_a_leak_shows_in_metrics_and_once_in_the_log(
     assert run(monkeypatch, rules, address, lambda: None, lambda: seen.append(scrape(address))) == 0
     line = 'verdicts_total{certainty="confirmed",outcome="unknown_recipient",partner="none",purpose="none"} 1.0'
     assert line in seen[0]
-    assert "msisdn_monitor_capture_up 1.0" in seen[0]
+    assert 'msisdn_monitor_capture_up{interface="lo"} 1.0' in seen[0]
     log = capsys.readouterr().err
     assert log.count("VIOLATION unknown_recipient: plain msisdn in header x-msisdn to ") == 1
     assert "to 44770*****23.example" in log

@@ -114,6 +114,7 @@ counts! {
     ShedSettle "shed.settle"
     ShedHpack "shed.hpack"
     ShedHttp2Streams "shed.http2_streams"
+    ShedDisk "shed.disk"
 }
 
 /// All counts, cumulative since the start.

@@ -41,10 +41,11 @@ def replay(
             sink = Findings(tuple(book.network.access), tuple(book.network.brands))
         pipeline = stack.enter_context(Pipeline(CaptureFiles(files), book, redact, (sink,), engine))
         if listen:
-            from monitor.report.metrics import Exporter, Sensor, listening
+            from monitor.report.metrics import Exporter, Sensor
+            from monitor.report.web import listening
 
-            sensor = Sensor(pipeline.engine.name, book.sha256, time.time())
-            stack.enter_context(listening(*listen, Exporter(pipeline.tallies, sensor)))
+            sensor = Sensor(pipeline.engine.name, book.sha256, time.time(), book.network.notification_hours)
+            stack.enter_context(listening(*listen, Exporter(pipeline.tallies, sensor).page))
         show = None
         if sys.stderr.isatty() and not (output == "jsonl" and sys.stdout.isatty()):
             from monitor.report.terminal import progress

@@ -16,9 +16,10 @@ from monitor.engine import Preference
 from monitor.errors import MonitorError
 from monitor.pipeline import Pipeline, Stop
 from monitor.records import Interface, Outcome, Verdict
-from monitor.report.metrics import Exporter, Sensor, listening, visible_ratio
+from monitor.report.metrics import Exporter, Sensor, visible_ratio
 from monitor.report.tallies import Tallies
 from monitor.report.text import masked, printable, rfc3339
+from monitor.report.web import listening
 from monitor.sandbox import Reach, Sandbox
 from monitor.supervisor import Supervisor
 
@@ -65,8 +66,15 @@ def watch(
         pipeline = stack.enter_context(Pipeline(Interface(interface), book, redact, (News(),), engine))
         if own_process:
             lock_in(Reach(read=(rules,), listen=(listen[1],)))
-        sensor = Sensor(pipeline.engine.name, book.sha256, time.time(), capture_up=lambda: is_up(interface))
-        port = stack.enter_context(listening(*listen, Exporter(pipeline.tallies, sensor)))
+        sensor = Sensor(
+            pipeline.engine.name,
+            book.sha256,
+            time.time(),
+            book.network.notification_hours,
+            ports={interface: lambda: is_up(interface)},
+        )
+        exporter = Exporter(pipeline.tallies, sensor)
+        port = stack.enter_context(listening(*listen, exporter.page, sensor.ready))
         say("INFO", f"watching {interface}: engine {pipeline.engine.name}, rules {rules} (sha256 {book.sha256[:12]})")
         say("INFO", f"metrics: http://{listen[0]}:{port}/metrics")
         supervisor.ready(f"watching {interface}")
@@ -107,6 +115,7 @@ def reload(pipeline: Pipeline, sensor: Sensor, rules: Path) -> None:
         return
     pipeline.adopt(book)
     sensor.rules_sha256, sensor.rules_loaded_s, sensor.reloaded = book.sha256, time.time(), True
+    sensor.notification_hours = book.network.notification_hours
     say("INFO", f"rules {rules} reloaded (sha256 {book.sha256[:12]})")
 
 

@@ -7,23 +7,23 @@ monitor.report.metrics` writes docs/metrics.md from it. The only module that imp
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from monitor import __version__, counts
-from monitor.errors import ConfigError
 from monitor.report.tallies import LATENCY_S, Tallies
 
 PREFIX = "msisdn_monitor_"
 BLINDING = ("empty", "unknown_link", "truncated", "malformed", "encrypted", "unknown_tunnel", "depth")  # of SKIPPED
 
 Samples = Iterable[tuple[Sequence[str], float]]
+Source = Callable[[], Mapping[str, Samples]]  # metric name -> samples, asked at every scrape
 
 
 @dataclass(slots=True)
@@ -33,30 +33,50 @@ class Sensor:
     engine: str
     rules_sha256: str
     rules_loaded_s: float  # Unix time
+    notification_hours: int  # of the law in network.yaml
     reloaded: bool = True  # False: the latest reload failed, the older rules stand
-    capture_up: Callable[[], bool] = lambda: True  # of a port: it is there, and up
+    ports: Mapping[str, Callable[[], bool]] = field(default_factory=dict)  # by interface: it is there, and up
+    lost_to_disk: Sequence[Callable[[], int]] = ()  # what each writer of files had to drop
+
+    def ready(self) -> bool:
+        """Every port can be read; the rules are loaded before there is a Sensor."""
+        return all(up() for up in self.ports.values())
 
 
 class Exporter(Collector):
-    def __init__(self, tallies: Tallies, sensor: Sensor) -> None:
+    """`sources` are other parts of the sensor that have something for counts.METRICS."""
+
+    def __init__(self, tallies: Tallies, sensor: Sensor, sources: Iterable[Source] = ()) -> None:
         self.tallies = tallies
         self.sensor = sensor
+        self._sources: tuple[Source, ...] = (self._samples, *sources)
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def page(self, accept: str) -> tuple[bytes, str]:
+        """The page in the format that this Accept field asks for (OpenMetrics or Prometheus text), and its type."""
+        encode, kind = choose_encoder(accept)
+        return encode(self._registry), kind
 
     def describe(self) -> Iterable[Family]:
         return []  # else the registry would collect once just to learn the names
 
     def collect(self) -> Iterator[Family]:
-        seen = self.tallies.counts  # the pipeline puts a new mapping here, it never changes one
+        seen = dict(self.tallies.counts)  # the pipeline puts a new mapping here, it never changes one
+        seen["shed.disk"] += sum(lost() for lost in self.sensor.lost_to_disk)
         for count in counts.COUNTS:
             labels = (count.label,) if count.label else ()
             keys = [(f"{count.key}.{value}", (value,)) for value in count.values] if count.label else [(count.key, ())]
             yield family(engine_metric(count), labels, [(values, seen[key]) for key, values in keys])
-        samples = self._samples()
+        samples: dict[str, Samples] = {}
+        for source in self._sources:
+            samples.update(source())
         for metric in counts.METRICS:
             yield (
                 self._latency(metric)
                 if metric.kind == "histogram"
-                else family(metric, metric.labels, samples[metric.name])
+                else family(metric, metric.labels, samples.get(metric.name, ()))
             )
 
     def _samples(self) -> dict[str, Samples]:
@@ -69,8 +89,11 @@ class Exporter(Collector):
             "requests_with_identifier_total": [((), tallies.requests_with_identifier)],
             "exposed_recipients": [((), len(tallies.recipients))],
             "exposed_subscribers": [((), len(tallies.subscribers))],
+            "series_dropped_total": [((), tallies.series_dropped)],
+            "first_violation_timestamp_seconds": [((o,), tallies.first_ns.get(o, 0) / 1e9) for o in tallies.last_ns],
             "last_violation_timestamp_seconds": [((o,), ns / 1e9) for o, ns in tallies.last_ns.copy().items()],
-            "capture_up": [((), sensor.capture_up())],
+            "notification_seconds": [((), sensor.notification_hours * 3600)],
+            "capture_up": [((name,), up()) for name, up in sensor.ports.items()],
             "visible_ratio": [((), visible_ratio(tallies))],
             "build_info": [((__version__, sensor.engine), 1)],
             "rules_info": [((sensor.rules_sha256,), 1)],
@@ -111,29 +134,6 @@ def visible_ratio(tallies: Tallies) -> float:
     decoded = seen["frames"] - sum(seen[f"skipped.{reason}"] for reason in BLINDING)
     whole = seen["payload_bytes"] + seen["gap_bytes"]
     return (decoded / arrived if arrived else 1.0) * (seen["payload_bytes"] / whole if whole else 1.0)
-
-
-@contextmanager
-def listening(host: str, port: int, exporter: Exporter) -> Iterator[int]:
-    """Serves /metrics from a thread of its own; port 0 takes any free one, and the port it is comes back.
-
-    Raises ConfigError when the address cannot be listened on.
-    """
-    registry = CollectorRegistry()
-    registry.register(exporter)
-    ProcessCollector(registry=registry)
-    try:
-        server, thread = start_http_server(port, host, registry)
-    except OSError as fault:
-        raise ConfigError(
-            f"cannot listen on {host}:{port}: {fault.strerror}; stop what uses it or name another address with --listen"
-        ) from fault
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def reference() -> str:

@@ -13,7 +13,7 @@ from typing import TypedDict
 
 from monitor import __version__, counts
 from monitor.records import Batch, Outcome, Verdict
-from monitor.report.text import rfc3339
+from monitor.report.text import masked, rfc3339
 
 MOST_RECIPIENTS = 100_000
 MOST_SUBSCRIBERS = 1_000_000
@@ -63,7 +63,8 @@ class Tallies:
         self.requests_with_violation = 0
         self.recipients: set[str] = set()
         self.subscribers: set[str] = set()
-        self.since_ns: int | None = None
+        self.series_dropped = 0
+        self.first_ns: dict[str, int] = {}  # by outcome, where there was one
         self.last_ns: dict[str, int] = {outcome: 0 for outcome in Outcome if outcome is not Outcome.ALLOWED}
         self.latency = [0] * (len(LATENCY_S) + 1)
         self.latency_sum_s = 0.0
@@ -71,20 +72,22 @@ class Tallies:
 
     def expect(self, series: Iterable[VerdictSeries], fields: frozenset[str]) -> None:
         """New rules: their series join the old ones, for a counter that vanishes looks like a restart."""
-        self.fields = fields
+        self.fields = frozenset(name for name in fields if masked(name) == name)
         for key in series:
-            self.verdicts.setdefault(key, 0)
+            self.verdicts.setdefault(_shown(key), 0)
 
     def feed(self, verdict: Verdict, token: str) -> None:
         sighting, outcome, recipient, partner, purpose, access, brand = verdict
-        key = (partner, purpose, outcome, sighting.certainty)
+        key: VerdictSeries = (partner, purpose, outcome, sighting.certainty)
+        if key not in self.verdicts:
+            key = _shown(key)
         self.verdicts[key] = self.verdicts.get(key, 0) + 1
         self.outcomes[outcome] += 1
         self._see((sighting.identifier, self.label(sighting.field), sighting.form, sighting.place, access, brand))
         if outcome is Outcome.ALLOWED:
             return
         time_ns = sighting.head.time_ns
-        self.since_ns = time_ns if self.since_ns is None else min(self.since_ns, time_ns)
+        self.first_ns[outcome] = min(self.first_ns.get(outcome, time_ns), time_ns)
         self.last_ns[outcome] = max(self.last_ns[outcome], time_ns)
         if len(self.recipients) < MOST_RECIPIENTS:
             self.recipients.add(recipient[:LONGEST_NAME])
@@ -117,7 +120,7 @@ class Tallies:
             outcomes=dict(self.outcomes),
             subscribers=len(self.subscribers),
             recipients=len(self.recipients),
-            since=None if self.since_ns is None else rfc3339(self.since_ns),
+            since=rfc3339(min(self.first_ns.values())) if self.violations else None,
             until=rfc3339(max(self.last_ns.values())) if self.violations else None,
             blind=counts.values(batch.counts, "blind"),
             shed=counts.values(batch.counts, "shed"),
@@ -131,6 +134,15 @@ class Tallies:
         return sum(self.outcomes.values()) - self.outcomes[Outcome.ALLOWED]
 
     def _see(self, labels: tuple[str, ...]) -> None:
+        if labels not in self.sightings:
+            labels = tuple(map(masked, labels))
         if labels not in self.sightings and len(self.sightings) >= MOST_SIGHTING_SERIES:
             labels = ("other",) * len(labels)
+            self.series_dropped += 1
         self.sightings[labels] = self.sightings.get(labels, 0) + 1
+
+
+def _shown(key: VerdictSeries) -> VerdictSeries:
+    """The rules refuse names that hold a number, and here none would pass either."""
+    partner, purpose, outcome, certainty = key
+    return masked(partner), masked(purpose), outcome, certainty
