@@ -6,6 +6,7 @@ import ctypes
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,13 @@ needs_root = pytest.mark.skipif(
 
 def ip(*words: str) -> str:
     return subprocess.run(("ip", *words), check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def carries(port: str) -> None:
+    """Returns when frames can leave this port: the kernel sees a carrier a little later than it is put up."""
+    until = time.monotonic() + 5
+    while " state UP " not in ip("link", "show", port):
+        assert time.monotonic() < until, f"{port} stays down"
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from monitor.portable.ring import BLOCK_SIZE, BLOCKS, Ring
 from monitor.portable.source import ETHERNET, RAW
 from monitor.records import Frame
 from pcaps.talk import ip as packet_of
-from tests.live.networks import ip, needs_root, own_network
+from tests.live.networks import carries, ip, needs_root, own_network
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -31,11 +31,15 @@ def veth() -> Iterator[socket.socket]:
     """A network with the ports `near` and `far`; what is sent on the socket leaves `near` and reaches `far`."""
     with own_network():
         ip("link", "add", "near", "mtu", "65535", "type", "veth", "peer", "name", "far", "mtu", "65535")
-        ip("link", "set", "near", "up")
-        ip("link", "set", "far", "up")
-        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as port:
-            port.bind(("near", 0))
-            yield port
+        for port in ("near", "far"):
+            ip(
+                "link", "set", port, "addrgenmode", "none"
+            )  # else the kernel's IPv6 sends frames of its own now and then
+            ip("link", "set", port, "up")
+        carries("near")
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as end:
+            end.bind(("near", 0))
+            yield end
 
 
 def read(ring: Ring, count: int, limit: int = 100, mark: bytes = ETHERTYPE) -> list[Frame]:
@@ -121,6 +125,7 @@ def test_a_port_that_goes_down_and_comes_back_is_read_on(veth):
     assert time.monotonic() - begun > 0.09  # the error comes once; then it waits as told
     assert counts["blind.source"] == 1
     ip("link", "set", "far", "up")
+    carries("near")
     veth.send(MACS + ETHERTYPE + PAYLOAD)
     assert len(read(ring, 1)) == 1
     ring.close()
@@ -135,6 +140,7 @@ def test_a_port_that_is_made_anew_is_read_on(veth):
     ip("link", "add", "near", "type", "veth", "peer", "name", "far")
     ip("link", "set", "far", "up")
     ip("link", "set", "near", "up")
+    carries("near")
     ring.read(10, 0.01)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as port:
         port.bind(("near", 0))
@@ -149,6 +155,7 @@ def test_a_port_that_is_down_can_be_opened_and_read_once_it_is_up(veth):
     ring = Ring("far", zeros())
     ring.read(10, 0.01)
     ip("link", "set", "far", "up")
+    carries("near")
     veth.send(MACS + ETHERTYPE + PAYLOAD)
     assert len(read(ring, 1)) == 1
     ring.close()
