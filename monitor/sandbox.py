@@ -190,7 +190,7 @@ class Kernel:
         """Files, TCP ports, signals and abstract sockets, as far as the kernel's ABI knows them."""
         abi = self.landlock_abi()
         if not abi:
-            raise OSError(0, "the kernel has no landlock (5.13, and in its list of security modules)")
+            raise OSError(0, f"{os.strerror(ctypes.get_errno())}; it takes Linux 5.13 with landlock among its lsm=")
         files = (1 << FS_BY_ABI[min(abi, len(FS_BY_ABI) - 1)]) - 1
         network = BIND_TCP | CONNECT_TCP if abi >= 4 else 0
         fields = (files, network, SCOPES)[: 1 if abi < 4 else 2 if abi < 6 else 3]
