@@ -171,6 +171,7 @@ LABELS = {
     "version": "of the package",
     "engine": "`native` or `portable`",
     "sha256": "of the rule files",
+    "part": "`capabilities`, `no_new_privs`, `core`, `landlock`, `seccomp` or `workers`",
     "interface": "a port of the command line or of sensor.yaml",
     "alertmanager": "host and port of an Alertmanager of sensor.yaml",
 }  # closed sets all of them: a host, an address or a number is never a label
@@ -240,6 +241,12 @@ METRICS: tuple[Metric, ...] = (
     ),
     # is it healthy?
     Metric("build_info", "gauge", "Always 1: which version and which engine runs.", ("version", "engine")),
+    Metric(
+        "sandbox",
+        "gauge",
+        "1 while the kernel enforces this part of the sandbox on every thread it is meant for (docs/decisions/0005).",
+        ("part",),
+    ),
     Metric("rules_info", "gauge", "Always 1: which rules are in force.", ("sha256",)),
     Metric("config_last_reload_successful", "gauge", "0 when the latest reload failed and the older rules stand."),
     Metric("config_last_reload_success_timestamp_seconds", "gauge", "When the rules in force were loaded."),

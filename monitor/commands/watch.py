@@ -64,8 +64,7 @@ def watch(
         stop, again = stack.enter_context(stop_on(SIGINT, SIGTERM)), Stop()
         stack.callback(signal.signal, SIGHUP, signal.signal(SIGHUP, lambda *_: setattr(again, "told", True)))
         pipeline = stack.enter_context(Pipeline(Interface(interface), book, redact, (News(),), engine))
-        if own_process:
-            lock_in(Reach(read=(rules,), listen=(listen[1],)))
+        sandbox = lock_in(Reach(read=(rules,), listen=(listen[1],))) if own_process else Sandbox()
         sensor = Sensor(
             pipeline.engine.name,
             book.sha256,
@@ -73,7 +72,7 @@ def watch(
             book.network.notification_hours,
             ports={interface: lambda: is_up(interface)},
         )
-        exporter = Exporter(pipeline.tallies, sensor)
+        exporter = Exporter(pipeline.tallies, sensor, (lambda: {"sandbox": held(sandbox)},))
         port = stack.enter_context(listening(*listen, exporter.page, sensor.ready))
         say("INFO", f"watching {interface}: engine {pipeline.engine.name}, rules {rules} (sha256 {book.sha256[:12]})")
         say("INFO", f"metrics: http://{listen[0]}:{port}/metrics")
@@ -101,6 +100,11 @@ def lock_in(reach: Reach) -> Sandbox:
     for part, reason in sandbox.missing.items():
         say("WARNING", f"not locked in by {part}: {reason}")
     return sandbox
+
+
+def held(sandbox: Sandbox) -> list[tuple[tuple[str], bool]]:
+    """Each part, and whether it holds now."""
+    return [((part,), holds) for part, holds in sandbox.parts().items()]
 
 
 def reload(pipeline: Pipeline, sensor: Sensor, rules: Path) -> None:

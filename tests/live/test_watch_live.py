@@ -190,6 +190,8 @@ def test_it_locks_itself_in_and_still_sees_everything(networks, server, sensor):
     leak(handsets)
     sensor.shows(1, "verdicts_total", **LEAK)
     assert "locked in: capabilities, no_new_privs, core, " in sensor.log
+    for part in ("capabilities", "no_new_privs", "core", "seccomp"):
+        assert sensor.metric("sandbox", part=part) == 1
     threads = list(Path(f"/proc/{sensor.process.pid}/task").iterdir())
     assert len(threads) > 1
     for thread in threads:
