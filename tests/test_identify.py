@@ -300,6 +300,18 @@ def test_what_identify_finds_the_sieve_passes(fields, target, as_reading):
         assert Sieve(IDENTIFY.watch(), counts.zeros()).passes(request)
 
 
+def test_what_is_remembered_of_a_field_is_what_it_shows_each_time(monkeypatch):
+    """The same field of a head and of a trailer, of several heads, and when the memory is full."""
+    monkeypatch.setattr("monitor.identify.REMEMBERED", 2)
+    identify = Identify(PLAN)
+    fields = [(b"x-msisdn", b"447700900%03d" % number) for number in (1, 2, 3, 1, 2)] + [(b"x-msisdn", b"none")] * 2
+    for name, value in fields:
+        for section, place in ((Section.HEAD, Place.HEADER), (Section.TRAILER, Place.TRAILER)):
+            request = head((name, value), section=section)
+            assert seen(request, identify) == ([(value.decode(), place, name)] if value != b"none" else [])
+            assert all(one.head is request for one in identify.feed(request))
+
+
 def test_watch():
     watch = Identify(PLAN).watch()
     assert isinstance(watch, Watch)

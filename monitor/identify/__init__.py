@@ -7,15 +7,30 @@ often and in how many spellings it stands there. What only some readings of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from monitor.identify.catalogue import CLIENT_FIELDS, IMSI_FIELDS, MSISDN_FIELDS, STEMS, SUBSCRIBER_FIELDS, hint
 from monitor.identify.forms import READERS, Found, foreign
 from monitor.identify.numbers import OwnNumbers
-from monitor.identify.places import decoded, parts, texts
-from monitor.records import Certainty, Form, Identifier, Number, NumberPlan, Place, RequestHead, Sighting, Watch
+from monitor.identify.places import Text, decoded, of_field, of_target, parts
+from monitor.records import (
+    Certainty,
+    Form,
+    Identifier,
+    Number,
+    NumberPlan,
+    Place,
+    RequestHead,
+    Section,
+    Sighting,
+    Watch,
+)
 
+REMEMBERED = 16_384  # fields; a full memory starts again
+LONGEST_REMEMBERED = 256  # octets
 _Key = tuple[Identifier, str, Place, bytes]
+_Finding = tuple[_Key, Number, Form, str, bool]  # what all Sightings of a text share; `str` is the spelling
+_Memory = dict[tuple[bytes, bytes], Sequence[_Finding]]
 _FIELDS = (Place.HEADER, Place.TRAILER)
 
 
@@ -26,6 +41,7 @@ class Identify:
         self._carries = dict.fromkeys(MSISDN_FIELDS, Identifier.MSISDN) | dict.fromkeys(IMSI_FIELDS, Identifier.IMSI)
         self._carries |= {field: hint(field) or Identifier.MSISDN for field in plan.fields}
         self._handset_fields = CLIENT_FIELDS - plan.fields
+        self._remembered: dict[Section, _Memory] = {each: {} for each in Section}
         names = SUBSCRIBER_FIELDS | plan.fields
         self._watch = Watch(names | {b"http-" + name for name in names}, stems=tuple(STEMS), rows=own.digit_rows)
 
@@ -54,21 +70,46 @@ class Identify:
     def _read(self, head: RequestHead) -> dict[_Key, Sighting]:
         """One reading of the head."""
         seen: dict[_Key, Sighting] = {}
-        for place, name, octets in texts(head):
-            known = self._carries.get(name)
-            if known is None and not self._suspect(decoded(octets)):
-                continue
-            for field, text in parts(place, name, octets):
-                if known is None and not self._suspect(text):
-                    continue
-                for form, found, own in self._found(place, field, text, known):
-                    key = (found.identifier, found.digits, place, field)
-                    if key not in seen:
-                        number = Number(found.digits)
-                        seen[key] = Sighting(
-                            head, found.identifier, number, place, field, form, found.spelling, head.certainty, own
-                        )
+        for key, number, form, spelling, own in self._findings(head):
+            if key not in seen:
+                identifier, _, place, field = key
+                seen[key] = Sighting(head, identifier, number, place, field, form, spelling, head.certainty, own)
         return seen
+
+    def _findings(self, head: RequestHead) -> list[_Finding]:
+        """In wire order. What was in a short field is remembered: in a leak the same few come again and again."""
+        section, target = head.section, head.target
+        findings: list[_Finding] = []
+        if section is Section.HEAD and self._suspect(decoded(target)):
+            for text in of_target(target):
+                findings += self._search(text)
+        remembered = self._remembered[section]
+        for field in head.fields:
+            known = remembered.get(field)
+            findings += self._of_field(field, section) if known is None else known
+        return findings
+
+    def _of_field(self, field: tuple[bytes, bytes], section: Section) -> Sequence[_Finding]:
+        text = of_field(*field, section)
+        findings = self._search(text) if text else ()
+        if len(field[0]) + len(field[1]) <= LONGEST_REMEMBERED:
+            remembered = self._remembered[section]
+            if len(remembered) >= REMEMBERED:
+                remembered.clear()
+            remembered[field] = findings
+        return findings
+
+    def _search(self, text: Text) -> Sequence[_Finding]:
+        place, name, octets = text
+        known = self._carries.get(name)
+        if known is None and not self._suspect(decoded(octets)):
+            return ()
+        return [
+            ((found.identifier, found.digits, place, field), Number(found.digits), form, found.spelling, own)
+            for field, part in parts(place, name, octets)
+            if known is not None or self._suspect(part)
+            for form, found, own in self._found(place, field, part, known)
+        ]
 
     def _suspect(self, text: bytes) -> bool:
         for _, reader in self._readers:  # noqa: SIM110 - a generator for every text of a head costs more than the search

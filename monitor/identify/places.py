@@ -1,7 +1,7 @@
 """The places of a request head: takes a RequestHead, yields each text in which a number may stand, with its name.
 
-Cut in two steps, for nearly every text is clean: `texts` takes the target, the fields and the cookies as they are, and
-`parts` cuts those that are suspect into parameters and cookies, so that each has its name.
+Cut in two steps, for nearly every text is clean: `of_target` and `of_field` take path, query, fields and cookies as
+they are, and `parts` cuts those that are suspect into parameters and cookies, so that each has its name.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
 from monitor.identify.catalogue import normalise
-from monitor.records import Place, RequestHead, Section
+from monitor.records import Place, Section
 
 Text = tuple[Place, bytes, bytes]  # place, normalised name, octets as on the wire
 _BETWEEN_PARTS = {Place.COOKIE: re.compile(rb";"), Place.QUERY: re.compile(rb"[&;]")}
 
 
-def texts(head: RequestHead) -> Iterator[Text]:
-    """Path, query, and the fields in wire order. Of a trailer section only the fields: the target is the head's."""
-    trailer = head.section is Section.TRAILER
-    if not trailer:
-        path, _, query = head.target.partition(b"?")
-        yield Place.PATH, b"path", path
-        if query:
-            yield Place.QUERY, b"query", query
-    for name, value in head.fields:
-        if trailer:
-            yield Place.TRAILER, normalise(name), value
-        elif name == b"cookie":
-            yield Place.COOKIE, name, value
-        elif name == b"referer":
-            yield Place.REFERER, name, value
-        elif name[:1] != b":" or name == b":authority":  # the other pseudo fields are target and method once more
-            yield Place.HEADER, normalise(name), value
+def of_target(target: bytes) -> list[Text]:
+    """Path and query. A trailer section has none of its own: the target is the head's."""
+    path, mark, query = target.partition(b"?")
+    return [(Place.PATH, b"path", path), (Place.QUERY, b"query", query)] if mark else [(Place.PATH, b"path", path)]
+
+
+def of_field(name: bytes, value: bytes, section: Section) -> Text | None:
+    """A field as it came; None where it says what the head's method and target have said."""
+    if section is Section.TRAILER:
+        return Place.TRAILER, normalise(name), value
+    if name == b"cookie":
+        return Place.COOKIE, name, value
+    if name == b"referer":
+        return Place.REFERER, name, value
+    if name[:1] == b":" and name != b":authority":  # a pseudo field (RFC 9113 section 8.3)
+        return None
+    return Place.HEADER, normalise(name), value
 
 
 def parts(place: Place, name: bytes, octets: bytes) -> Iterator[tuple[bytes, bytes]]:
