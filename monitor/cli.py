@@ -15,7 +15,6 @@ from textwrap import dedent, indent
 from typing import Any
 
 import click
-from click.shell_completion import get_completion_class
 
 from monitor.errors import MonitorError
 
@@ -303,6 +302,8 @@ def doctor(interface: str | None, rules: Path | None) -> None:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Prints the completion script of a shell."""
+    from click.shell_completion import get_completion_class
+
     kind = get_completion_class(shell)
     assert kind is not None, "click knows the shells that the choice offers"
     click.echo(kind(cli, {}, PROGRAM, "_MSISDN_MONITOR_COMPLETE").source())

@@ -23,6 +23,7 @@ from monitor.records import Batch, CaptureFiles, Certainty, Interface, Outcome, 
 from monitor.redact import Redactor
 from monitor.report.tallies import Summary, Tallies, VerdictSeries
 
+ALLOWED = Outcome.ALLOWED  # a member is looked up in its enumeration at every mention
 POLL_S = 0.2  # how long a live port may keep us from noticing a signal
 
 
@@ -100,11 +101,12 @@ class Pipeline:
                 self.tallies.foreign += 1
                 continue
             judged = True
-            violates = violates or verdict.outcome is not Outcome.ALLOWED
+            violates = violates or verdict.outcome is not ALLOWED
             token = self._redactor.token(sighting.number, sighting.identifier)
             for sink in self._sinks:
                 sink.feed(verdict, token)
-        self.tallies.requests_with_violation += violates
+        if violates:
+            self.tallies.requests_with_violation += 1
         if judged:
             self.tallies.requests_with_identifier += 1
             if self._live:

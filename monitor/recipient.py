@@ -16,8 +16,6 @@ from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-import idna
-
 from monitor.records import RequestHead
 
 LONGEST_NAME = 253  # RFC 1035 section 2.3.4, as text
@@ -98,6 +96,8 @@ def _a_labels(host: bytes) -> bytes:
         text = host.decode("utf-8")
     except UnicodeDecodeError:
         return host
+    import idna  # late: few names are not ASCII
+
     try:
         return idna.encode(text, uts46=True)
     except idna.IDNAError:

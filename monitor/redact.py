@@ -10,9 +10,9 @@ from __future__ import annotations
 import hmac
 import os
 import re
-import secrets
 import stat
 from base64 import b64decode
+from functools import cache
 from ipaddress import AddressValueError, IPv4Address
 from itertools import count
 from pathlib import Path
@@ -24,6 +24,7 @@ from monitor.records import Identifier, Number
 
 KEY_OCTETS = 32
 TOKEN_OCTETS = 16
+REMEMBERED = 16_384  # tokens; a full memory starts again
 MOST_IN_FRONT = 5  # digits that a mask shows: country and network, but no subscriber
 AT_END = 2
 HIDDEN = 5  # at the least: one of a hundred thousand
@@ -35,8 +36,7 @@ _GAP = (
     r"(?:[\x00-\x20()+\-./_\x7f-\U0010ffff]|,(?=[0-9%])"
     r"|%(?:25)*(?:[01][0-9A-Fa-f]|2[089BCDEFbcdef]|5[Ff]|[89A-Fa-f][0-9A-Fa-f]))"
 )
-_RUN = re.compile(rf"{_DIGIT}(?:{_GAP}{{0,4}}{_DIGIT}){{{SHORTEST_RUN - 1},}}+")
-_GAP_OR_DIGIT = re.compile(rf"({_GAP})|{_DIGIT}")
+_ENOUGH_DIGITS = re.compile(rf"(?:[^0-9]*[0-9]){{{SHORTEST_RUN}}}")
 _CODED = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")  # in base64, base64url or hexadecimal, perhaps
 _HEX_DIGESTS = (32, 40, 64)  # hexadecimal digits of MD5, SHA-1, SHA-256
 _DIGESTS = (16, 20, 32)  # octets of them
@@ -48,11 +48,18 @@ class Redactor:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._tokens: dict[tuple[str, Identifier], str] = {}
 
     def token(self, number: Number, identifier: Identifier = Identifier.MSISDN) -> str:
         """HMAC-SHA-256 (RFC 2104) over the E.164 digits, or kind and digits of another identifier; 128 bits in hex."""
-        kind = "" if identifier is Identifier.MSISDN else f"{identifier}:"
-        return hmac.digest(self._key, f"{kind}{number.digits}".encode(), "sha256")[:TOKEN_OCTETS].hex()
+        token = self._tokens.get((number.digits, identifier))
+        if token is None:
+            kind = "" if identifier is Identifier.MSISDN else f"{identifier}:"
+            token = hmac.digest(self._key, f"{kind}{number.digits}".encode(), "sha256")[:TOKEN_OCTETS].hex()
+            if len(self._tokens) >= REMEMBERED:
+                self._tokens.clear()
+            self._tokens[number.digits, identifier] = token
+        return token
 
     @staticmethod
     def mask(number: Number) -> str:
@@ -71,7 +78,8 @@ def mask_text(text: AnyStr) -> AnyStr:
     """
     if isinstance(text, bytes):
         return mask_text(text.decode("latin-1")).encode("latin-1")
-    return _RUN.sub(_masked_run, _CODED.sub(_masked_code, text))
+    text = _CODED.sub(_masked_code, text)
+    return _patterns()[0].sub(_masked_run, text) if _has_run(text) else text
 
 
 def load_key(path: str | Path) -> bytes:
@@ -92,7 +100,18 @@ def load_key(path: str | Path) -> bytes:
 
 def new_key() -> bytes:
     """For a run without a key file: its tokens compare with those of no other run."""
-    return secrets.token_bytes(KEY_OCTETS)
+    return os.urandom(KEY_OCTETS)
+
+
+@cache  # late: these take as long to compile as the command takes for a thousand heads, and few texts need them
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """A run of digits that may be a number; and a gap (group 1) or a digit of it."""
+    run = rf"{_DIGIT}(?:{_GAP}{{0,4}}{_DIGIT}){{{SHORTEST_RUN - 1},}}+"
+    return re.compile(run), re.compile(rf"({_GAP})|{_DIGIT}")
+
+
+def _has_run(text: str) -> bool:
+    return _ENOUGH_DIGITS.match(text) is not None and _patterns()[0].search(text) is not None
 
 
 def _shown(digits: int) -> tuple[int, int]:
@@ -112,7 +131,7 @@ def _masked_code(code: re.Match[str]) -> str:
         return word
     mixed = any(map(str.isupper, bare)) and any(map(str.islower, bare)) and any(map(str.isdigit, bare))
     packed = re.fullmatch("(?!000)[0-9]{7,}f?[0-9]?", octets.hex())  # BCD, or TBCD with its filler
-    if packed or _RUN.search(octets.decode("latin-1")) or (mixed and len(octets) in _DIGESTS):
+    if packed or _has_run(octets.decode("latin-1")) or (mixed and len(octets) in _DIGESTS):
         return "*" * len(word)
     return word
 
@@ -122,7 +141,8 @@ def _masked_run(run: re.Match[str]) -> str:
         return str(IPv4Address(run[0]))
     except AddressValueError:
         pass
-    digits = sum(part[1] is None for part in _GAP_OR_DIGIT.finditer(run[0]))
+    gap_or_digit = _patterns()[1]
+    digits = sum(part[1] is None for part in gap_or_digit.finditer(run[0]))
     front, end = _shown(digits)
     places = count()
 
@@ -130,4 +150,4 @@ def _masked_run(run: re.Match[str]) -> str:
         shown = part[1] or not front <= next(places) < digits - end
         return part[0] if shown else "*" * len(part[0])
 
-    return _GAP_OR_DIGIT.sub(star, run[0])
+    return gap_or_digit.sub(star, run[0])

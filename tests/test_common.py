@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
 import pytest
 
 from monitor import counts
-from monitor.commands.common import complain, stop_on
+from monitor.commands.common import complain, no_search_for_cycles, stop_on
 from monitor.records import Batch, Fault
 
 
@@ -21,6 +22,15 @@ def test_the_first_signal_asks_and_the_second_one_ends() -> None:
                 os.kill(os.getpid(), signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, usual)
+
+
+def test_cycles_are_searched_for_again_whatever_happened() -> None:
+    with no_search_for_cycles():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with pytest.raises(KeyboardInterrupt), no_search_for_cycles():
+        raise KeyboardInterrupt
+    assert gc.isenabled()
 
 
 def test_each_fault_is_one_line_whatever_a_file_is_called(capsys: pytest.CaptureFixture[str]) -> None:

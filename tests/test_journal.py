@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 
 import pytest
 from hypothesis import example, given
@@ -38,6 +39,31 @@ def test_a_verdict_has_the_keys_that_were_promised() -> None:
         "outcome": "unknown_recipient", "partner": "none", "purpose": "none", "access": "3g", "brand": "o2",
         "token": "token", "masked": "44770*****23",
     }  # fmt: skip
+
+
+@given(
+    kinds=st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=5), st.sampled_from(Outcome)), min_size=1),
+    order=st.randoms(use_true_random=False),
+)
+@example([('"time":null', b'%s%%"src":null', Outcome.EXPIRED)], random.Random(1))
+def test_a_line_is_the_row_of_its_verdict_and_of_no_other_of_its_kind(kinds, order) -> None:
+    """The journal encodes one verdict of each kind; what differs within a kind is filled in."""
+    out = io.StringIO()
+    journal = Journal(out, REDACTOR)
+    verdicts = []
+    for number in range(30):
+        recipient, field, outcome = order.choice(kinds)
+        one = verdict(
+            outcome, recipient=recipient, field=field, number=f"4477009{number:05}", time_ns=NOON + number * 999_999_999
+        )
+        flow = Flow(bytes([100, 64, 1, number]), 40000 + number, bytes([203, 0, 113, number]), 8000 + number)
+        if number % 3 == 0:
+            flow = flow._replace(src=bytes([number]) * 16, dst=bytes([32 + number]) * 16)
+        one = one._replace(sighting=one.sighting._replace(head=one.sighting.head._replace(flow=flow)))
+        journal.feed(one, f"token{number}")
+        verdicts.append((one, f"token{number}"))
+    journal.flush()
+    assert out.getvalue() == "".join(f"{encode(verdict_row(*each, REDACTOR))}\n" for each in verdicts)
 
 
 def test_no_number_leaves_in_a_host_or_a_field_name() -> None:

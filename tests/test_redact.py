@@ -20,6 +20,17 @@ NUMBER = Number("447700900123")
 KEY = bytes(range(32))
 
 
+def test_tokens_are_the_same_when_the_memory_of_them_is_full(monkeypatch):
+    """And an IMSI of the same digits has another."""
+    monkeypatch.setattr("monitor.redact.REMEMBERED", 3)
+    redactor, numbers = Redactor(KEY), [Number(f"4477009000{n:02}") for n in (*range(8), *range(8))]
+    tokens = [redactor.token(number, kind) for number in numbers for kind in (Identifier.MSISDN, Identifier.IMSI)]
+    assert tokens == [
+        Redactor(KEY).token(number, kind) for number in numbers for kind in (Identifier.MSISDN, Identifier.IMSI)
+    ]
+    assert len(set(tokens)) == 16
+
+
 # --- a number by itself -------------------------------------------------------------------------------------------
 
 

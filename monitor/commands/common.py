@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,18 @@ def complain(batch: Batch) -> None:
     """One line for each source that was cut or could not be read."""
     for fault in batch.faults:
         sys.stderr.write(f"{printable(fault.message)}\n")
+
+
+@contextmanager
+def no_search_for_cycles() -> Iterator[None]:
+    """For a run that ends: heads and verdicts hold no cycles, and the search for some looks at each of them again."""
+    searches = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searches:
+            gc.enable()
 
 
 @contextmanager

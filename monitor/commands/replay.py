@@ -10,7 +10,7 @@ from signal import SIGINT, SIGTERM
 from typing import TYPE_CHECKING, Literal
 
 from monitor.agreements import load
-from monitor.commands.common import complain, redactor, stop_on
+from monitor.commands.common import complain, no_search_for_cycles, redactor, stop_on
 from monitor.engine import Preference
 from monitor.pipeline import Pipeline, exit_code
 from monitor.records import CaptureFiles
@@ -30,8 +30,9 @@ def replay(
     max_blind: int | None,
 ) -> int:
     """Returns the exit code (pipeline.exit_code); raises MonitorError for what is wrong with the options."""
-    book, redact = load(rules), redactor(key_file)
     with ExitStack() as stack:
+        stack.enter_context(no_search_for_cycles())
+        book, redact = load(rules), redactor(key_file)
         sink: Journal | Findings
         if output == "jsonl":
             sink = Journal(sys.stdout, redact)

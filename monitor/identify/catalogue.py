@@ -8,7 +8,7 @@ ranges is worth a look, and what a metric may call the field. The list is header
 from __future__ import annotations
 
 import re
-from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 from monitor.records import Identifier
@@ -63,7 +63,7 @@ def hint(name: bytes) -> Identifier | None:
 
 def _read() -> dict[bytes, Known]:
     """The catalogue by normalised name; the first row of a name is the one with the best evidence."""
-    lines = files(__package__).joinpath("header_names.tsv").read_text("utf-8").splitlines()
+    lines = Path(__file__).with_name("header_names.tsv").read_text("utf-8").splitlines()
     known: dict[bytes, Known] = {}
     for row in [line for line in lines if not line.startswith("#")][1:]:
         name, identifier, carries, _encoding, _seen_at, _source, evidence = row.split("\t")
