@@ -118,6 +118,7 @@ COUNTS: tuple[Count, ...] = (
     # decode and defrag: frames + second_readings = segments + sum(skipped)
     Count("segments", "counter", "TCP segments decoded."),
     Count("skipped", "counter", "Frames that did not become a segment, by reason.", "reason", SKIPPED),
+    Count("messages", "counter", "UDP datagrams to a watched port that were handed on; among skipped{not_tcp}."),
     Count("datagrams", "counter", "IP datagrams put together from fragments."),
     Count("second_readings", "counter", "Such datagrams read once more, since their fragments disagree."),
     # reassembly and stream

@@ -59,6 +59,7 @@ class NativeEngine:
             faults=tuple(self._source.faults),
             done=self._done,
             bytes_total=self._source.bytes_total,
+            messages=self._engine.take_messages(),
         )
 
     def _open(self, path: str) -> Capture:

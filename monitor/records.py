@@ -6,7 +6,7 @@ names and values are the raw bytes of the wire. Text is made only in report/.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -35,13 +35,14 @@ class Watch:
     `names` are field names as `identify` normalises them (lower case, `-` for `_`), `stems` what the letters of a name
     may end with (b"msisdn"); a head that has one passes. So does every head in which digits stand in a row, whatever
     punctuation lies between them, that may be an identifier: one of `rows`, each the digits that it begins with and how
-    many others follow. `every_head` passes all heads.
+    many others follow. `every_head` passes all heads. What goes to one of the UDP `ports` is handed over as a Message.
     """
 
     names: frozenset[bytes] = frozenset()
     every_head: bool = False
     stems: tuple[bytes, ...] = ()
     rows: tuple[tuple[bytes, int], ...] = ((b"", 7),)
+    ports: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,18 @@ class Segment(NamedTuple):
     oddities: tuple[str, ...]
 
 
+class Message(NamedTuple):
+    """One whole UDP datagram (RFC 768) to a port of Watch.ports."""
+
+    time_ns: int
+    flow: Flow
+    octets: bytes
+
+    def __repr__(self) -> str:
+        """Without octets: a feed of subscribers holds their numbers."""
+        return f"<{len(self.octets)} octets to port {self.flow.dport}>"
+
+
 class Data(NamedTuple):
     """Payload of one half-stream, in order. `position` is its sequence number, counted on beyond 2^32."""
 
@@ -227,6 +240,7 @@ class Batch(NamedTuple):
     faults: tuple[Fault, ...]  # cumulative
     done: bool
     bytes_total: int | None = None  # None where nobody knows: a pipe, a live port
+    messages: Sequence[Message] = ()  # as they came; all that are older than a head come no later than it
 
 
 # --- agreements -> identify ---------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ counts! {
     SkippedTunnelControl "skipped.tunnel_control"
     SkippedUnknownTunnel "skipped.unknown_tunnel"
     SkippedDepth "skipped.depth"
+    Messages "messages"
     Datagrams "datagrams"
     SecondReadings "second_readings"
     PayloadBytes "payload_bytes"

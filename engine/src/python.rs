@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 use crate::capture::Ending;
 use crate::counts::Count;
 use crate::limits::Limits;
-use crate::records::{Certainty, Flow, Layer, RequestHead, Section, Watch};
+use crate::records::{Certainty, Flow, KeptMessage, Layer, RequestHead, Section, Watch};
 use crate::sieve::Sieve;
 use crate::worker::Worker;
 
@@ -25,6 +25,7 @@ struct Engine {
 /// The classes of monitor.records that heads are made of.
 struct Records {
     head: Py<PyAny>,
+    message: Py<PyAny>,
     flow: Py<PyAny>,
     confirmed: Py<PyAny>,
     ambiguous: Py<PyAny>,
@@ -93,6 +94,12 @@ impl Engine {
         heads.iter().map(|head| self.records.head(py, head, self.worker.sieve())).collect()
     }
 
+    /// The messages since the last call, as monitor.records.Message.
+    fn take_messages<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let messages = self.worker.take_messages();
+        messages.iter().map(|message| self.records.message(py, message)).collect()
+    }
+
     /// Cumulative; the keys are those of monitor/counts.py.
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let counts = PyDict::new(py);
@@ -140,6 +147,7 @@ impl Records {
             |class: &str, name: &str| -> PyResult<Py<PyAny>> { Ok(records.getattr(class)?.getattr(name)?.unbind()) };
         Ok(Records {
             head: records.getattr("RequestHead")?.unbind(),
+            message: records.getattr("Message")?.unbind(),
             flow: records.getattr("Flow")?.unbind(),
             confirmed: member("Certainty", "CONFIRMED")?,
             ambiguous: member("Certainty", "AMBIGUOUS")?,
@@ -177,6 +185,11 @@ impl Records {
         ))
     }
 
+    fn message<'py>(&self, py: Python<'py>, message: &KeptMessage) -> PyResult<Bound<'py, PyAny>> {
+        let flow = self.flow(py, &message.flow, &message.path)?;
+        self.message.bind(py).call1((message.time_ns, flow, PyBytes::new(py, &message.octets)))
+    }
+
     fn flow<'py>(&self, py: Python<'py>, flow: &Flow, path: &[Layer]) -> PyResult<Bound<'py, PyAny>> {
         let length = if flow.v6 { 16 } else { 4 };
         let layers: Vec<_> = path.iter().map(|layer| (layer.kind, layer.number)).collect();
@@ -212,6 +225,7 @@ fn watch_of(watch: &Bound<'_, PyAny>) -> PyResult<Watch> {
         every_head: watch.getattr("every_head")?.extract()?,
         stems: octets("stems")?,
         rows: watch.getattr("rows")?.extract()?,
+        ports: watch.getattr("ports")?.try_iter()?.map(|port| port?.extract()).collect::<PyResult<_>>()?,
     })
 }
 

@@ -11,11 +11,19 @@ pub struct Watch {
     pub stems: Vec<Vec<u8>>,
     /// Digits in a row that may be an identifier: what they begin with, and how many others follow.
     pub rows: Vec<(Vec<u8>, usize)>,
+    /// UDP ports: what goes there is handed over as a [`Message`].
+    pub ports: Vec<u16>,
 }
 
 impl Default for Watch {
     fn default() -> Self {
-        Watch { names: Vec::new(), every_head: false, stems: Vec::new(), rows: vec![(Vec::new(), 7)] }
+        Watch {
+            names: Vec::new(),
+            every_head: false,
+            stems: Vec::new(),
+            rows: vec![(Vec::new(), 7)],
+            ports: Vec::new(),
+        }
     }
 }
 
@@ -71,6 +79,38 @@ pub enum Checksum {
     Bad,
     /// Cut by the snap length, or left to the network card.
     Unknown,
+}
+
+/// One whole UDP datagram (RFC 768) to a port of [`Watch::ports`].
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Capture time.
+    pub time_ns: i64,
+    /// Whose.
+    pub flow: Flow,
+    /// The encapsulations it came in, outermost first.
+    pub path: &'a [Layer],
+    /// Behind the UDP header.
+    pub octets: &'a [u8],
+}
+
+/// A [`Message`] that waits to be handed over.
+#[derive(Clone, Debug)]
+pub struct KeptMessage {
+    /// Capture time.
+    pub time_ns: i64,
+    /// Whose.
+    pub flow: Flow,
+    /// The encapsulations it came in, outermost first.
+    pub path: Vec<Layer>,
+    /// Behind the UDP header.
+    pub octets: Vec<u8>,
+}
+
+impl From<Message<'_>> for KeptMessage {
+    fn from(Message { time_ns, flow, path, octets }: Message<'_>) -> KeptMessage {
+        KeptMessage { time_ns, flow, path: path.to_vec(), octets: octets.to_vec() }
+    }
 }
 
 /// One TCP segment (RFC 9293 section 3.1).

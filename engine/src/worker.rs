@@ -7,7 +7,7 @@ use crate::counts::{Count, Counts};
 use crate::decode::{Decoder, Found};
 use crate::defrag::Defragmenter;
 use crate::limits::Limits;
-use crate::records::{Datagram, Frame, RequestHead, Watch};
+use crate::records::{Datagram, Frame, KeptMessage, RequestHead, Watch};
 use crate::sieve::Sieve;
 use crate::stream::Streams;
 
@@ -34,14 +34,17 @@ struct Stages {
     /// Settled, not yet through the sieve.
     heads: Vec<RequestHead>,
     passed: Vec<RequestHead>,
+    messages: Vec<KeptMessage>,
 }
 
 impl Worker {
     /// An engine without a source.
     pub fn new(limits: Limits, watch: &Watch) -> Worker {
+        let mut decoder = Decoder::new(&limits);
+        decoder.watch_ports(&watch.ports);
         let stages = Stages {
             counts: Counts::default(),
-            decoder: Decoder::new(&limits),
+            decoder,
             defragmenter: Defragmenter::new(&limits),
             streams: Streams::new(limits),
             sieve: Sieve::new(watch),
@@ -49,6 +52,7 @@ impl Worker {
             links: Vec::new(),
             heads: Vec::new(),
             passed: Vec::new(),
+            messages: Vec::new(),
         };
         Worker { capture: None, buffer: Vec::new(), stages }
     }
@@ -88,11 +92,17 @@ impl Worker {
     /// Another Watch from now on.
     pub fn watch_for(&mut self, watch: &Watch) {
         self.stages.sieve = Sieve::new(watch);
+        self.stages.decoder.watch_ports(&watch.ports);
     }
 
     /// The suspect heads since the last call.
     pub fn take_heads(&mut self) -> Vec<RequestHead> {
         std::mem::take(&mut self.stages.passed)
+    }
+
+    /// The messages since the last call, as they came.
+    pub fn take_messages(&mut self) -> Vec<KeptMessage> {
+        std::mem::take(&mut self.stages.messages)
     }
 
     /// What the heads that were taken went through.
@@ -150,6 +160,7 @@ impl Stages {
                 self.defragmenter.feed(&fragment, counts, &mut whole);
                 self.take_datagrams(whole);
             }
+            Found::Message(message) => self.messages.push(message.into()),
             Found::Nothing => {}
         }
     }
@@ -162,6 +173,7 @@ impl Stages {
             match self.decoder.datagram(&whole[next], &mut self.counts) {
                 Found::Segment(segment) => self.streams.feed(&segment, &mut self.counts, &mut self.heads),
                 Found::Fragment(fragment) => self.defragmenter.feed(&fragment, &mut self.counts, &mut inner),
+                Found::Message(message) => self.messages.push(message.into()),
                 Found::Nothing => {}
             }
             next += 1;

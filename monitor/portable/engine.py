@@ -16,7 +16,7 @@ from monitor.portable.reassembly import Assembler
 from monitor.portable.ring import Ring
 from monitor.portable.sieve import Sieve
 from monitor.portable.stream import Streams
-from monitor.records import Batch, CaptureFiles, Fragment, Frame, Interface, Limits, RequestHead, Watch
+from monitor.records import Batch, CaptureFiles, Fragment, Frame, Interface, Limits, Message, RequestHead, Watch
 
 FRAMES_A_POLL = 4096
 RING_NS = 100_000_000  # the kernel hands frames over some milliseconds late, and time must not overtake them
@@ -33,7 +33,8 @@ class PortableEngine:
             if isinstance(source, CaptureFiles)
             else Ring(source.name, self._counts)
         )
-        self._decoder = Decoder(limits, self._counts)
+        self._decoder = Decoder(limits, self._counts, watch.ports)
+        self._messages: list[Message] = []
         self._defragmenter = Defragmenter(limits, self._counts)
         self._streams = Streams(limits, self._counts, Parts(Assembler, Http1, Http2))
         self._sieve = Sieve(watch, self._counts)
@@ -49,6 +50,7 @@ class PortableEngine:
 
     def watch_for(self, watch: Watch) -> None:
         self._sieve = Sieve(watch, self._counts)
+        self._decoder.ports = watch.ports
 
     def drain(self) -> Batch:
         return self._batch(self._finish())
@@ -61,6 +63,7 @@ class PortableEngine:
         return self._streams.finish(self._time_ns)
 
     def _batch(self, heads: Sequence[RequestHead]) -> Batch:
+        messages, self._messages = self._messages, []
         return Batch(
             heads=[_in_order(head) for head in heads if self._sieve.passes(head)],
             counts=dict(self._counts),
@@ -69,6 +72,7 @@ class PortableEngine:
             faults=tuple(self._source.faults),
             done=self._done,
             bytes_total=self._source.bytes_total,
+            messages=messages,
         )
 
     def _judgeable(self, frames: list[Frame]) -> list[RequestHead]:
@@ -80,6 +84,8 @@ class PortableEngine:
                 continue
             if isinstance(found, Fragment):
                 self._defragment(found, heads)
+            elif isinstance(found, Message):
+                self._messages.append(found)
             else:
                 heads += feed(found)
         if frames:
@@ -95,6 +101,8 @@ class PortableEngine:
             found = self._decoder.datagram(datagram)
             if isinstance(found, Fragment):  # a tunnel whose inside is fragmented as well
                 self._defragment(found, heads)
+            elif isinstance(found, Message):
+                self._messages.append(found)
             elif found is not None:
                 heads += self._streams.feed(found)
 

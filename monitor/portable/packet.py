@@ -1,7 +1,8 @@
 """Where the walk through one frame stands: what the layers of `decode` hand from one to the next.
 
 A layer takes a Packet whose `octets` begin with its header. It says what follows: the next layer, with `octets` moved
-past the header, or the end of the walk as a Segment, a Fragment or the reason for which there is nothing to read.
+past the header, or the end of the walk as a Segment, a Fragment, a Message or the reason for which there is nothing to
+read.
 
 `octets` hold no more than the layer may read, so a length that lies cannot lead outside the capture: it ends in
 struct.error, which the walk takes as "this header is not whole".
@@ -12,7 +13,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Protocol
 
-from monitor.records import Fragment, Segment
+from monitor.records import Fragment, Message, Segment
 
 
 class Skip(StrEnum):
@@ -33,10 +34,11 @@ class Skip(StrEnum):
 
 class Packet:
     __slots__ = (
-        "checksum_ready", "depth", "dst", "missing", "octets", "oddities", "path", "protocol", "src", "time_ns",
+        "checksum_ready", "depth", "dst", "missing", "octets", "oddities", "path", "ports", "protocol", "src",
+        "time_ns",
     )  # fmt: skip
 
-    def __init__(self, time_ns: int, octets: bytes, missing: int, checksum_ready: bool = True) -> None:
+    def __init__(self, time_ns: int, octets: bytes, missing: int, checksum_ready: bool, ports: frozenset[int]) -> None:
         self.time_ns = time_ns
         self.checksum_ready = checksum_ready
         self.octets = octets  # from the header of the present layer on
@@ -45,6 +47,7 @@ class Packet:
         self.path: tuple[tuple[str, int], ...] = ()
         self.oddities: tuple[str, ...] = ()
         self.src = self.dst = b""  # of the innermost IP header so far
+        self.ports = ports  # Watch.ports
         self.protocol = 0  # that the innermost IP header names
 
     def enter(self, header: int, length: int | None = None) -> None:
@@ -67,4 +70,4 @@ class Layer(Protocol):
     def __call__(self, packet: Packet, /) -> Step: ...
 
 
-Step = Layer | Segment | Fragment | Skip
+Step = Layer | Segment | Fragment | Message | Skip

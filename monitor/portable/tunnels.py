@@ -15,6 +15,7 @@ from dpkt import ip as protocols
 from monitor.portable.framing import ETHERTYPES, NSH_PROTOCOLS, ethernet, looks_like_ethernet, mpls, ppp
 from monitor.portable.internet import ip, ipv4, ipv6, looks_like_ip
 from monitor.portable.packet import Layer, Packet, Skip, Step
+from monitor.records import Flow, Message
 
 ERSPAN, ERSPAN_3 = 0x88BE, 0x22EB
 NHRP, KEEPALIVE, OSI = 0x2001, 0, 0x00FE
@@ -105,12 +106,12 @@ def bare_ethernet(packet: Packet) -> Step:
 
 
 def udp(packet: Packet) -> Step:
-    """RFC 768, for the tunnels in it."""
+    """RFC 768, for the tunnels in it and what Watch asks for."""
     octets = packet.octets
     sport, dport, length = _UDP.unpack_from(octets)
     tunnel = PORTS_TO.get(dport) or PORTS.get(dport) or PORTS.get(sport)
     if not tunnel:
-        return Skip.NOT_TCP
+        return message(packet, sport, dport, length) if dport in packet.ports else Skip.NOT_TCP
     if 8 <= length <= len(octets):
         packet.missing = 0
     packet.octets = octets[8:length] if length >= 8 else octets[8:]
@@ -120,6 +121,14 @@ def udp(packet: Packet) -> Step:
         return tunnel(packet)
     except error:
         return Skip.TRUNCATED if packet.missing else Skip.UNKNOWN_TUNNEL
+
+
+def message(packet: Packet, sport: int, dport: int, length: int) -> Step:
+    """A datagram that was asked for: the whole of it or nothing."""
+    if 8 <= length <= len(packet.octets):
+        flow = Flow(packet.src, sport, packet.dst, dport, packet.path)
+        return Message(packet.time_ns, flow, packet.octets[8:length])
+    return Skip.TRUNCATED if packet.missing else Skip.MALFORMED
 
 
 def gtpu(packet: Packet) -> Step:

@@ -21,7 +21,7 @@ fuzz_target!(|octets: &[u8]| {
         match decoder.feed(&frame, &mut counts) {
             Found::Segment(segment) => _ = segment.checksum(),
             Found::Fragment(fragment) => defragmenter.feed(&fragment, &mut counts, &mut datagrams),
-            Found::Nothing => {}
+            Found::Message(_) | Found::Nothing => {}
         }
         while let Some(datagram) = datagrams.pop() {
             if let Found::Fragment(fragment) = decoder.datagram(&datagram, &mut counts) {

@@ -1,6 +1,6 @@
 //! Frames in, TCP segments out: through every link type, tag, tunnel and IP header that an operator mirrors.
 //!
-//! Each frame has exactly one fate: it is a segment, a fragment that `defrag` keeps, or skipped for one named reason. No
+//! Each frame has exactly one fate: it is a segment, a fragment that `defrag` keeps, or skipped for one named reason (a message as `not_tcp`, and it is handed on all the same). No
 //! state: the same frame always has the same fate. A layer takes a [`Packet`] whose octets begin with its header and
 //! says what follows; octets hold no more than the layer may read, so a length that lies cannot lead outside the capture.
 //! Depth counts tunnel, tag, SNAP and IP headers, a stack of MPLS labels as one, IPv6 extension headers as none; a
@@ -14,7 +14,7 @@ use std::hash::BuildHasher;
 
 use crate::counts::{Count, Counts};
 use crate::limits::Limits;
-use crate::records::{Datagram, Fragment, Frame, Layer, Oddities, Segment};
+use crate::records::{Datagram, Fragment, Frame, Layer, Message, Oddities, Segment};
 
 /// What a frame turned out to be.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,8 @@ pub enum Found<'a> {
     Segment(Segment<'a>),
     /// A part of an IP datagram.
     Fragment(Fragment<'a>),
+    /// A UDP datagram that was asked for.
+    Message(Message<'a>),
     /// Neither; it is counted why.
     Nothing,
 }
@@ -52,6 +54,7 @@ enum Step<'a> {
     To(Read),
     Segment(Segment<'a>),
     Fragment(Fragment<'a>),
+    Message(Message<'a>),
     Skip(Skip),
 }
 
@@ -68,6 +71,8 @@ struct Packet<'a, 'p> {
     checksum_ready: bool,
     depth: u32,
     path: &'p mut Vec<Layer>,
+    /// [`Watch::ports`](crate::records::Watch::ports).
+    ports: &'p [u16],
     oddities: Oddities,
     /// Of the innermost IP header so far.
     src: [u8; 16],
@@ -124,6 +129,7 @@ impl<'a> Packet<'a, '_> {
 pub struct Decoder {
     deepest: u32,
     path: Vec<Layer>,
+    ports: Vec<u16>,
     /// Keyed per process: nobody outside can choose paths whose hashes collide.
     hasher: foldhash::quality::RandomState,
 }
@@ -131,7 +137,17 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder that stops below `limits.encapsulations`.
     pub fn new(limits: &Limits) -> Decoder {
-        Decoder { deepest: limits.encapsulations, path: Vec::new(), hasher: foldhash::quality::RandomState::default() }
+        Decoder {
+            deepest: limits.encapsulations,
+            path: Vec::new(),
+            ports: Vec::new(),
+            hasher: foldhash::quality::RandomState::default(),
+        }
+    }
+
+    /// From now on what goes to these UDP ports is a message.
+    pub fn watch_ports(&mut self, ports: &[u16]) {
+        self.ports = ports.to_vec();
     }
 
     /// The segment or fragment in this frame.
@@ -144,6 +160,7 @@ impl Decoder {
             checksum_ready: frame.checksum_ready,
             depth: 0,
             path: &mut self.path,
+            ports: &self.ports,
             oddities: Oddities::default(),
             src: [0; 16],
             dst: [0; 16],
@@ -170,6 +187,7 @@ impl Decoder {
             checksum_ready: true,
             depth: datagram.depth + 1,
             path: &mut self.path,
+            ports: &self.ports,
             oddities: datagram.oddities,
             src: datagram.src,
             dst: datagram.dst,
@@ -194,6 +212,10 @@ impl Decoder {
                 fragment.path = path;
                 Found::Fragment(fragment)
             }
+            Step::Message(mut message) => {
+                message.path = path;
+                Found::Message(message)
+            }
             _ => Found::Nothing,
         }
     }
@@ -210,6 +232,10 @@ fn walk<'a>(mut packet: Packet<'a, '_>, mut step: Step<'a>, deepest: u32, counts
     }
     match step {
         Step::Segment(_) => counts[Count::Segments] += 1,
+        Step::Message(_) => {
+            counts[Count::Messages] += 1;
+            counts[Count::SkippedNotTcp] += 1;
+        }
         Step::Skip(skip) => skip.count(counts),
         _ => {}
     }

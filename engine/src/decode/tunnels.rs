@@ -6,6 +6,7 @@
 use super::framing::{ethernet, ethertype, looks_like_ethernet, mpls, nsh_protocol, ppp};
 use super::internet::{ip, ipv4, ipv6, looks_like_ip};
 use super::{Packet, Read, Short, Skip, Step, Stepped};
+use crate::records::{Flow, Message};
 
 /// What an IP packet holds that may hold IP packets.
 pub fn inside_ip<'a>(protocol: u8) -> Step<'a> {
@@ -112,13 +113,17 @@ fn bare_ethernet<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
     Ok(Step::To(ethernet))
 }
 
-/// RFC 768, for the tunnels in it.
+/// RFC 768, for the tunnels in it and what Watch asks for.
 fn udp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
     let [a, b, c, d, e, f] = packet.array(0)?;
     let (sport, dport) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
     let length = usize::from(u16::from_be_bytes([e, f]));
     let Some(tunnel) = to_port(dport).or_else(|| port(dport)).or_else(|| port(sport)) else {
-        return Ok(Step::Skip(Skip::NotTcp));
+        return Ok(if packet.ports.contains(&dport) {
+            message(packet, sport, dport, length)
+        } else {
+            Step::Skip(Skip::NotTcp)
+        });
     };
     let octets = packet.octets;
     if (8..=octets.len()).contains(&length) {
@@ -130,6 +135,19 @@ fn udp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
         return Ok(Step::Skip(Skip::NotTcp)); // keeps a mapping of NAT alive
     }
     Ok(tunnel(packet).unwrap_or(Step::Skip(if packet.missing > 0 { Skip::Truncated } else { Skip::UnknownTunnel })))
+}
+
+/// A datagram that was asked for: the whole of it or nothing.
+fn message<'a>(packet: &Packet<'a, '_>, sport: u16, dport: u16, length: usize) -> Step<'a> {
+    match packet.octets.get(8..length) {
+        Some(octets) => Step::Message(Message {
+            time_ns: packet.time_ns,
+            flow: Flow { src: packet.src, dst: packet.dst, sport, dport, v6: packet.v6, path_hash: 0 },
+            path: &[],
+            octets,
+        }),
+        None => Step::Skip(packet.short()),
+    }
 }
 
 /// Tunnels told by their destination port.

@@ -19,6 +19,7 @@ fn watch() -> Watch {
         stems: owned(&["msisdn", "subno", "mdn"]),
         rows: vec![(b"7700900".into(), 3), (Vec::new(), 15)],
         every_head: false,
+        ports: Vec::new(),
     }
 }
 
