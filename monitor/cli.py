@@ -109,7 +109,11 @@ def _version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
     if asked:
         from monitor.doctor import version
 
-        click.echo(f"{PROGRAM} {version()}")
+        try:
+            click.echo(f"{PROGRAM} {version()}")
+        except MonitorError as mistake:  # an option is read before Manual.invoke
+            click.echo(mistake, err=True)
+            ctx.exit(mistake.exit_code)
         ctx.exit()
 
 

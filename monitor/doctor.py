@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from monitor import __version__
-from monitor.engine import open_engine
-from monitor.errors import MonitorError
+from monitor.engine import native_is_here, open_engine
+from monitor.errors import EngineError, MonitorError
 from monitor.records import CaptureFiles, Watch
 from monitor.sandbox import PR_GET_SECCOMP, Kernel
 
@@ -35,7 +35,7 @@ def version() -> str:
 
 
 def engine_name() -> str:
-    """The engine that `--engine auto` takes."""
+    """The engine that `--engine auto` takes here. Raises EngineError when the environment asks for one that is not."""
     engine = open_engine(CaptureFiles(()), Watch())
     engine.close()
     return engine.name
@@ -55,8 +55,7 @@ def examine(interface: str | None, rules: Path | None) -> int:
 
 def _program() -> Iterator[Finding]:
     yield Finding(OK, f"{PACKAGE} {__version__}, Python {platform.python_version()} on {platform.platform()}")
-    name = engine_name()
-    yield Finding(OK, f"engine {name}" + ("" if name == "native" else "; the native one is not in this installation"))
+    yield _engine()
     needed = [line for line in requires(PACKAGE) or () if "extra ==" not in line]
     names = [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in needed]
     yield Finding(OK, "libraries: " + ", ".join(f"{name} {version_of(name)}" for name in names))
@@ -64,6 +63,14 @@ def _program() -> Iterator[Finding]:
         yield Finding(OK, f"scapy {version_of('scapy')}")
     except PackageNotFoundError:
         yield Finding(OPTIONAL, f"no scapy: only making captures needs it; pip install '{PACKAGE}[scapy]'")
+
+
+def _engine() -> Finding:
+    try:
+        name = engine_name()
+    except EngineError as mistake:
+        return Finding(MISSING, str(mistake))
+    return Finding(OK, f"engine {name}" + ("" if native_is_here() else "; the native one is not in this installation"))
 
 
 def _capability(needed: bool) -> Finding:

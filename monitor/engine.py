@@ -6,13 +6,16 @@ never a secret: `Engine.name` is in the version, the summary, the log and the me
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from monitor.errors import EngineError
 from monitor.records import Batch, CaptureFiles, Interface, Limits, Watch
 
 Preference = Literal["auto", "native", "portable"]
+ENGINES: tuple[Preference, ...] = get_args(Preference)
+VARIABLE = "MSISDN_MONITOR_ENGINE"  # what `auto` means in this environment
 NATIVE_REMEDY = "install Rust (cargo) and run pip install . again"
 LIVE_SETTLE_NS = 2_000_000  # a live sensor cannot wait as long as a replay (docs/decisions/0002)
 
@@ -42,9 +45,11 @@ def open_engine(
 ) -> Engine:
     """The engine that `prefer` names, or the best one there is.
 
-    Raises EngineError when `native` is asked for and not installed, SourceError when the interface cannot be opened.
+    Raises EngineError when `native` is asked for, here or by the environment, and not installed, SourceError when the
+    interface cannot be opened.
     Capture files that cannot be read are Batch.faults: what the others hold is still judged.
     """
+    prefer = preferred(prefer)
     if limits is None:
         limits = Limits(settle_ns=LIVE_SETTLE_NS) if isinstance(source, Interface) else Limits()
     if isinstance(source, Interface):
@@ -59,6 +64,17 @@ def open_engine(
     from monitor.portable.engine import PortableEngine  # late: dpkt is not needed where the native engine runs
 
     return PortableEngine(source, watch, limits)
+
+
+def preferred(prefer: Preference) -> Preference:
+    """The same, or for `auto` what the environment prefers. Raises EngineError when that is no engine."""
+    if prefer != "auto":
+        return prefer
+    found = os.environ.get(VARIABLE) or "auto"
+    for known in ENGINES:
+        if found == known:
+            return known
+    raise EngineError(f"{VARIABLE} is {found!r}, which is no engine: say auto, native or portable")
 
 
 def native_is_here() -> bool:

@@ -72,6 +72,18 @@ def test_the_version_says_which_engine_runs() -> None:
     )
 
 
+def test_an_engine_that_is_asked_for_runs_or_nothing_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("monitor.engine.native_is_here", lambda: False)
+    for wanted, complaint in (("native", "engine native is not in this installation"), ("fast", "is no engine")):
+        monkeypatch.setenv("MSISDN_MONITOR_ENGINE", wanted)
+        version, doctor = run("--version"), run("doctor")
+        assert (version.exit_code, version.stdout, complaint in version.stderr) == (2, "", True)
+        assert (doctor.exit_code, f"{complaint}" in doctor.stdout) == (2, True)
+    monkeypatch.setenv("MSISDN_MONITOR_ENGINE", "portable")
+    assert "(engine portable," in run("--version").stdout
+    assert "engine portable" in run("doctor").stdout
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script(shell: str) -> None:
     assert "_MSISDN_MONITOR_COMPLETE" in run("completion", shell).stdout
