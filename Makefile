@@ -1,6 +1,6 @@
 # msisdn-monitor. `make help` lists everything; each target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test engine lint types check golden bench fuzz docs wheel clean
+.PHONY: help demo test engine lint types check golden bench fuzz fuzz-long docs wheel clean
 VENV := .venv/bin
 
 help: ## this list
@@ -39,8 +39,14 @@ bench: ## packets a CPU second and the share of each stage -> bench/RESULTS.md
 	@scripts/setup dev
 	@$(VENV)/python -m bench
 
-fuzz: ## each fuzz target of the native engine for a minute (needs cargo-fuzz and a nightly toolchain)
-	@cd engine && for target in $$(cargo fuzz list); do cargo fuzz run $$target -- -max_total_time=$${SECONDS_EACH:-60}; done
+fuzz: ## each fuzz target for a minute: the native engine's, and the agreements
+	@scripts/setup dev
+	@scripts/fuzz $${SECONDS_EACH:-60}
+
+fuzz-long: ## each for an hour, then ten thousand random talks and disturbed captures through both engines
+	@scripts/setup dev
+	@scripts/fuzz $${SECONDS_EACH:-3600}
+	@TALKS=10000 ENGINE_EXAMPLES=10000 $(VENV)/python -m pytest --timeout 36000 tests/test_talks.py tests/test_engine.py
 
 docs: ## write docs/metrics.md, rules/schema.json and docs/demo.svg again
 	@scripts/setup dev
