@@ -60,6 +60,9 @@ SHED = (
     "settle",  # heads that were let go before a conflicting copy could have come
     "hpack",
     "http2_streams",
+    "copies",  # bytes that came again and may differ, but were not read again: too many, too much, or too late
+    "readings",  # ways to read on, or to read a head, beyond those that fit
+    "marks",  # doubts about bytes that are not said of their heads
     "disk",  # rows of the journal or alerts of the outbox that could not be written
 )
 LOOKS = ("tls", "http2", "response", "other")

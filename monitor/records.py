@@ -215,12 +215,12 @@ class RequestHead(NamedTuple):
 
 
 class PlacedHead(NamedTuple):
-    """A request head and where in its half-stream it stands: [start, end) and the bytes there, as Data counts."""
+    """A request head and where in its half-stream it stands: the bytes [start, end), as Data counts them."""
 
     start: int
     end: int
-    octets: bytes
     head: RequestHead
+    why: str = ""  # the oddity of the copy that shows it, when the bytes that came first do not
 
 
 class Fault(NamedTuple):

@@ -18,6 +18,7 @@ from pathlib import Path
 from pcaps import (  # noqa: F401  importing a family enters its recipes
     recipes_2012,
     recipes_connection,
+    recipes_copies,
     recipes_files,
     recipes_framing,
     recipes_heads,

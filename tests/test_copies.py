@@ -98,3 +98,31 @@ def test_the_urgent_byte_is_read_and_left_out() -> None:
             (leak,) = leaks(read(segments(talk.server(OK))))
             assert leak.first is first
             assert (not first) in leak.others
+
+
+def test_what_copies_cost_is_in_proportion_and_what_is_more_is_counted() -> None:
+    long = head(b"A: " + b"a" * 100_000)
+    talk = begun()
+    talk.client(long, acknowledged=False)
+    for n in range(40):
+        talk.segment(DATA, b"%02d" % n, seq=talk.seq - 50_000 + 3 * n)
+    sensor = read(segments(talk.server(OK)))
+    assert 0 < sensor.counts["shed.copies"] < 80
+    assert len(sensor.heads[1].readings) <= 4
+
+
+def test_a_copy_that_nothing_is_left_to_compare_with_is_counted() -> None:
+    talk = Talk()
+    for _ in range(200):
+        talk.client(CLEAN, acknowledged=False)
+    talk.time_ns += 3 * SECOND
+    talk.client(CLEAN, acknowledged=False)
+    talk.segment(DATA, LEAK, seq=talk.seq - 100 * len(CLEAN))
+    assert read(segments(talk)).counts["shed.copies"] == 1
+
+
+def test_ways_to_read_on_are_bounded_and_what_is_more_is_counted() -> None:
+    talk = begun()
+    talk.client(head(b"Content-Length: 1, 2, 3, 4, 5, 6", line=POST) + b"x" * 6 + LEAK)
+    sensor = read(segments(talk.server(OK)))
+    assert sensor.counts["shed.readings"] == 2

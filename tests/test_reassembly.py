@@ -18,8 +18,10 @@ segments = st.lists(
 )
 
 
-def take(assembler: Assembler, position: int, octets: bytes, missing: int = 0, remembered=()) -> list[Data | Gap]:
-    assembler.insert(position, octets, missing, 7, remembered)
+def take(
+    assembler: Assembler, position: int, octets: bytes, missing: int = 0, known: bytes = b"", known_from: int = 0
+) -> list[Data | Gap]:
+    assembler.insert(position, octets, missing, 7, known, known_from)
     return list(assembler.ready())
 
 
@@ -48,7 +50,7 @@ def test_bytes_come_out_in_order_and_once(cuts: list[tuple[int, int]]) -> None:
         seen.update(range(begin, end))
         position = assembler.place((START + begin) % 2**32)
         assert position == START + begin
-        assert assembler.insert(position, SENT[begin:end], 0, 0, [(START, delivered)]) == len(seen) - before
+        assert assembler.insert(position, SENT[begin:end], 0, 0, delivered, START) == len(seen) - before
         for item in assembler.ready():
             assert isinstance(item, Data)
             assert item.position == START + len(delivered)
@@ -67,7 +69,7 @@ def test_what_is_never_filled_is_a_gap(cuts: list[tuple[int, int]]) -> None:
     assembler = Assembler(START)
     items: list[Data | Gap] = []
     for begin, end in cuts:
-        items += take(assembler, START + begin, SENT[begin:end], remembered=[])
+        items += take(assembler, START + begin, SENT[begin:end])
     while assembler.waiting:
         assembler.skip()
         items += assembler.ready()
@@ -94,7 +96,7 @@ def test_the_first_copy_wins_and_every_other_one_is_kept(copies: list[tuple[int,
         conflicts += any(first.get(begin + n, octet) != octet for n, octet in enumerate(octets))
         for n, octet in enumerate(octets):
             first.setdefault(begin + n, octet)
-        for item in take(assembler, begin, octets, remembered=[(0, delivered)]):
+        for item in take(assembler, begin, octets, known=delivered):
             assert isinstance(item, Data)
             delivered += item.octets
     assert delivered == bytes(first[n] for n in range(len(delivered)))
@@ -107,9 +109,8 @@ def test_the_first_copy_wins_and_every_other_one_is_kept(copies: list[tuple[int,
 
 def test_a_copy_that_differs_says_where() -> None:
     assembler = Assembler(100)
-    delivered = [(100, b"GET /a")]
     take(assembler, 100, b"GET /a")
-    take(assembler, 104, b"/b HT", remembered=delivered)
+    take(assembler, 104, b"/b HT", known=b"GET /a", known_from=100)
     assert assembler.versions == [Version(104, 106, b"/b", "overlap")]
 
 
@@ -117,8 +118,20 @@ def test_versions_are_bounded() -> None:
     assembler = Assembler(0)
     take(assembler, 0, bytes(10))
     for n in range(1, 3 * MOST_VERSIONS):
-        take(assembler, 0, bytes([n]) * 10, remembered=[(0, bytes(10))])
+        take(assembler, 0, bytes([n]) * 10, known=bytes(10))
     assert len(assembler.versions) == MOST_VERSIONS
+    assert assembler.left_out == 2 * MOST_VERSIONS - 1
+
+
+def test_a_copy_that_somebody_looked_at_is_known_until_it_is_forgotten() -> None:
+    assembler = Assembler(0)
+    take(assembler, 0, b"abc")
+    for forgotten, found in ((2, 0), (3, 1)):
+        take(assembler, 0, b"abx", known=b"abc")
+        assembler.taken += assembler.take_versions()
+        assembler.forget_versions(forgotten)
+        take(assembler, 0, b"abx", known=b"abc")
+        assert len(assembler.take_versions()) == found
 
 
 def test_the_snap_length_leaves_a_gap_behind_the_payload() -> None:
@@ -136,7 +149,7 @@ def test_a_cut_segment_waits_behind_a_hole_like_any_other() -> None:
 def test_a_copy_of_a_cut_segment_brings_nothing() -> None:
     assembler = Assembler(0)
     take(assembler, 0, b"abc", missing=7)
-    assert assembler.insert(0, b"abc", 7, 0, [(0, b"abc")]) == 0
+    assert assembler.insert(0, b"abc", 7, 0, b"abc", 0) == 0
     assert not list(assembler.ready())
 
 

@@ -3,6 +3,8 @@
 //! A head waits until it is settled (docs/decisions/0002-heads-wait-until-settled.md): acknowledged by the peer up to its
 //! end, or `settle_ns` old, or at the end of everything. A copy that differs in the meantime becomes another reading.
 
+mod bytes;
+mod copied;
 mod order;
 
 use std::collections::VecDeque;
@@ -14,8 +16,9 @@ use crate::http1::{Context, Http1};
 use crate::http2::Http2;
 use crate::limits::Limits;
 use crate::looks::may_begin_request;
-use crate::reassembly::{Assembler, Gap, Version};
-use crate::records::{Oddities, Oddity, PlacedHead, RequestHead, Segment};
+use crate::reassembly::{Assembler, Gap};
+use crate::records::{Oddities, PlacedHead, RequestHead, Segment};
+use bytes::Bytes;
 
 /// Mirrors and receive queues deliver out of order by so much.
 const REORDER_NS: i64 = 100_000_000;
@@ -70,9 +73,11 @@ pub fn first_byte(segment: &Segment<'_>) -> u32 {
 pub struct Client {
     assembler: Assembler,
     reader: Reader,
-    /// Delivered bytes that are still needed: [kept_from, next).
-    kept: Vec<u8>,
+    /// Delivered bytes that are still needed, or a copy is compared with: [kept_from, next).
+    kept: Bytes,
     kept_from: i64,
+    /// Bytes that were skipped last: from where, up to where.
+    body: (i64, i64),
     /// Where reading begins.
     origin: i64,
     /// Bytes that may still be read again.
@@ -80,6 +85,8 @@ pub struct Client {
     heads: VecDeque<Waiting>,
     /// Bytes of these.
     waiting: i64,
+    /// Let go of late, and a copy may still come.
+    past: Vec<PlacedHead>,
     copies: Copies,
     doubts: Doubts,
     /// All checksums of this client are bad, and its peer takes its segments.
@@ -103,12 +110,14 @@ impl Client {
         Client {
             assembler: Assembler::new(position),
             reader: Reader::Http1(Http1::new(position, beginning == Beginning::Midstream)),
-            kept: Vec::new(),
+            kept: Bytes::default(),
             kept_from: position,
+            body: (position, position),
             origin: position,
             replays: if beginning == Beginning::Connection { 0 } else { REPLAYED_BYTES },
             heads: VecDeque::new(),
             waiting: 0,
+            past: Vec::new(),
             copies: Copies::default(),
             doubts: Doubts::default(),
             offloaded: false,
@@ -183,7 +192,8 @@ impl Client {
         let octets = segment.payload;
         let position = self.assembler.place(first_byte(segment));
         self.time_ns = segment.time_ns;
-        if octets.len() == 1 && position == self.assembler.next() && self.is_idle() && !may_begin_request(octets) {
+        let ahead = position - self.assembler.next();
+        if octets.len() == 1 && matches!(ahead, -1 | 0) && self.is_idle() && !may_begin_request(octets) {
             doubt = doubt.or(Some(Doubt::Probe));
         }
         match doubt {
@@ -215,16 +225,12 @@ impl Client {
         }
         self.sound = true;
         if !segment.oddities.is_empty() {
-            self.copies.mark(position, stop, segment.oddities);
+            self.copies.mark(position, stop, segment.oddities, context.counts);
         }
         self.insert(position, octets, segment.missing, segment.time_ns, now_ns, context, out);
         if segment.urgent > 0 {
-            // RFC 6093: receivers take the urgent byte out of the stream, and do not agree on which one it is
-            let last = position + i64::from(segment.urgent);
-            for start in [last - 1, last].into_iter().filter(|at| (position..stop).contains(at)) {
-                let (stop, oddity) = (start + 1, Oddity::Urgent);
-                self.assembler.add_version(Version { start, stop, octets: Vec::new(), oddity, used: false });
-            }
+            self.leave_urgent_out(position, stop, segment.urgent);
+            self.read_copies(now_ns, context);
         }
     }
 
@@ -281,15 +287,13 @@ impl Client {
             }
             Reader::Http1(http1) => {
                 let settled = out.len();
-                http1.finish(&self.kept, self.kept_from, context, out);
-                self.wait(settled, now_ns, out);
+                http1.finish(self.kept.all(), self.kept_from, context, out);
+                self.wait(settled, now_ns, context, out);
             }
         }
         while let Some(first) = self.heads.pop_front() {
-            self.let_go(first.placed, context, out);
+            self.let_go(first.placed, out);
         }
-        let end = self.assembler.next() + 1;
-        self.copies.forget(&mut self.assembler.versions, end, self.time_ns, context, out);
         self.done(now_ns, context, out);
     }
 
@@ -302,9 +306,8 @@ impl Client {
 
     fn put_aside(&mut self, new: Doubtful, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         if new.stop() <= self.assembler.next() {
-            let is_known = remembered(&self.heads, &self.copies, self.kept_from, &self.kept).any(|(first, known)| {
-                first <= new.position && from(known, new.position - first).starts_with(&new.octets)
-            });
+            let ahead = new.position - self.kept_from;
+            let is_known = ahead >= 0 && self.kept.from(ahead).starts_with(&new.octets);
             context.counts[if is_known { Count::Duplicates } else { new.doubt.rejected() }] += 1;
         } else if self.acked.is_some_and(|acked| new.stop() <= acked) {
             let now_ns = new.since_ns;
@@ -337,7 +340,7 @@ impl Client {
 
     fn believe(&mut self, each: Doubtful, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         if let Some(oddity) = each.doubt.oddity() {
-            self.copies.mark(each.position, each.stop(), Oddities::of(&[oddity]));
+            self.copies.mark(each.position, each.stop(), Oddities::of(&[oddity]), context.counts);
         }
         self.insert(each.position, &each.octets, each.missing, each.time_ns, now_ns, context, out);
         if each.doubt == Doubt::BadChecksum && !self.sound && !self.offloaded {
@@ -352,12 +355,18 @@ impl Client {
 
     /// What http1 added to `out` behind those that are settled has to wait.
     #[inline]
-    fn wait(&mut self, settled: usize, now_ns: i64, out: &mut Vec<PlacedHead>) {
+    fn wait(&mut self, settled: usize, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         if out.len() > settled {
             self.spoke = true;
             self.heads.reserve_exact(out.len() - settled);
-            self.waiting += out.iter().skip(settled).map(|placed| placed.end - placed.start).sum::<i64>();
-            self.heads.extend(out.drain(settled..).map(|placed| Waiting { since_ns: now_ns, placed }));
+            for placed in out.drain(settled..) {
+                if placed.why.is_some() {
+                    self.join(placed, now_ns, None, context);
+                } else {
+                    self.waiting += placed.end - placed.start;
+                    self.heads.push_back(Waiting { since_ns: now_ns, placed });
+                }
+            }
         }
     }
 
@@ -365,7 +374,7 @@ impl Client {
     fn take_frames(&mut self, heads: Vec<RequestHead>, out: &mut Vec<PlacedHead>) {
         self.spoke |= !heads.is_empty();
         let at = self.assembler.next();
-        out.extend(heads.into_iter().map(|head| PlacedHead { start: at, end: at, octets: Vec::new(), head }));
+        out.extend(heads.into_iter().map(|head| PlacedHead { start: at, end: at, head, why: None }));
     }
 
     /// Lets the heads go that are settled by now.
@@ -381,49 +390,32 @@ impl Client {
             }
             context.counts[Count::ShedSettle] += u64::from(!is_settled);
             if let Some(first) = self.heads.pop_front() {
-                self.let_go(first.placed, context, out);
+                self.let_go(first.placed, out);
             }
         }
-        if self.has_copies() {
-            let waiting = self.heads.iter().map(|waiting| waiting.placed.start);
-            let before = waiting.fold(self.kept_from, i64::min);
-            self.copies.forget(&mut self.assembler.versions, before, self.time_ns, context, out);
-        }
+        self.forget();
     }
 
-    #[inline]
-    fn has_copies(&self) -> bool {
-        !self.assembler.versions.is_empty() || !self.copies.is_empty()
-    }
-
-    fn let_go(&mut self, placed: PlacedHead, context: &Context<'_>, out: &mut Vec<PlacedHead>) {
+    fn let_go(&mut self, mut placed: PlacedHead, out: &mut Vec<PlacedHead>) {
         self.replays = 0;
         self.waiting -= placed.end - placed.start;
-        let is_acked = self.acked.is_some_and(|acked| placed.end <= acked);
-        let past = (!is_acked).then(|| Box::new(placed.clone()));
-        if self.has_copies() {
-            self.copies.with_readings(&mut self.assembler.versions, placed, context, out);
-        } else {
-            out.push(placed);
+        self.copies.say(&mut placed);
+        if self.acked.is_none_or(|acked| acked < placed.end) {
+            self.past.push(placed.clone());
         }
-        self.copies.past = past;
+        out.push(placed);
     }
-}
 
-/// What is still known of the bytes that were read.
-fn remembered<'a>(
-    heads: &'a VecDeque<Waiting>,
-    copies: &'a Copies,
-    kept_from: i64,
-    kept: &'a [u8],
-) -> impl Iterator<Item = (i64, &'a [u8])> {
-    let waiting = heads.iter().map(|waiting| &waiting.placed);
-    let placed = waiting.chain(copies.past.as_deref()).map(|placed| (placed.start, placed.octets.as_slice()));
-    placed.chain([(kept_from, kept)])
-}
-
-/// What lies behind the first `count` of them.
-#[inline]
-fn from(octets: &[u8], count: i64) -> &[u8] {
-    usize::try_from(count).ok().and_then(|count| octets.get(count..)).unwrap_or_default()
+    /// What no copy is compared with any more.
+    #[inline]
+    fn forget(&mut self) {
+        if !self.kept.is_empty() && matches!(self.reader, Reader::Http1(_)) {
+            self.keep_from(self.needed());
+        }
+        let kept_from = self.kept_from;
+        self.past.retain(|placed| placed.end > kept_from);
+        self.assembler.forget_versions(kept_from);
+        let waiting = self.heads.front().map_or(kept_from, |waiting| waiting.placed.start);
+        self.copies.forget(kept_from.min(waiting));
+    }
 }

@@ -115,6 +115,9 @@ counts! {
     ShedSettle "shed.settle"
     ShedHpack "shed.hpack"
     ShedHttp2Streams "shed.http2_streams"
+    ShedCopies "shed.copies"
+    ShedReadings "shed.readings"
+    ShedMarks "shed.marks"
     ShedDisk "shed.disk"
 }
 

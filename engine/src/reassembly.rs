@@ -19,10 +19,11 @@ use crate::records::Oddity;
 
 /// Bytes that one held piece costs besides its payload, so that tiny pieces count as well.
 const PIECE_OVERHEAD: usize = 160;
-const MOST_VERSIONS: usize = 8;
+/// Of bytes that are still looked at.
+const MOST_VERSIONS: usize = 64;
 
 /// Another copy of the bytes [start, stop); its octets may be of another length.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     /// Position of the first byte that it replaces.
     pub start: i64,
@@ -32,8 +33,6 @@ pub struct Version {
     pub octets: Vec<u8>,
     /// Why there is one.
     pub oddity: Oddity,
-    /// It was read as part of a head.
-    pub used: bool,
 }
 
 /// What follows in order.
@@ -90,6 +89,17 @@ impl Piece {
     }
 }
 
+/// Copies that differ from what came first.
+#[derive(Debug, Default)]
+pub struct Versions {
+    /// That nobody has looked at.
+    pub fresh: Vec<Version>,
+    /// That somebody has, so that the same ones are known again.
+    pub taken: Vec<Version>,
+    /// For so many there was no room.
+    pub left_out: u64,
+}
+
 /// Puts the payload of one half-stream in order.
 ///
 /// Invariants: `pieces` are sorted, do not overlap and begin behind `next`; `held` is what they cost.
@@ -97,15 +107,15 @@ impl Piece {
 pub struct Assembler {
     next: i64,
     held: usize,
-    /// Copies that differ.
-    pub versions: Vec<Version>,
+    /// Seldom any.
+    versions: Option<Box<Versions>>,
     pieces: VecDeque<Piece>,
 }
 
 impl Assembler {
     /// From this position on.
     pub fn new(position: i64) -> Assembler {
-        Assembler { next: position, held: 0, versions: Vec::new(), pieces: VecDeque::new() }
+        Assembler { next: position, held: 0, versions: None, pieces: VecDeque::new() }
     }
 
     /// Position of the first byte that is not yet in order.
@@ -134,19 +144,20 @@ impl Assembler {
 
     /// Takes a segment's payload and, behind it, `missing` bytes that the capture cut off.
     ///
-    /// `remembered` is what the caller still has of the bytes before `next`, to be compared with a copy of them.
-    pub fn insert<'a, 'k>(
+    /// `known` is what the caller still has of the bytes before `next`, to be compared with a copy of them.
+    pub fn insert<'a>(
         &mut self,
         mut position: i64,
         mut octets: &'a [u8],
         missing: u32,
         time_ns: i64,
-        remembered: impl Iterator<Item = (i64, &'k [u8])>,
+        known: &[u8],
+        known_from: i64,
     ) -> Inserted<'a> {
         let stop = position + octets.len() as i64;
         if position < self.next {
-            for (start, known) in remembered {
-                compare(&mut self.versions, position, octets, start, known);
+            if let Some(version) = difference(position, octets, known_from, known) {
+                self.add_version(version);
             }
             octets = octets.get((self.next - position) as usize..).unwrap_or_default();
             position = self.next;
@@ -199,7 +210,45 @@ impl Assembler {
 
     /// Keeps another copy, unless it is known or there are too many already.
     pub fn add_version(&mut self, version: Version) {
-        add_version(&mut self.versions, version);
+        let Versions { fresh, taken, left_out } = &mut **self.versions.get_or_insert_default();
+        if fresh.contains(&version) || taken.contains(&version) {
+            return;
+        }
+        if fresh.len() + taken.len() < MOST_VERSIONS {
+            fresh.push(version);
+        } else {
+            *left_out += 1;
+        }
+    }
+
+    /// Copies that differ, if there are any.
+    #[inline]
+    pub fn versions(&mut self) -> Option<&mut Versions> {
+        self.versions.as_deref_mut()
+    }
+
+    /// How many of them nobody has looked at.
+    #[inline]
+    pub fn fresh_versions(&self) -> usize {
+        self.versions.as_ref().map_or(0, |versions| versions.fresh.len())
+    }
+
+    /// The copies of bytes that are all in order by now, in the order in which they came.
+    pub fn take_versions(&mut self) -> Vec<Version> {
+        let next = self.next;
+        let Some(versions) = &mut self.versions else { return Vec::new() };
+        versions.fresh.extract_if(.., |version| version.stop <= next).collect()
+    }
+
+    /// Nobody will look at bytes before this position again.
+    #[inline]
+    pub fn forget_versions(&mut self, before: i64) {
+        if let Some(versions) = &mut self.versions {
+            versions.taken.retain(|version| version.stop > before);
+            if versions.fresh.is_empty() && versions.taken.is_empty() && versions.left_out == 0 {
+                self.versions = None;
+            }
+        }
     }
 
     /// Takes [position, stop), all of it behind `next`; where pieces are already, they stay.
@@ -227,8 +276,9 @@ impl Assembler {
             let Some(following) = following.filter(|following| following.start < stop) else { break };
             if let Some(octets) = octets
                 && let Some(known) = self.pieces.get(i).and_then(|piece| piece.octets.as_deref())
+                && let Some(version) = difference(position, octets, following.start, known)
             {
-                compare(&mut self.versions, position, octets, following.start, known);
+                self.add_version(version);
             }
             at = following.end;
             i += 1;
@@ -250,27 +300,15 @@ impl Assembler {
     }
 }
 
-/// Keeps the part of `octets` that says otherwise than `known` does.
-fn compare(versions: &mut Vec<Version>, position: i64, octets: &[u8], start: i64, known: &[u8]) {
+/// The part of `octets` that says otherwise than `known` does.
+#[inline]
+fn difference(position: i64, octets: &[u8], start: i64, known: &[u8]) -> Option<Version> {
     let first = position.max(start);
     let stop = (position + octets.len() as i64).min(start + known.len() as i64);
-    if first < stop {
-        let copy = &octets[(first - position) as usize..(stop - position) as usize];
-        if copy != &known[(first - start) as usize..(stop - start) as usize] {
-            add_version(
-                versions,
-                Version { start: first, stop, octets: copy.into(), oddity: Oddity::Overlap, used: false },
-            );
-        }
+    if first >= stop {
+        return None;
     }
-}
-
-fn add_version(versions: &mut Vec<Version>, version: Version) {
-    let is_known = |known: &Version| {
-        (known.start, known.stop, known.oddity) == (version.start, version.stop, version.oddity)
-            && known.octets == version.octets
-    };
-    if versions.len() < MOST_VERSIONS && !versions.iter().any(is_known) {
-        versions.push(version);
-    }
+    let copy = &octets[(first - position) as usize..(stop - position) as usize];
+    let differs = copy != &known[(first - start) as usize..(stop - start) as usize];
+    differs.then(|| Version { start: first, stop, octets: copy.into(), oddity: Oddity::Overlap })
 }

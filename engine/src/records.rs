@@ -199,7 +199,7 @@ pub struct Datagram {
 macro_rules! oddities {
     ($($name:ident $key:literal)*) => {
         /// One thing about a head that is not as it should be; monitor/counts.py says what each means.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[allow(missing_docs)]
         pub enum Oddity { $($name),* }
 
@@ -332,7 +332,7 @@ pub enum Section {
 }
 
 /// The text of a request head: method, target, version and fields one behind another in one piece of memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HeadText {
     octets: Vec<u8>,
     /// Where each part ends: method, target, version, then name and value of every field.
@@ -429,7 +429,7 @@ pub struct RequestHead {
     pub readings: Vec<RequestHead>,
 }
 
-/// A request head and where in its half-stream it stands: the octets `[start, end)`.
+/// A request head and where in its half-stream it stands: the bytes `[start, end)`.
 ///
 /// A position is a sequence number counted on beyond 2^32; before the first byte that was seen it may be negative.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -438,8 +438,8 @@ pub struct PlacedHead {
     pub start: i64,
     /// Position behind the last one.
     pub end: i64,
-    /// What stands there; empty where it cannot be read again alone.
-    pub octets: Vec<u8>,
     /// What it says.
     pub head: RequestHead,
+    /// What is odd about the copy that shows it, when the bytes that came first do not.
+    pub why: Option<Oddity>,
 }

@@ -11,16 +11,18 @@ from typing import NamedTuple
 
 from dpkt.tcp import TH_SYN
 
-from monitor.portable.copies import Copies
+from monitor.portable.copies import Copies, alike, in_doubt, late, noted, overlap
 from monitor.portable.doubts import Doubt, Doubtful, Doubts
 from monitor.portable.looks import may_begin_request
-from monitor.portable.parts import FrameReader, Octets, Parts, Reader
-from monitor.records import Data, Flow, Gap, Limits, PlacedHead, RequestHead, Segment
+from monitor.portable.parts import FrameReader, Octets, Parts
+from monitor.records import Data, Flow, Gap, Limits, PlacedHead, RequestHead, Segment, Version
 
 REORDER_NS = 100_000_000  # mirrors and receive queues deliver out of order by so much
 MOST_WAITING = 256  # heads
 MOST_DOUBTFUL = 64  # segments
 MOST_LOST = 8  # gaps whose bytes may still come
+LATE_BYTES = 4096  # looked at once more when a copy of them comes, though their head was let go
+BODY_BYTES = 64 * 1024  # of a body behind a head that waits, kept for the same reason
 UNPLACED_BYTES = 64 * 1024  # kept in case that the beginning comes late
 REPLAYED_BYTES = 1024 * 1024  # read again because the beginning came late
 PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"  # what Http1 has read of HTTP/2's preface (RFC 9113 section 3.4)
@@ -49,9 +51,9 @@ class Client:
     """
 
     __slots__ = (
-        "_acked", "_assembler", "_copies", "_counts", "_doubts", "_flow", "_heads", "_hole", "_http1", "_http2",
-        "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts", "_replays", "_settled", "_sound",
-        "_time_ns", "_waiting", "awaits", "closed", "far", "spoke",
+        "_acked", "_assembler", "_body", "_copies", "_counts", "_doubts", "_flow", "_heads", "_hole", "_http1",
+        "_http2", "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts", "_past", "_replays",
+        "_settled", "_sound", "_time_ns", "_waiting", "awaits", "closed", "far", "spoke",
     )  # fmt: skip
 
     def __init__(
@@ -65,13 +67,15 @@ class Client:
         self._assembler = parts.assembler(position)
         self._http1 = parts.http1(limits, counts, flow, position, midstream)
         self._http2: FrameReader | None = None
-        self._kept = bytearray()  # delivered bytes that are still needed: [_kept_from, next)
+        self._kept = bytearray()  # [_kept_from, next): still needed, or a copy is compared with it
         self._kept_from = self._origin = position
+        self._body = (position, position)  # bytes that were skipped last
         self._replays = 0 if placed else REPLAYED_BYTES  # bytes that may still be read again
         self._heads: list[Waiting] = []  # in the order of their places
         self._waiting = 0  # bytes of these
+        self._past: list[PlacedHead] = []  # let go of late, and a copy may still come
         self._settled: list[PlacedHead] = []
-        self._copies = Copies(self._assembler)
+        self._copies = Copies(counts)
         self._doubts = Doubts(counts)
         self._offloaded = False  # all checksums of this client are bad, and its peer takes its segments
         self._sound = False  # a segment came that nothing was wrong with
@@ -122,7 +126,8 @@ class Client:
         octets, missing = segment.payload, segment.missing
         position = self._assembler.place(first_byte(segment))
         self._time_ns = segment.time_ns
-        if len(octets) == 1 and position == self._assembler.next and self._http1.idle and not may_begin_request(octets):
+        ahead = position - self._assembler.next
+        if len(octets) == 1 and ahead in (-1, 0) and self._http1.idle and not may_begin_request(octets):
             doubt = doubt or Doubt.PROBE
         if doubt and not (self._offloaded and doubt is Doubt.BAD_CHECKSUM):
             self._put_aside(Doubtful(position, octets, missing, segment.time_ns, doubt, now_ns))
@@ -136,7 +141,8 @@ class Client:
             self._copies.mark(position, position + len(octets), oddity)
         self._insert(position, octets, missing, segment.time_ns, now_ns)
         if segment.urgent:
-            self._copies.without_urgent(position, octets, segment.urgent)
+            self._leave_urgent_out(position, octets, segment.urgent)
+            self._read_copies(now_ns)
         return self._done(now_ns)
 
     def acknowledge(self, ack: int, now_ns: int) -> list[PlacedHead]:
@@ -179,30 +185,36 @@ class Client:
             self._wait(self._http1.finish(self._kept, self._kept_from), now_ns)
         while self._heads:
             self._let_go()
-        self._settled += self._copies.forget(self._assembler.next + 1, self._time_ns, self._new_http1)
         return self._done(now_ns)
 
     # --- bytes in order -------------------------------------------------------------------------------------------
 
     def _insert(self, position: int, octets: bytes, missing: int, time_ns: int, now_ns: int) -> None:
         assembler = self._assembler
-        if self._lost and position < assembler.next and self._fill_late(position, octets, time_ns, now_ns):
+        if position < self._kept_from and self._is_old(position, octets, time_ns, now_ns):
             return
         known = len(assembler.versions)
-        remembered = self._remembered() if position < assembler.next else ()
-        if not assembler.insert(position, octets, missing, time_ns, remembered) and len(assembler.versions) == known:
+        fresh = assembler.insert(position, octets, missing, time_ns, self._kept, self._kept_from)
+        if assembler.left_out:
+            self._counts["shed.copies"] += assembler.left_out
+            assembler.left_out = 0
+        elif not fresh and len(assembler.versions) == known:
             self._counts["duplicates"] += 1
         self._read(now_ns)
+
+    def _is_old(self, position: int, octets: bytes, time_ns: int, now_ns: int) -> bool:
+        """Bytes from before all that can be compared: whether that is all there is to them."""
+        if self._fill_late(position, octets, time_ns, now_ns):
+            return True
+        acked = position if self._acked is None else max(position, self._acked)
+        begin, end = self._body
+        if acked < min(position + len(octets), self._kept_from) and not (begin <= acked and self._kept_from <= end):
+            self._counts["shed.copies"] += 1
+        return False
 
     def _give_up_hole(self, now_ns: int) -> None:
         self._assembler.skip()
         self._read(now_ns)
-
-    def _remembered(self) -> list[tuple[int, Octets]]:
-        placed = [waiting.placed for waiting in self._heads]
-        if self._copies.past:
-            placed.append(self._copies.past)
-        return [*((each.start, each.octets) for each in placed), (self._kept_from, self._kept)]
 
     def _read(self, now_ns: int) -> None:
         for item in self._assembler.ready():
@@ -212,6 +224,8 @@ class Client:
                 self._take_frames(self._http2.feed(item.octets, item.time_ns))
             else:
                 self._read_http1(item, now_ns)
+        if self._assembler.versions:
+            self._read_copies(now_ns)
         if not self._assembler.waiting:
             self._hole = None
         elif self._hole is None or self._hole.position != self._assembler.next:
@@ -220,29 +234,40 @@ class Client:
     def _read_http1(self, item: Data, now_ns: int) -> None:
         octets: Octets = item.octets
         first = item.position
-        if self._copies and self._http1.skips(len(octets)):
-            self._copies.drop(first, first + len(octets))
+        if self._http1.skips(len(octets)):
+            begin, end = self._body
+            self._body = begin if end == first else first, first + len(octets)
         if self._kept:
             self._kept += octets
             octets, first = self._kept, self._kept_from
         self._wait(self._http1.feed(octets, first, item.time_ns), now_ns)
-        start = self._http1.start
         if self._http1.over:
             self._http2 = self._parts.http2(self._limits, self._counts, self._flow)
-            frames = PREFACE_HEAD + bytes(octets[start - first :])
+            frames = PREFACE_HEAD + bytes(octets[self._http1.start - first :])
             self._kept = bytearray()
             self._replays = 0
             self._take_frames(self._http2.feed(frames, item.time_ns))
             return
-        if self._replays:
-            start = self._origin
-            if len(octets) > UNPLACED_BYTES:
-                self._replays = 0
+        if len(octets) > UNPLACED_BYTES:
+            self._replays = 0
+        start = self._needed
         if octets is not self._kept:
             self._kept = bytearray(octets[start - first :])
         else:
             del self._kept[: start - first]
         self._kept_from = start
+
+    @property
+    def _needed(self) -> int:
+        """Position of the first byte that is still needed."""
+        if self._replays:
+            return self._origin
+        start, (begin, end) = self._http1.start, self._body
+        if end == self._assembler.next and end - begin > (BODY_BYTES if self._heads else LATE_BYTES):
+            return start
+        late = self._assembler.next - LATE_BYTES
+        late = late if self._acked is None or self._acked < late else min(self._acked, self._assembler.next)
+        return max(self._kept_from, min(start, late, *[waiting.placed.start for waiting in self._heads[:1]]))
 
     def _pass_gap(self, gap: Gap, now_ns: int) -> None:
         self._counts["gap_bytes"] += gap.missing
@@ -267,10 +292,20 @@ class Client:
                 behind = gap._replace(position=stop, missing=gap.position + gap.missing - stop)
                 self._lost += [rest for rest in (before, behind) if rest.missing]
                 del self._lost[:-MOST_LOST]
-                if may_begin_request(octets):
-                    self._wait(self._new_http1(position).feed(octets, position, time_ns), now_ns)
+                self._read_alone(position, octets, time_ns, now_ns)
                 return True
-        return False
+        if stop > self._origin:
+            return False
+        self._read_alone(position, octets, time_ns, now_ns)
+        return True
+
+    def _read_alone(self, position: int, octets: bytes, time_ns: int, now_ns: int) -> None:
+        """Heads in bytes of which nobody knows what stood around them; what is counted of them is not."""
+        if may_begin_request(octets):
+            http1 = self._parts.http1(self._limits, Counter(), self._flow, position, False)
+            self._wait(http1.feed(octets, position, time_ns), now_ns)
+            start = http1.start
+            self._wait(http1.finish(octets[start - position :], start), now_ns)
 
     def _count_lost_end(self) -> None:
         """Bytes that nothing followed: only the FIN or an acknowledgement tells of them."""
@@ -292,18 +327,68 @@ class Client:
         midstream = not may_begin_request(octets)
         self._http1 = self._parts.http1(self._limits, self._counts, self._flow, position, midstream)
 
-    def _new_http1(self, position: int) -> Reader:
-        """To read something beside the rest; what it counts is not counted."""
-        return self._parts.http1(self._limits, Counter(), self._flow, position, False)
+    # --- copies that differ ---------------------------------------------------------------------------------------
+
+    def _leave_urgent_out(self, position: int, octets: bytes, urgent: int) -> None:
+        """RFC 6093: receivers take the urgent byte out of the stream, and do not agree on which one it is."""
+        for at in (position + urgent - 1, position + urgent):
+            if position <= at < position + len(octets):
+                self._assembler.add_version(Version(at, at + 1, b"", "urgent"))
+
+    def _read_copies(self, now_ns: int) -> None:
+        """Read what was read already once more, with the copies of it that came."""
+        for version in self._assembler.take_versions():
+            if version.stop <= self._kept_from or self._http2 is not None:
+                self._counts["shed.copies"] += 1
+                continue
+            self._assembler.taken.append(version)
+            before = [each.start for each in self._known_heads() if each.start <= version.start]
+            place = max([self._kept_from, *before])
+            octets = self._kept[place - self._kept_from :]
+            came = self._assembler.next - self._origin
+            for text, until in self._copies.texts(version, self._assembler.taken, octets, place, came):
+                heads = self._http1.reread(text, place, until, version.oddity, self._time_ns)
+                self._compare(heads, place, version, now_ns)
+
+    def _known_heads(self) -> list[PlacedHead]:
+        return [*self._past, *(waiting.placed for waiting in self._heads)]
+
+    def _compare(self, heads: list[PlacedHead], place: int, version: Version, now_ns: int) -> None:
+        """These are the heads from `place` on with a copy: what is the same, what more, what is not there?"""
+        starts = {placed.start for placed in heads}
+        for at, (since_ns, placed) in enumerate(self._heads):
+            if placed.start >= place and placed.start not in starts:
+                self._heads[at] = Waiting(since_ns, in_doubt(placed, version.oddity))
+        for placed in heads:
+            self._join(placed, now_ns, version)
+
+    def _join(self, other: PlacedHead, now_ns: int, version: Version | None = None) -> None:
+        """A head in a copy: perhaps the same as one that is here, or another way to read it, or one of its own."""
+        here = [at for at, (_, placed) in enumerate(self._heads) if placed.start == other.start]
+        same = [at for at in here if alike(self._heads[at].placed.head, other.head)]
+        for at in same[:1] or here[:1]:
+            since_ns, placed = self._heads[at]
+            if not same:
+                self._heads[at] = Waiting(since_ns, self._copies.with_reading(placed, other))
+            elif version is not None and overlap(version, placed):
+                self._heads[at] = Waiting(since_ns, noted(placed, version.oddity))
+            return
+        past = [placed for placed in self._past if placed.start == other.start]
+        if any(alike(placed.head, other.head) for placed in past):
+            return
+        new = late(past[0], other) if past else other
+        if new is not None:
+            behind = [at for at, (_, placed) in enumerate(self._heads) if placed.start > new.start]
+            at = behind[0] if behind else len(self._heads)
+            self._heads.insert(at, Waiting(now_ns, in_doubt(new, new.why)))
+            self._waiting += new.end - new.start
 
     # --- doubtful segments ----------------------------------------------------------------------------------------
 
     def _put_aside(self, new: Doubtful) -> None:
         if new.stop <= self._assembler.next:
-            known = any(
-                first <= new.position and kept[new.position - first :].startswith(new.octets)
-                for first, kept in self._remembered()
-            )
+            at = new.position - self._kept_from
+            known = at >= 0 and self._kept[at:].startswith(new.octets)
             self._counts["duplicates" if known else new.doubt.rejected] += 1
         elif self._acked is not None and new.stop <= self._acked:
             self._believe(new, new.since_ns)
@@ -336,16 +421,19 @@ class Client:
     # --- heads ----------------------------------------------------------------------------------------------------
 
     def _wait(self, heads: list[PlacedHead], now_ns: int) -> None:
-        if heads:
+        for placed in heads:
             self.spoke = True
-            self._heads += [Waiting(now_ns, placed) for placed in heads]
-            self._waiting += sum(placed.end - placed.start for placed in heads)
+            if placed.why:
+                self._join(placed, now_ns)
+            else:
+                self._heads.append(Waiting(now_ns, placed))
+                self._waiting += placed.end - placed.start
 
     def _take_frames(self, heads: list[RequestHead]) -> None:
         """HTTP/2: frames cannot be read again in another way, so their heads need not wait."""
         self.spoke = self.spoke or bool(heads)
         at = self._assembler.next
-        self._settled += [PlacedHead(at, at, b"", head) for head in heads]
+        self._settled += [PlacedHead(at, at, head) for head in heads]
 
     def _done(self, now_ns: int) -> list[PlacedHead]:
         """The heads that are settled by now."""
@@ -358,9 +446,7 @@ class Client:
                     break
                 self._counts["shed.settle"] += 1
             self._let_go()
-        if self._copies:
-            before = min([self._kept_from, *(waiting.placed.start for waiting in heads)])
-            self._settled += self._copies.forget(before, self._time_ns, self._new_http1)
+        self._forget()
         self.awaits = bool(heads or self._doubts or self._hole or self.far)
         settled, self._settled = self._settled, []
         return settled
@@ -369,5 +455,17 @@ class Client:
         placed = self._heads.pop(0).placed
         self._waiting -= placed.end - placed.start
         self._replays = 0
-        self._settled += self._copies.with_readings(placed, self._new_http1) if self._copies else [placed]
-        self._copies.past = None if self._acked is not None and placed.end <= self._acked else placed
+        self._settled.append(self._copies.marked(placed))
+        if self._acked is None or self._acked < placed.end:
+            self._past.append(placed)
+
+    def _forget(self) -> None:
+        """What no copy is compared with any more."""
+        if self._kept and self._http2 is None:
+            start = self._needed
+            del self._kept[: start - self._kept_from]
+            self._kept_from = start
+        if self._past:
+            self._past = [placed for placed in self._past if placed.end > self._kept_from]
+        self._assembler.forget_versions(self._kept_from)
+        self._copies.forget(min([self._kept_from, *(waiting.placed.start for waiting in self._heads[:1])]))

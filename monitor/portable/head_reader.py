@@ -203,26 +203,26 @@ class HeadReader(ABC):
         extent = lengths(line.method, line.version, found)
         oddities = extent.oddities + self.oddities + (("in_connect",) if self.tunnel else ())
         head = make_head(self.time_ns, self.flow, line, found, oddities)
-        self._place(start, end, block, head)
+        self._place(start, end, head)
         self.spoke = True
         self.oddities = ()
         self.tunnel = self.tunnel or line.method == b"CONNECT"
         self.switching = self.tunnel or found.has(b"upgrade")
         self._enter_body(head, extent.lengths)
 
-    def _place(self, start: int, end: int, block: bytes, head: RequestHead) -> None:
+    def _place(self, start: int, end: int, head: RequestHead) -> None:
         """Hand a head out, in parts when it has too many lines."""
         bound = self.limits.head_lines
         if len(head.fields) <= bound:
-            self.heads.append(PlacedHead(start, end, block, head))
+            self.heads.append(PlacedHead(start, end, head))
             return
         self.counts["shed.head_lines"] += 1
         parts = [FieldLines(head.fields[i : i + bound]) for i in range(0, len(head.fields), bound)]
         oddities = (*head.oddities, "long")
-        self.heads.append(PlacedHead(start, end, block, head._replace(fields=parts[0].fields, oddities=oddities)))
+        self.heads.append(PlacedHead(start, end, head._replace(fields=parts[0].fields, oddities=oddities)))
         for part in parts[1:]:
             more = continuation(head.time_ns, head, part, ("long",), head.section)
-            self.heads.append(PlacedHead(start, end, b"", more))
+            self.heads.append(PlacedHead(start, end, more))
 
     # --- sections that go on --------------------------------------------------------------------------------------
 
@@ -251,7 +251,7 @@ class HeadReader(ABC):
         else:
             found = field_lines(block, self.line_end - start)
         head = make_head(self.time_ns, self.flow, self.line, found, (*self.oddities, "long"))
-        self._place(start, self.at, block, head)
+        self._place(start, self.at, head)
         self.head = head._replace(fields=needed(found))
         self.spoke = True
         self.line, self.oddities = None, ()
@@ -281,14 +281,14 @@ class HeadReader(ABC):
         found = field_lines(block)
         if found.fields:
             more = continuation(self.time_ns, self.head, found, oddities, self.section)
-            self._place(start, self.at, b"", more)
+            self._place(start, self.at, more)
             self.head = self.head._replace(fields=(self.head.fields + needed(found))[:MOST_NEEDED])
 
     def _end_section(self, octets: Octets, first: int) -> None:
         """What follows is missing: hand out the lines of State.MORE that are whole."""
         if self.state is State.MORE:
             i = self.at - first
-            start, self.at = self.at, first + max(i, octets.rfind(b"\n") + 1)
+            start, self.at = self.at, first + max(i, octets.rfind(b"\n", i) + 1)
             self._place_more(start, self.carry + bytes(octets[i : self.at - first]), "incomplete")
             self.counts["blind.head_incomplete"] += 1
             self.carry, self.section = b"", Section.HEAD

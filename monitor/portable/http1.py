@@ -1,7 +1,8 @@
 """HTTP/1 as a client sends it (RFC 9112): takes the bytes of one half-stream in order, yields its request heads.
 
-Where two receivers would end a body at different places, the tail is read in every way at once: a Reading for each. A
-head that only some of them find is ambiguous (`framing`). Readings that come to the same place are one again.
+Where two receivers would read on differently, because they end a body at different places or because they took
+different copies of the same bytes, the tail is read in every way at once: a Reading for each. A head that only some of
+them find is ambiguous (`framing`, `overlap`, `urgent`). Readings that come to the same place are one again.
 
 The caller keeps the bytes from `start` on and shows them again together with what follows.
 """
@@ -11,19 +12,22 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 
 from monitor.portable.head_reader import HOPELESS_BYTES, Octets, State
-from monitor.portable.reading import Reading
+from monitor.portable.reading import FRAMING, Reading
 from monitor.records import Certainty, Fields, Flow, Gap, Limits, PlacedHead, RequestHead
 
 MOST_READINGS = 4
 IN_BODY = (State.BODY, State.CHUNK_DATA)
 
+Found = list[tuple[Reading, list[PlacedHead]]]
+
 
 class Http1:
-    __slots__ = ("_readings",)
+    __slots__ = ("_counts", "_readings")
 
     def __init__(
         self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int, midstream: bool = False
     ) -> None:
+        self._counts = counts
         self._readings = [Reading(limits, counts, flow, position, midstream)]
 
     @property
@@ -44,8 +48,10 @@ class Http1:
     @property
     def hopeless(self) -> bool:
         """Whether this is no HTTP: much was read, and no request."""
-        reading = self._readings[0]
-        return reading.state is State.SEEK and not reading.spoke and reading.fed - reading.sought > HOPELESS_BYTES
+        return all(
+            reading.state is State.SEEK and not reading.spoke and reading.fed - reading.sought > HOPELESS_BYTES
+            for reading in self._readings
+        )
 
     @property
     def over(self) -> bool:
@@ -58,43 +64,105 @@ class Http1:
         heads = reading.run(octets, first, time_ns)
         if len(self._readings) == 1 and not reading.forks:
             return heads
-        found = [(reading.origin, heads)]
+        found: Found = [(reading, heads)]
         readings = self._readings
         for at, other in enumerate(readings):  # the list grows while ways part
             if at:
-                found.append((other.origin, other.run(octets, first, time_ns)))
-            readings += other.forks[: MOST_READINGS - len(readings)]
-            other.forks = []
+                found.append((other, other.read_on(octets, first, time_ns)))
+            self._take_in(readings, other)
         return self._merged(found)
+
+    def reread(self, octets: bytearray, first: int, until: int, why: str, time_ns: int) -> list[PlacedHead]:
+        """Another copy of the bytes before `until`, in `octets` with all that is kept from a head's beginning on.
+
+        Reads it up to now and goes on with it beside the rest. Yields its heads, whether or not others found them.
+        """
+        others = [self._readings[0].beside(octets, first, until, why)]
+        heads: dict[tuple[int, int, bytes, Fields], PlacedHead] = {}
+        for other in others:  # the list grows while ways part
+            for placed in other.read_on(b"", other.fed, time_ns):
+                heads.setdefault(_key(placed), placed._replace(why=why))
+            self._take_in(others, other)
+        known = {reading.place for reading in self._readings}
+        for other in others:
+            if other.state is not State.OVER and other.place in known:
+                continue
+            if other.state is State.OVER or len(self._readings) == MOST_READINGS:
+                self._counts["shed.readings"] += 1
+                continue
+            known.add(other.place)
+            self._readings.append(other)
+        return sorted(heads.values(), key=lambda placed: placed[:2])
+
+    def _take_in(self, readings: list[Reading], parted: Reading) -> None:
+        """The ways that part from this one go on beside it, as far as there is room."""
+        if parted.forks:
+            room = MOST_READINGS - len(readings)
+            readings += parted.forks[:room]
+            self._counts["shed.readings"] += max(0, len(parted.forks) - room)
+            parted.forks = []
 
     def gap(self, octets: Octets, first: int, gap: Gap) -> list[PlacedHead]:
         """Bytes are missing behind `octets`."""
-        return self._merged([(each.origin, each.gap(octets, first, gap)) for each in self._readings])
+        return self._merged([(each, each.gap(*each.sees(octets, first), gap)) for each in self._readings])
 
     def finish(self, octets: Octets, first: int) -> list[PlacedHead]:
         """Nothing follows behind `octets`."""
-        return self._merged([(each.origin, each.finish(octets, first)) for each in self._readings])
+        return self._merged([(each, each.finish(*each.sees(octets, first))) for each in self._readings])
 
-    def _merged(self, found: list[tuple[int, list[PlacedHead]]]) -> list[PlacedHead]:
-        """What the readings found, each head once; `found` has the position from which each of them went its way."""
-        readings: dict[tuple[State, int, int], Reading] = {}
-        for each in self._readings:
-            readings.setdefault(each.place, each)
-        self._readings = list(readings.values())
+    def _merged(self, found: Found) -> list[PlacedHead]:
+        """What the readings found, each head once."""
+        self._unite()
         if len(found) == 1:
             return found[0][1]
-        votes: dict[tuple[int, int, Fields], list[PlacedHead]] = {}
-        for _, heads in found:
+        votes: dict[tuple[int, int, bytes, Fields], list[tuple[Reading, PlacedHead]]] = {}
+        for reading, heads in found:
             for placed in heads:
-                votes.setdefault((placed.start, placed.end, placed.head.fields), []).append(placed)
+                votes.setdefault(_key(placed), []).append((reading, placed))
         merged = []
-        for same in sorted(votes.values(), key=lambda same: same[0][:2]):
-            placed = same[0]
-            agreed = len(same) >= sum(origin <= placed.start for origin, _ in found)
-            merged.append(placed if agreed else placed._replace(head=_doubted(placed.head)))
+        for same in sorted(votes.values(), key=lambda same: same[0][1][:2]):
+            finders = [reading for reading, _ in same]
+            merged.append(self._judged(same[0][1], finders, found))
         return merged
 
+    def _judged(self, placed: PlacedHead, finders: list[Reading], found: Found) -> PlacedHead:
+        """A head that these readings found. Where others found none it is in doubt; where a copy has another one at
+        the same place, both are ways to read one head."""
+        of_copy = any(finder.why not in (None, FRAMING) for finder in finders)
+        silent = []
+        for reading, heads in found:
+            if reading.origin > placed.start or any(reading is finder for finder in finders):
+                continue
+            if (of_copy or reading.why not in (None, FRAMING)) and any(each.start == placed.start for each in heads):
+                continue
+            silent.append(reading)
+        first = found[0][0]
+        is_first = finders[0] is first
+        if not is_first:
+            placed = placed._replace(why=next((each.why for each in finders if each.why not in (None, FRAMING)), ""))
+        if not silent:
+            return placed
+        reasons = [each.why or FRAMING for each in (silent if is_first else finders)]
+        return placed._replace(head=doubted(placed.head, *reasons))
 
-def _doubted(head: RequestHead) -> RequestHead:
-    oddities = dict.fromkeys((*head.oddities, "framing"))
+    def _unite(self) -> None:
+        """Readings of one place go on alike."""
+        if len(self._readings) > 1:
+            readings: dict[object, Reading] = {}
+            for each in self._readings:
+                if each.state is not State.OVER or each is self._readings[0]:
+                    readings.setdefault(each.place, each)
+                else:
+                    self._counts["shed.readings"] += 1
+            self._readings = list(readings.values())
+
+
+def _key(placed: PlacedHead) -> tuple[int, int, bytes, Fields]:
+    """Heads of one key are the same head."""
+    return placed.start, placed.end, placed.head.target, placed.head.fields
+
+
+def doubted(head: RequestHead, *why: str) -> RequestHead:
+    """A head that not every receiver sees."""
+    oddities = dict.fromkeys((*head.oddities, *why))
     return head._replace(oddities=tuple(oddities), certainty=Certainty.AMBIGUOUS)

@@ -20,6 +20,7 @@ from monitor.portable.request_head import (
 )
 from monitor.records import Flow, Gap, Limits, PlacedHead, RequestHead, Section
 
+FRAMING = "framing"  # why a way parts from another: the body may end elsewhere
 LINE_BYTES = 16 * 1024  # of a chunk-size line with its extensions, or of a line between requests
 
 # The oddity of a head found by State.SEEK: at the start of a segment, behind an empty line, at any other line.
@@ -43,7 +44,10 @@ class CutHead(NamedTuple):
 
 
 class Reading(HeadReader):
-    __slots__ = ("before", "doubt", "forks", "left", "mark", "odd_chunk", "segment", "sought")
+    __slots__ = (
+        "before", "copied", "copied_from", "doubt", "forks", "left", "mark", "odd_chunk", "segment", "shift", "sought",
+        "until", "why",
+    )  # fmt: skip
 
     def __init__(
         self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int, midstream: bool
@@ -59,6 +63,39 @@ class Reading(HeadReader):
         self.odd_chunk = False  # of this body
         self.before: CutHead | None = None
         self.forks: list[Reading] = []  # ways that part from this one
+        self.why: str | None = None  # an oddity; None: this is the first way
+        self.copied: bytearray | None = None  # bytes that only this way has, from `copied_from` on
+        self.copied_from = self.until = position  # all bytes from `until` on are those of the others
+        self.shift = 0  # how much later its first head begins, since its copy is shorter
+
+    def beside(self, octets: bytearray, first: int, until: int, why: str) -> Reading:
+        """Another way beside this one: `octets`, from the place `first` of a head on, are a copy up to `until`.
+
+        A copy that lacks some bytes begins so much later and ends at the same place.
+        """
+        other = Reading(self.limits, Counter(), self.flow, first, False)
+        other.spoke, other.tunnel, other.switching = self.spoke, self.tunnel, self.switching
+        other.why = why
+        other.shift = self.fed - len(octets) - first
+        other.copied, other.until = octets, until
+        other.copied_from = other.at = other.scan = other.fed = other.segment = other.sought = first + other.shift
+        return other
+
+    def sees(self, octets: Octets, first: int) -> tuple[Octets, int]:
+        """What this way reads where the others read `octets` from position `first` on."""
+        return (octets, first) if self.copied is None else (self.copied, self.copied_from)
+
+    def read_on(self, octets: Octets, first: int, time_ns: int) -> list[PlacedHead]:
+        """As `run`, in the bytes of this way."""
+        if self.copied is None:
+            return self.run(octets, first, time_ns)
+        self.copied += octets[self.fed - first :]
+        heads = self.run(self.copied, self.copied_from, time_ns)
+        del self.copied[: self.at - self.copied_from]
+        self.copied_from = self.at
+        if self.at >= self.until:
+            self.copied = None
+        return heads
 
     def run(self, octets: Octets, first: int, time_ns: int) -> list[PlacedHead]:
         """Read on until bytes are missing. `octets` begin at position `first`, at or before `at`; what is new in them
@@ -82,6 +119,7 @@ class Reading(HeadReader):
             self._end_section(octets, first)
             self._turn(State.SEEK, LOST)
         self.forks = []
+        self.copied = None
         self.at = self.fed = self.scan = gap.position + gap.missing
         return self._taken()
 
@@ -99,12 +137,15 @@ class Reading(HeadReader):
 
     def _taken(self) -> list[PlacedHead]:
         heads, self.heads = self.heads, []
+        if self.shift:
+            first = self.origin + self.shift
+            heads = [each._replace(start=self.origin) if each.start == first else each for each in heads]
         return heads
 
     @property
-    def place(self) -> tuple[State, int, int]:
+    def place(self) -> tuple[State, int, int, bytes | None]:
         """Readings of one place go on alike."""
-        return self.state, self.at, self.left
+        return self.state, self.at, self.left, None if self.copied is None else bytes(self.copied)
 
     # --- bodies ---------------------------------------------------------------------------------------------------
 
@@ -127,7 +168,9 @@ class Reading(HeadReader):
     def _fork(self) -> Reading:
         """The same way up to here, to go on otherwise; what it counts has been counted by this one."""
         fork = copy(self)
-        fork.counts, fork.heads, fork.forks, fork.origin = Counter(), [], [], self.at
+        fork.counts, fork.heads, fork.forks, fork.origin, fork.shift = Counter(), [], [], self.at, 0
+        fork.copied = None if self.copied is None else bytearray(self.copied)
+        fork.why = self.why or FRAMING
         return fork
 
     def _skip_body(self, octets: Octets, first: int) -> bool:
@@ -237,12 +280,12 @@ class Reading(HeadReader):
             if self.line is None:
                 self._read_cr_head(octets, first, over=True)
             else:
-                end = octets.rfind(b"\n") + 1
+                end = octets.rfind(b"\n", self.at - first) + 1
                 block = bytes(octets[self.line_end - first : end])
                 self.before = CutHead(self.at, first + end, self.time_ns, self.line, block)
                 self.line = None
         elif self.state is State.HOLE:
-            self._join(octets, first, octets.rfind(b"\n") + 1, "incomplete")
+            self._join(octets, first, octets.rfind(b"\n", self.at - first) + 1, "incomplete")
 
     def _end_before(self) -> None:
         """What followed was lost or belongs elsewhere: judge the lines before the hole."""
@@ -250,7 +293,7 @@ class Reading(HeadReader):
         if before is not None:
             self.counts["blind.head_incomplete"] += 1
             head = self._cut_head(before.line, field_lines(before.block), "incomplete")
-            self._place(before.start, before.end, b"", head._replace(time_ns=before.time_ns))
+            self._place(before.start, before.end, head._replace(time_ns=before.time_ns))
 
     def _cut_head(self, line: RequestLine, found: FieldLines, oddity: str) -> RequestHead:
         self.spoke = True
@@ -303,7 +346,7 @@ class Reading(HeadReader):
             if b":" in cut:  # its value is whole, its name may not be
                 torn = field_lines(cut + b"\n").fields
                 head = head._replace(readings=(*head.readings, head._replace(fields=head.fields + torn, readings=())))
-            self._place(start, self.at, b"", head)
+            self._place(start, self.at, head)
             extents = lengths(line.method, line.version, found).lengths  # the body may have begun in the hole
             self._enter_body(head, extents if extents == (0,) else (*extents, 0))
         for way in (self, *self.forks):

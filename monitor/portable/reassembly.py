@@ -11,14 +11,14 @@ up is for the caller to say.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from operator import attrgetter
 from typing import NamedTuple
 
 from monitor.records import Data, Gap, Version
 
 PIECE_OVERHEAD = 160  # bytes that one held piece costs besides its payload, so that tiny pieces count as well
-MOST_VERSIONS = 8
+MOST_VERSIONS = 64  # of bytes that are still looked at
 
 Octets = bytes | bytearray
 
@@ -36,12 +36,14 @@ class Assembler:
     Invariants: `_pieces` are sorted, do not overlap and begin behind `next`; `held` is what they cost.
     """
 
-    __slots__ = ("_pieces", "_ready", "held", "next", "versions")
+    __slots__ = ("_pieces", "_ready", "held", "left_out", "next", "taken", "versions")
 
     def __init__(self, position: int) -> None:
         self.next = position  # of the first byte that is not yet in order
         self.held = 0
-        self.versions: list[Version] = []
+        self.versions: list[Version] = []  # that nobody has looked at
+        self.taken: list[Version] = []  # that somebody has, so that the same ones are known again
+        self.left_out = 0  # for which there was no room
         self._pieces: list[_Piece] = []
         self._ready: list[Data | Gap] = []
 
@@ -59,18 +61,15 @@ class Assembler:
         """The position of a sequence number: the one nearest to `next` (serial number arithmetic, RFC 1982)."""
         return self.next + ((seq - self.next + 0x80000000) & 0xFFFFFFFF) - 0x80000000
 
-    def insert(
-        self, position: int, octets: bytes, missing: int, time_ns: int, remembered: Iterable[tuple[int, Octets]]
-    ) -> int:
+    def insert(self, position: int, octets: bytes, missing: int, time_ns: int, known: Octets, known_from: int) -> int:
         """Take a segment's payload and, behind it, `missing` bytes that the capture cut off.
 
-        `remembered` is what the caller still has of the bytes before `next`, to be compared with a copy of them.
+        `known` is what the caller still has of the bytes before `next`, to be compared with a copy of them.
         Returns how many bytes were new.
         """
         stop = position + len(octets)
         if position < self.next:
-            for start, known in remembered:
-                self._compare(position, octets, start, known)
+            self._compare(position, octets, known_from, known)
             octets = octets[self.next - position :]
             position = self.next
         fresh = self._fill(position, stop, octets, time_ns) if octets else 0
@@ -110,8 +109,24 @@ class Assembler:
 
     def add_version(self, version: Version) -> None:
         """Keep another copy, unless it is known or there are too many already."""
-        if version not in self.versions and len(self.versions) < MOST_VERSIONS:
+        if version in self.versions or version in self.taken:
+            return
+        if len(self.versions) + len(self.taken) < MOST_VERSIONS:
             self.versions.append(version)
+        else:
+            self.left_out += 1
+
+    def take_versions(self) -> list[Version]:
+        """The copies of bytes that are all in order by now, in the order in which they came."""
+        ready = [version for version in self.versions if version.stop <= self.next]
+        if ready:
+            self.versions = [version for version in self.versions if version.stop > self.next]
+        return ready
+
+    def forget_versions(self, before: int) -> None:
+        """Nobody will look at bytes before this position again."""
+        if self.taken:
+            self.taken = [version for version in self.taken if version.stop > before]
 
     def _fill(self, position: int, stop: int, octets: bytes | None, time_ns: int) -> int:
         """Take [position, stop), all of it behind `next`; where pieces are already, they stay."""

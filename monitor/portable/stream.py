@@ -456,13 +456,13 @@ class Streams:
     def _publish(self, half: HalfStream, placed: list[PlacedHead]) -> list[RequestHead]:
         heads = []
         counts = self._counts
-        for start, end, octets, head in placed:
+        for start, end, head, _ in placed:
             if start == end:  # of HTTP/2, and counted there
                 heads.append(head)
                 continue
             if not head.method and not self._is_request(half, head):
                 continue
-            half.last_head = (start & 0xFFFFFFFF, hash(octets or head.fields))
+            half.last_head = (start & 0xFFFFFFFF, hash(_text(head)))
             if half.last_heads is not None:
                 seen = any(half.last_head in (twin.last_heads or ()) for twin in self._twins(half))
                 half.last_heads.append(half.last_head)
@@ -483,3 +483,8 @@ class Streams:
         """Whether fields without a request line are those of a request: a response has fields as well."""
         answers = half.peer is not None and half.peer.looks is Looks.RESPONSE
         return answers or not REQUEST_FIELDS.isdisjoint(name for name, _ in head.fields)
+
+
+def _text(head: RequestHead) -> tuple[object, ...]:
+    """All that a head says in its readings; the time and what is odd may be another where it was mirrored twice."""
+    return (head.method, head.target, head.version, head.fields, *map(_text, head.readings))

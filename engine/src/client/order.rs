@@ -1,10 +1,7 @@
 //! What comes in order: bytes to the reader, heads to those that wait, holes to what is counted.
 
-use std::mem;
-
-use super::{Client, Hole, Reader, from, remembered};
-use crate::copies::aside;
-use crate::counts::Count;
+use super::{Client, Hole, Reader};
+use crate::counts::{Count, Counts};
 use crate::http1::{Context, Http1};
 use crate::http2::Http2;
 use crate::looks::may_begin_request;
@@ -15,8 +12,10 @@ use crate::records::PlacedHead;
 const MOST_LOST: usize = 8;
 /// Kept in case that the beginning comes late.
 const UNPLACED_BYTES: usize = 64 * 1024;
-/// Of an empty buffer that is left for the next bytes.
-const SPARE_BYTES: usize = 4 * 1024;
+/// Looked at once more when a copy of them comes, though their head was let go.
+const LATE_BYTES: i64 = 4096;
+/// Of a body behind a head that waits, kept for the same reason.
+const BODY_BYTES: i64 = 64 * 1024;
 /// What Http1 has read of HTTP/2's preface (RFC 9113 section 3.4).
 const PREFACE_HEAD: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 
@@ -32,19 +31,38 @@ impl Client {
         context: &mut Context<'_>,
         out: &mut Vec<PlacedHead>,
     ) {
-        if position < self.assembler.next()
-            && !self.lost.is_empty()
-            && self.fill_late(position, octets, time_ns, now_ns, context, out)
-        {
+        if position < self.kept_from && self.is_old(position, octets, time_ns, now_ns, context, out) {
             return;
         }
-        let known = self.assembler.versions.len();
-        let remembered = remembered(&self.heads, &self.copies, self.kept_from, &self.kept);
-        let inserted = self.assembler.insert(position, octets, missing, time_ns, remembered);
-        if inserted.fresh == 0 && self.assembler.versions.len() == known {
+        let known = self.assembler.fresh_versions();
+        let inserted = self.assembler.insert(position, octets, missing, time_ns, self.kept.all(), self.kept_from);
+        let left_out = self.assembler.versions().map_or(0, |versions| std::mem::take(&mut versions.left_out));
+        context.counts[Count::ShedCopies] += left_out;
+        if left_out == 0 && inserted.fresh == 0 && self.assembler.fresh_versions() == known {
             context.counts[Count::Duplicates] += 1;
         }
         self.read(inserted.straight, now_ns, context, out);
+    }
+
+    /// Bytes from before all that can be compared: whether that is all there is to them.
+    fn is_old(
+        &mut self,
+        position: i64,
+        octets: &[u8],
+        time_ns: i64,
+        now_ns: i64,
+        context: &mut Context<'_>,
+        out: &mut Vec<PlacedHead>,
+    ) -> bool {
+        if self.fill_late(position, octets, time_ns, now_ns, context, out) {
+            return true;
+        }
+        let unsettled = self.acked.map_or(position, |acked| acked.max(position));
+        let is_body = self.body.0 <= unsettled && self.kept_from <= self.body.1;
+        if unsettled < self.kept_from.min(position + octets.len() as i64) && !is_body {
+            context.counts[Count::ShedCopies] += 1;
+        }
+        false
     }
 
     pub(super) fn give_up_hole(&mut self, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
@@ -66,6 +84,9 @@ impl Client {
                 }
             }
         }
+        if self.assembler.fresh_versions() > 0 {
+            self.read_copies(now_ns, context);
+        }
         let next = self.assembler.next();
         if !self.assembler.waiting() {
             self.hole = None;
@@ -84,41 +105,58 @@ impl Client {
         out: &mut Vec<PlacedHead>,
     ) {
         let Reader::Http1(http1) = &mut self.reader else { return };
-        if !self.assembler.versions.is_empty() && http1.skips(fresh.len() as i64) {
-            // skipped by count: no copy of these bytes matters
-            let stop = position + fresh.len() as i64;
-            self.assembler.versions.retain(|version| version.start < position || version.stop > stop);
+        if http1.skips(fresh.len() as i64) {
+            let begin = if self.body.1 == position { self.body.0 } else { position };
+            self.body = (begin, position + fresh.len() as i64);
         }
-        let mut kept = mem::take(&mut self.kept);
-        let is_joined = !kept.is_empty();
+        let is_joined = !self.kept.is_empty();
         if is_joined {
-            kept.extend_from_slice(fresh);
+            self.kept.extend(fresh);
         }
-        let (octets, first) = if is_joined { (kept.as_slice(), self.kept_from) } else { (fresh, position) };
-        let settled = out.len();
+        let (octets, first) = if is_joined { (self.kept.all(), self.kept_from) } else { (fresh, position) };
+        let (settled, size) = (out.len(), octets.len());
         http1.feed(octets, first, time_ns, context, out);
-        let (mut start, is_over) = (http1.start(), http1.over());
-        self.wait(settled, now_ns, out);
-        if is_over {
-            let frames = [PREFACE_HEAD, from(octets, start - first)].concat();
+        let over = http1.over().then(|| {
+            let behind = octets.get((http1.start() - first) as usize..).unwrap_or_default();
+            [PREFACE_HEAD, behind].concat()
+        });
+        self.wait(settled, now_ns, context, out);
+        if let Some(frames) = over {
+            self.kept.clear();
             self.replays = 0;
             return self.read_http2(&frames, time_ns, context, out);
         }
-        if self.replays > 0 {
-            start = self.origin;
-            if octets.len() > UNPLACED_BYTES {
-                self.replays = 0;
-            }
+        if size > UNPLACED_BYTES {
+            self.replays = 0;
         }
+        self.kept_from = first;
+        let needed = self.needed();
         if is_joined {
-            kept.drain(..kept.len() - from(&kept, start - first).len());
+            self.keep_from(needed);
         } else {
-            kept.extend_from_slice(from(fresh, start - first));
+            self.kept.extend(fresh.get((needed - first) as usize..).unwrap_or_default());
+            self.kept_from = needed;
         }
-        if kept.is_empty() && kept.capacity() > SPARE_BYTES {
-            kept = Vec::new();
+    }
+
+    /// Position of the first byte that is still needed.
+    pub(super) fn needed(&self) -> i64 {
+        let Reader::Http1(http1) = &self.reader else { return self.kept_from };
+        if self.replays > 0 {
+            return self.origin;
         }
-        (self.kept, self.kept_from) = (kept, start);
+        let (start, next, (begin, end)) = (http1.start(), self.assembler.next(), self.body);
+        if end == next && end - begin > if self.heads.is_empty() { LATE_BYTES } else { BODY_BYTES } {
+            return start;
+        }
+        let late = self.acked.map_or(next - LATE_BYTES, |acked| acked.min(next).max(next - LATE_BYTES));
+        let waiting = self.heads.front().map_or(start, |waiting| waiting.placed.start);
+        self.kept_from.max(start.min(late).min(waiting))
+    }
+
+    pub(super) fn keep_from(&mut self, position: i64) {
+        self.kept.skip((position - self.kept_from) as usize);
+        self.kept_from = position;
     }
 
     /// From HTTP/2's preface on.
@@ -138,8 +176,8 @@ impl Client {
             Reader::Http1(http1) => {
                 self.lost.push(gap);
                 let settled = out.len();
-                http1.gap(&self.kept, self.kept_from, gap.position, gap.missing, context, out);
-                self.wait(settled, now_ns, out);
+                http1.gap(self.kept.all(), self.kept_from, gap.position, gap.missing, context, out);
+                self.wait(settled, now_ns, context, out);
                 self.replays = 0;
                 self.kept.clear();
                 self.kept_from = gap.position + gap.missing;
@@ -160,18 +198,43 @@ impl Client {
     ) -> bool {
         let stop = position + octets.len() as i64;
         let holds = |gap: &Gap| gap.position <= position && stop <= gap.position + gap.missing;
-        let Some(at) = self.lost.iter().position(holds) else { return false };
+        let Some(at) = self.lost.iter().position(holds) else {
+            let is_before = stop <= self.origin;
+            if is_before {
+                self.read_alone(position, octets, time_ns, now_ns, context, out);
+            }
+            return is_before;
+        };
         let gap = self.lost.remove(at);
         let before = Gap { missing: position - gap.position, ..gap };
         let behind = Gap { position: stop, missing: gap.position + gap.missing - stop, ..gap };
         self.lost.extend([before, behind].into_iter().filter(|rest| rest.missing > 0));
         self.forget_lost();
-        if may_begin_request(octets) {
-            let settled = out.len();
-            aside(context, |context| Http1::new(position, false).feed(octets, position, time_ns, context, out));
-            self.wait(settled, now_ns, out);
-        }
+        self.read_alone(position, octets, time_ns, now_ns, context, out);
         true
+    }
+
+    /// Heads in bytes of which nobody knows what stood around them; what is counted of them is not.
+    fn read_alone(
+        &mut self,
+        position: i64,
+        octets: &[u8],
+        time_ns: i64,
+        now_ns: i64,
+        context: &mut Context<'_>,
+        out: &mut Vec<PlacedHead>,
+    ) {
+        if !may_begin_request(octets) {
+            return;
+        }
+        let settled = out.len();
+        let Context { limits, flow, path, .. } = *context;
+        let alone = &mut Context { limits, counts: &mut Counts::default(), flow, path };
+        let mut http1 = Http1::new(position, false);
+        http1.feed(octets, position, time_ns, alone, out);
+        let start = http1.start();
+        http1.finish(octets.get((start - position) as usize..).unwrap_or_default(), start, alone, out);
+        self.wait(settled, now_ns, context, out);
     }
 
     fn forget_lost(&mut self) {
@@ -192,8 +255,8 @@ impl Client {
 
     /// A segment from before what was thought to be the beginning: begins again with it.
     pub(super) fn rewind(&mut self, position: i64, octets: &[u8]) {
-        self.replays = self.replays.saturating_sub(self.kept.len() + octets.len());
-        self.assembler.rewind(position, &self.kept, self.time_ns);
+        self.replays = self.replays.saturating_sub(self.kept.all().len() + octets.len());
+        self.assembler.rewind(position, self.kept.all(), self.time_ns);
         self.heads.clear();
         self.waiting = 0;
         self.kept.clear();

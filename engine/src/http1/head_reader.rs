@@ -189,14 +189,17 @@ impl Reading {
         self.switching = self.tunnel || found.text.has(b"upgrade");
         let head = make_head(self.time_ns, step.context.flow, step.context.path, found, oddities);
         self.enter_body(&extents, &head, step);
-        self.place(start, end, block, head, step);
+        self.place(start, end, head, step);
     }
 
     /// Hands a head out, in parts when it has too many lines.
-    pub fn place(&mut self, start: i64, end: i64, block: &[u8], head: RequestHead, step: &mut Step<'_, '_>) {
+    pub fn place(&mut self, mut start: i64, end: i64, head: RequestHead, step: &mut Step<'_, '_>) {
+        if self.shift > 0 && start == self.origin + self.shift {
+            start = self.origin;
+        }
         let bound = step.context.limits.head_lines;
         if head.text.field_count() <= bound {
-            step.heads.push(PlacedHead { start, end, octets: block.to_vec(), head });
+            step.heads.push(PlacedHead { start, end, head, why: None });
             return;
         }
         self.count(Count::ShedHeadLines, 1, step);
@@ -207,11 +210,11 @@ impl Reading {
             oddities: head.oddities.with(LONG),
             ..head.clone()
         };
-        step.heads.push(PlacedHead { start, end, octets: block.to_vec(), head: first });
+        step.heads.push(PlacedHead { start, end, head: first, why: None });
         for part in parts {
             let part = FieldLines::of(part.iter().copied(), LONG);
             let more = continuation(head.time_ns, &head, &part, Oddities::default(), head.section);
-            step.heads.push(PlacedHead { start, end, octets: Vec::new(), head: more });
+            step.heads.push(PlacedHead { start, end, head: more, why: None });
         }
     }
 
@@ -260,7 +263,7 @@ impl Reading {
         let oddities = mem::take(&mut self.oddities).with(LONG);
         let head = make_head(self.time_ns, step.context.flow, step.context.path, found, oddities);
         self.keep_head(&head);
-        self.place(start, self.at, &block, head, step);
+        self.place(start, self.at, head, step);
         self.spoke = true;
         self.state = State::More;
         self.section = Section::Head;
@@ -315,7 +318,7 @@ impl Reading {
         for (name, value) in found.text.fields().filter(is_needed).take(room) {
             head.text.push(name, value);
         }
-        self.place(start, self.at, b"", more, step);
+        self.place(start, self.at, more, step);
     }
 
     /// Keeps of a head what its sections that follow depend on.

@@ -1,7 +1,8 @@
 //! HTTP/1 as a client sends it (RFC 9112): takes the octets of one half-stream in order, yields its request heads.
 //!
-//! Where two receivers would end a body at different places, the tail is read in every way at once: a [`Reading`] for
-//! each. A head that only some of them find is ambiguous (`framing`). Readings that come to the same place are one again.
+//! Where two receivers would read on differently, because they end a body at different places or because they took
+//! different copies of the same octets, the tail is read in every way at once: a [`Reading`] for each. A head that only
+//! some of them find is ambiguous (`framing`, `overlap`, `urgent`). Readings that come to the same place are one again.
 //!
 //! The caller keeps the octets from `start` on and shows them again together with what follows.
 
@@ -16,12 +17,12 @@ mod tests;
 
 use std::mem;
 
-use crate::counts::Counts;
+use crate::counts::{Count, Counts};
 use crate::limits::Limits;
-use crate::records::{Certainty, Flow, Layer, Oddity, PlacedHead};
+use crate::records::{Certainty, Flow, Layer, Oddities, Oddity, PlacedHead};
 
 use kept::Kept;
-use reading::{Reading, State, Step};
+use reading::{Forks, Reading, State, Step};
 
 pub use octets::is_token;
 pub use request_head::{
@@ -74,7 +75,7 @@ impl Http1 {
 
     /// Whether this is no HTTP: much was read, and no request.
     pub fn hopeless(&self) -> bool {
-        self.first.is_hopeless()
+        self.first.is_hopeless() && self.others.iter().all(Reading::is_hopeless)
     }
 
     /// Whether HTTP/2 begins at `start`, with the second half of its preface.
@@ -93,23 +94,66 @@ impl Http1 {
     ) {
         let kept = Kept { octets, first };
         let before = out.len();
-        let mut forks = Vec::new();
+        let mut forks = Forks::default();
         self.first.run(time_ns, &mut Step { kept, context, heads: out, forks: &mut forks });
-        if self.others.is_empty() && forks.is_empty() {
+        if self.others.is_empty() && forks.ways.is_empty() {
             return;
         }
-        let mut found = vec![Found { origin: self.first.origin, heads: out.split_off(before) }];
+        let mut found = vec![Found::by(&self.first, out.split_off(before))];
         let mut at = 0;
         loop {
-            forks.truncate((MOST_READINGS - 1).saturating_sub(self.others.len()));
-            self.others.append(&mut forks); // the list grows while ways part
+            take_in(&mut self.others, MOST_READINGS - 1, &mut forks, context); // the list grows while ways part
             let Some(other) = self.others.get_mut(at) else { break };
             let mut heads = Vec::new();
-            other.run(time_ns, &mut Step { kept, context, heads: &mut heads, forks: &mut forks });
-            found.push(Found { origin: other.origin, heads });
+            other.read_on(time_ns, &mut Step { kept, context, heads: &mut heads, forks: &mut forks });
+            found.push(Found::by(other, heads));
             at += 1;
         }
-        self.merge(found, out);
+        self.merge(found, context, out);
+    }
+
+    /// Another copy of the octets before `until`, in `octets` with all that is kept from a head's beginning on.
+    ///
+    /// Reads it up to now and goes on with it beside the rest. Adds its heads to `out`, whether or not others found them.
+    #[expect(clippy::too_many_arguments)]
+    pub fn reread(
+        &mut self,
+        octets: Vec<u8>,
+        first: i64,
+        until: i64,
+        why: Oddity,
+        time_ns: i64,
+        context: &mut Context<'_>,
+        out: &mut Vec<PlacedHead>,
+    ) {
+        let nothing = Kept { octets: &[], first: self.first.fed };
+        let mut others = vec![self.first.beside(octets, first, until, why)];
+        let (mut heads, mut forks) = (Vec::new(), Forks::default());
+        let mut at = 0;
+        while let Some(other) = others.get_mut(at) {
+            other.read_on(time_ns, &mut Step { kept: nothing, context, heads: &mut heads, forks: &mut forks });
+            take_in(&mut others, MOST_READINGS, &mut forks, context);
+            at += 1;
+        }
+        let mut known: Vec<PlacedHead> = Vec::new();
+        for placed in heads {
+            if !known.iter().rev().any(|other| are_same(&placed, other)) {
+                known.push(PlacedHead { why: Some(why), ..placed });
+            }
+        }
+        known.sort_by_key(|placed| (placed.start, placed.end));
+        out.append(&mut known);
+        for other in others {
+            let is_over = other.state == State::Over;
+            if !is_over && (other.is_beside(&self.first) || self.others.iter().any(|known| other.is_beside(known))) {
+                continue;
+            }
+            if is_over || self.others.len() + 1 == MOST_READINGS {
+                context.counts[Count::ShedReadings] += 1;
+            } else {
+                self.others.push(other);
+            }
+        }
     }
 
     /// `missing` octets are missing behind `octets`, from `position` on.
@@ -140,46 +184,47 @@ impl Http1 {
         mut end: impl FnMut(&mut Reading, &mut Step<'_, '_>),
     ) {
         if self.others.is_empty() {
-            return end(&mut self.first, &mut Step { kept, context, heads: out, forks: &mut Vec::new() });
+            return end(&mut self.first, &mut Step { kept, context, heads: out, forks: &mut Forks::default() });
         }
         let mut found = Vec::new();
         for reading in [&mut self.first].into_iter().chain(&mut self.others) {
             let mut heads = Vec::new();
-            end(reading, &mut Step { kept, context, heads: &mut heads, forks: &mut Vec::new() });
-            found.push(Found { origin: reading.origin, heads });
+            let step = &mut Step { kept, context, heads: &mut heads, forks: &mut Forks::default() };
+            reading.end_with(step, &mut end);
+            found.push(Found::by(reading, heads));
         }
-        self.merge(found, out);
+        self.merge(found, context, out);
     }
 
     /// What the readings found, each head once.
-    fn merge(&mut self, found: Vec<Found>, out: &mut Vec<PlacedHead>) {
-        self.unite();
-        let origins: Vec<i64> = found.iter().map(|found| found.origin).collect();
-        let mut heads: Vec<PlacedHead> = found.into_iter().flat_map(|found| found.heads).collect();
-        heads.sort_by_key(|placed| (placed.start, placed.end)); // stable: the first reading's head is the first of equal ones
-        let mut merged: Vec<(usize, PlacedHead)> = Vec::new();
-        for placed in heads {
+    fn merge(&mut self, found: Vec<Found>, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
+        self.unite(context);
+        let mut ways = Vec::new();
+        let mut heads: Vec<(usize, PlacedHead)> = Vec::new();
+        for (finder, Found { origin, why, heads: of_way }) in found.into_iter().enumerate() {
+            ways.push(Way { origin, why, starts: of_way.iter().map(|placed| placed.start).collect() });
+            heads.extend(of_way.into_iter().map(|placed| (finder, placed)));
+        }
+        heads.sort_by_key(|(_, placed)| (placed.start, placed.end)); // stable: the first reading's head is the first of equal ones
+        let mut merged: Vec<(Vec<usize>, PlacedHead)> = Vec::new();
+        for (finder, placed) in heads {
             let beside =
                 merged.iter_mut().rev().take_while(|(_, known)| (known.start, known.end) == (placed.start, placed.end));
-            match beside.into_iter().find(|(_, known)| known.head.text.fields().eq(placed.head.text.fields())) {
-                Some((votes, _)) => *votes += 1,
-                None => merged.push((1, placed)),
+            match beside.into_iter().find(|(_, known)| are_same(known, &placed)) {
+                Some((finders, _)) => finders.push(finder),
+                None => merged.push((vec![finder], placed)),
             }
         }
-        for (votes, mut placed) in merged {
-            if votes < origins.iter().filter(|&&origin| origin <= placed.start).count() {
-                placed.head.oddities.insert(Oddity::Framing);
-                placed.head.certainty = Certainty::Ambiguous;
-            }
-            out.push(placed);
-        }
+        out.extend(merged.into_iter().map(|(finders, placed)| judged(placed, &finders, &ways)));
     }
 
     /// Readings of one place go on alike.
-    fn unite(&mut self) {
+    fn unite(&mut self, context: &mut Context<'_>) {
         let mut united: Vec<Reading> = Vec::new();
         for other in mem::take(&mut self.others) {
-            if !other.is_beside(&self.first) && !united.iter().any(|known| other.is_beside(known)) {
+            if other.state == State::Over {
+                context.counts[Count::ShedReadings] += 1;
+            } else if !other.is_beside(&self.first) && !united.iter().any(|known| other.is_beside(known)) {
                 united.push(other);
             }
         }
@@ -187,8 +232,69 @@ impl Http1 {
     }
 }
 
-/// What one reading found, and the position from which it went its way.
+/// The ways that part go on beside the others, as far as there is room.
+fn take_in(readings: &mut Vec<Reading>, most: usize, forks: &mut Forks, context: &mut Context<'_>) {
+    let room = most.saturating_sub(readings.len());
+    let left_out = mem::take(&mut forks.left_out) + forks.ways.len().saturating_sub(room);
+    context.counts[Count::ShedReadings] += left_out as u64;
+    forks.ways.truncate(room);
+    readings.append(&mut forks.ways);
+}
+
+/// What one reading found, the position from which it went its way, and why.
 struct Found {
     origin: i64,
+    why: Option<Oddity>,
     heads: Vec<PlacedHead>,
+}
+
+impl Found {
+    fn by(reading: &Reading, heads: Vec<PlacedHead>) -> Found {
+        Found { origin: reading.origin, why: reading.why, heads }
+    }
+}
+
+/// The same of its heads, only where they begin.
+struct Way {
+    origin: i64,
+    why: Option<Oddity>,
+    starts: Vec<i64>,
+}
+
+impl Way {
+    fn is_of_copy(&self) -> bool {
+        self.why.is_some_and(|why| why != Oddity::Framing)
+    }
+}
+
+/// A head that these ways found. Where others found none it is in doubt; where a copy has another one at the same place,
+/// both are ways to read one head.
+fn judged(mut placed: PlacedHead, finders: &[usize], ways: &[Way]) -> PlacedHead {
+    let of_copy = finders.iter().any(|&finder| ways[finder].is_of_copy());
+    let is_silent = |(at, way): &(usize, &Way)| {
+        way.origin <= placed.start
+            && !finders.contains(at)
+            && !((of_copy || way.is_of_copy()) && way.starts.contains(&placed.start))
+    };
+    let silent: Vec<usize> = ways.iter().enumerate().filter(is_silent).map(|(at, _)| at).collect();
+    let is_first = finders.first() == Some(&0);
+    if !is_first {
+        placed.why = finders.iter().map(|&finder| &ways[finder]).find(|way| way.is_of_copy()).and_then(|way| way.why);
+    }
+    if !silent.is_empty() {
+        let reasons: Vec<Oddity> = if is_first { &silent } else { finders }
+            .iter()
+            .map(|&at| ways[at].why.unwrap_or(Oddity::Framing))
+            .collect();
+        placed.head.oddities = placed.head.oddities.with(Oddities::of(&reasons));
+        placed.head.certainty = Certainty::Ambiguous;
+    }
+    placed
+}
+
+/// Whether two ways found the same head.
+fn are_same(one: &PlacedHead, other: &PlacedHead) -> bool {
+    let (text, other_text) = (&one.head.text, &other.head.text);
+    (one.start, one.end, text.target()) == (other.start, other.end, other_text.target())
+        && text.fields().eq(other_text.fields())
 }

@@ -67,7 +67,23 @@ pub(super) struct Step<'a, 'c> {
     pub context: &'a mut Context<'c>,
     pub heads: &'a mut Vec<PlacedHead>,
     /// Ways that part from this one.
-    pub forks: &'a mut Vec<Reading>,
+    pub forks: &'a mut Forks,
+}
+
+/// Ways that part.
+#[derive(Default)]
+pub(super) struct Forks {
+    pub ways: Vec<Reading>,
+    /// For so many there was no room.
+    pub left_out: usize,
+}
+
+/// Bytes that only one way has, from `first` on; all from `until` on are those of the others.
+#[derive(Clone, Debug)]
+struct Copied {
+    octets: Vec<u8>,
+    first: i64,
+    until: i64,
 }
 
 impl Step<'_, '_> {
@@ -138,6 +154,11 @@ pub(super) struct Reading {
     /// Name of the field whose value goes on.
     pub carry: Vec<u8>,
     before: Option<Box<CutHead>>,
+    /// Why it parted from the first way.
+    pub why: Option<Oddity>,
+    /// How much later its first head begins, since its copy is shorter.
+    pub shift: i64,
+    copied: Option<Box<Copied>>,
 }
 
 impl Reading {
@@ -167,7 +188,52 @@ impl Reading {
             head: None,
             carry: Vec::new(),
             before: None,
+            why: None,
+            shift: 0,
+            copied: None,
         }
+    }
+
+    /// Another way beside this one: `octets`, from the place `first` of a head on, are a copy up to `until`.
+    ///
+    /// A copy that lacks some bytes begins so much later and ends at the same place.
+    pub fn beside(&self, octets: Vec<u8>, first: i64, until: i64, why: Oddity) -> Reading {
+        let shift = self.fed - octets.len() as i64 - first;
+        Reading {
+            origin: first,
+            is_fork: true,
+            spoke: self.spoke,
+            tunnel: self.tunnel,
+            switching: self.switching,
+            why: Some(why),
+            shift,
+            copied: Some(Box::new(Copied { octets, first: first + shift, until })),
+            ..Reading::new(first + shift, false)
+        }
+    }
+
+    /// As `run`, in the bytes of this way.
+    pub fn read_on(&mut self, time_ns: i64, step: &mut Step<'_, '_>) {
+        let Some(mut copied) = self.copied.take() else { return self.run(time_ns, step) };
+        copied.octets.extend_from_slice(step.kept.from(self.fed));
+        let known = step.forks.ways.len();
+        let kept = Kept { octets: &copied.octets, first: copied.first };
+        self.run(time_ns, &mut Step { kept, context: step.context, heads: step.heads, forks: step.forks });
+        for fork in step.forks.ways.iter_mut().skip(known) {
+            fork.copied = Some(copied.clone());
+        }
+        if self.at < copied.until {
+            copied.octets.drain(..(self.at - copied.first) as usize);
+            copied.first = self.at;
+            self.copied = Some(copied);
+        }
+    }
+
+    /// Does this in the bytes of this way, at the end of them.
+    pub fn end_with(&mut self, step: &mut Step<'_, '_>, end: impl FnOnce(&mut Reading, &mut Step<'_, '_>)) {
+        let Some(copied) = self.copied.take() else { return end(self, step) };
+        let kept = Kept { octets: &copied.octets, first: copied.first };
+        end(self, &mut Step { kept, context: step.context, heads: step.heads, forks: step.forks });
     }
 
     /// A request ended here and nothing of another one was seen.
@@ -186,7 +252,11 @@ impl Reading {
 
     /// Readings of one place go on alike.
     pub fn is_beside(&self, other: &Reading) -> bool {
-        (self.state, self.at, self.left) == (other.state, other.at, other.left)
+        (self.state, self.at, self.left) == (other.state, other.at, other.left) && self.own() == other.own()
+    }
+
+    fn own(&self) -> Option<&[u8]> {
+        self.copied.as_ref().map(|copied| copied.octets.as_slice())
     }
 
     /// Reads on until octets are missing. What is kept begins at or before `at`; what is new in it is one segment.
@@ -280,11 +350,14 @@ impl Reading {
 
     /// The same way up to here goes on otherwise, if there is room for one more.
     fn fork(&self, step: &mut Step<'_, '_>, turn_off: impl FnOnce(&mut Reading)) {
-        if step.forks.len() < MOST_READINGS {
-            let mut fork = Reading { origin: self.at, is_fork: true, ..self.clone() };
-            turn_off(&mut fork);
-            step.forks.push(fork);
+        if step.forks.ways.len() == MOST_READINGS {
+            step.forks.left_out += 1;
+            return;
         }
+        let why = self.why.or(Some(Oddity::Framing));
+        let mut fork = Reading { origin: self.at, is_fork: true, why, shift: 0, ..self.clone() };
+        turn_off(&mut fork);
+        step.forks.ways.push(fork);
     }
 
     fn skip_body(&mut self, step: &mut Step<'_, '_>) -> bool {
@@ -439,7 +512,7 @@ impl Reading {
         self.count(Count::BlindHeadIncomplete, 1, step);
         let found = field_lines(&before.line(), &before.block);
         let head = self.cut_head(found, Oddity::Incomplete, step);
-        self.place(before.start, before.end, b"", RequestHead { time_ns: before.time_ns, ..head }, step);
+        self.place(before.start, before.end, RequestHead { time_ns: before.time_ns, ..head }, step);
     }
 
     fn cut_head(&mut self, found: FieldLines, oddity: Oddity, step: &Step<'_, '_>) -> RequestHead {
@@ -516,10 +589,10 @@ impl Reading {
                 head.readings.push(reading);
             }
             self.enter_body(&extents, &head, step);
-            self.place(start, end, b"", head, step);
+            self.place(start, end, head, step);
         }
         self.seek_lost();
-        step.forks.iter_mut().for_each(Reading::seek_lost);
+        step.forks.ways.iter_mut().for_each(Reading::seek_lost);
         true
     }
 

@@ -122,7 +122,6 @@ fn heads_stand_where_they_stand() {
     let places: Vec<_> = found.placed.iter().map(|placed| (placed.start - START, placed.end - START)).collect();
     let (one, two) = (2 + CLEAN.len() as i64, 2 + (CLEAN.len() + LEAK.len()) as i64);
     assert_eq!(places, [(2, one), (one, two)]);
-    assert_eq!(found.placed[1].octets, LEAK);
     assert_eq!(oddities(&found.placed[0].head), "leading_crlf");
     assert_eq!(found.leaks(), [""]);
     assert!(found.http1.idle());
@@ -327,7 +326,7 @@ fn the_rest_of_a_cut_line_is_only_another_reading() {
     assert_eq!(head.text.field_count(), 1);
     let torn: Vec<_> = head.readings.iter().flat_map(|reading| reading.text.fields()).collect();
     assert_eq!(torn, [(&b"host"[..], &b"shop.example"[..]), (b"msisdn", b"447700900123")]);
-    assert_eq!((head.time_ns, found.placed[1].octets.len()), (2, 0));
+    assert_eq!(head.time_ns, 2);
 }
 
 #[test]

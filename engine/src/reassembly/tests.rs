@@ -54,36 +54,25 @@ impl Bench {
     fn insert(&mut self, begin: usize, octets: &[u8], missing: u32) -> i64 {
         let position = self.assembler.place((START + begin as i64) as u32);
         assert_eq!(position, START + begin as i64);
-        let known: Vec<(i64, [u8; 1])> = (START..)
-            .zip(&self.delivered)
-            .filter_map(|(at, cell)| match cell {
-                Cell::Byte(octet) => Some((at, [*octet])),
-                _ => None,
-            })
-            .collect();
-        let remembered = runs(&known);
-        let remembered = remembered.iter().map(|(at, run)| (*at, run.as_slice()));
-        let Inserted { fresh, straight } = self.assembler.insert(position, octets, missing, 7, remembered);
+        let (known_from, known) = self.known();
+        let Inserted { fresh, straight } =
+            self.assembler.insert(position, octets, missing, 7, &known, START + known_from as i64);
         self.take(straight);
         fresh
+    }
+
+    /// What the caller keeps: the bytes behind the last gap.
+    fn known(&self) -> (usize, Vec<u8>) {
+        let gap = self.delivered.iter().rposition(|cell| !matches!(cell, Cell::Byte(_)));
+        let from = gap.map_or(0, |gap| gap + 1);
+        let octet = |cell: &Cell| if let Cell::Byte(octet) = cell { Some(*octet) } else { None };
+        (from, self.delivered[from..].iter().filter_map(octet).collect())
     }
 
     fn skip(&mut self) {
         let hole = self.assembler.skip();
         self.take(hole);
     }
-}
-
-/// Bytes side by side as one piece.
-fn runs(known: &[(i64, [u8; 1])]) -> Vec<(i64, Vec<u8>)> {
-    let mut runs: Vec<(i64, Vec<u8>)> = Vec::new();
-    for &(at, [octet]) in known {
-        match runs.last_mut() {
-            Some((start, run)) if *start + run.len() as i64 == at => run.push(octet),
-            _ => runs.push((at, vec![octet])),
-        }
-    }
-    runs
 }
 
 #[test]
@@ -101,13 +90,14 @@ fn what_came_first_is_delivered_in_order_and_once() {
                 .collect();
             let missing = if random.below(6) == 0 { random.below(30) } else { 0 };
             let mut fresh = 0;
+            let known_from = bench.known().0;
             for (n, cell) in cells[begin..begin + octets.len() + missing].iter_mut().enumerate() {
                 match (*cell, octets.get(n)) {
                     (Cell::Unseen, octet) => {
                         *cell = octet.map_or(Cell::Cut, |&octet| Cell::Byte(octet));
                         fresh += 1;
                     }
-                    (Cell::Byte(first), Some(&octet)) => conflicts |= first != octet,
+                    (Cell::Byte(first), Some(&octet)) => conflicts |= first != octet && begin + n >= known_from,
                     _ => {}
                 }
             }
@@ -124,8 +114,10 @@ fn what_came_first_is_delivered_in_order_and_once() {
             assert!(bench.assembler.held() <= held * (1 + PIECE_OVERHEAD), "seed {seed}");
             assert!((held > 0) == (bench.assembler.held() > 0), "seed {seed}");
         }
-        assert_eq!(conflicts, !bench.assembler.versions.is_empty(), "seed {seed}");
-        for Version { start, stop, octets, oddity, .. } in &bench.assembler.versions {
+        assert_eq!(conflicts, bench.assembler.fresh_versions() > 0, "seed {seed}");
+        for Version { start, stop, octets, oddity, .. } in
+            bench.assembler.versions().map_or(&[][..], |versions| &versions.fresh)
+        {
             let first: Vec<Cell> = octets.iter().map(|&octet| Cell::Byte(octet)).collect();
             assert_ne!(cells[(start - START) as usize..(stop - START) as usize], first, "seed {seed}");
             assert_eq!((*oddity, octets.len() as i64), (Oddity::Overlap, stop - start));
@@ -159,7 +151,7 @@ fn a_sequence_number_is_placed_near_the_next_byte() {
 fn a_segment_in_order_is_not_copied() {
     let mut assembler = Assembler::new(100);
     let payload = b"GET / HTTP/1.1".to_vec();
-    let Inserted { mut straight, .. } = assembler.insert(100, &payload, 0, 7, std::iter::empty());
+    let Inserted { mut straight, .. } = assembler.insert(100, &payload, 0, 7, &[], 100);
     let Some(Item::Data { octets: Cow::Borrowed(octets), .. }) = assembler.ready(&mut straight) else { panic!() };
     assert_eq!(octets.as_ptr(), payload.as_ptr());
 }
@@ -169,11 +161,10 @@ fn a_copy_that_differs_says_where() {
     let mut bench = Bench::new();
     bench.insert(0, b"GET /a", 0);
     bench.insert(4, b"/b HT", 0);
-    let expected =
-        Version { start: START + 4, stop: START + 6, octets: b"/b".into(), oddity: Oddity::Overlap, used: false };
-    assert_eq!(bench.assembler.versions, [expected]);
+    let expected = Version { start: START + 4, stop: START + 6, octets: b"/b".into(), oddity: Oddity::Overlap };
+    assert_eq!(bench.assembler.versions().unwrap().fresh, [expected]);
     bench.insert(4, b"/b", 0);
-    assert_eq!(bench.assembler.versions.len(), 1);
+    assert_eq!(bench.assembler.fresh_versions(), 1);
 }
 
 #[test]
@@ -183,7 +174,22 @@ fn versions_are_bounded() {
     for n in 1..3 * MOST_VERSIONS {
         bench.insert(0, &[n as u8; 10], 0);
     }
-    assert_eq!(bench.assembler.versions.len(), MOST_VERSIONS);
+    assert_eq!(bench.assembler.fresh_versions(), MOST_VERSIONS);
+    assert_eq!(bench.assembler.versions().unwrap().left_out as usize, 2 * MOST_VERSIONS - 1);
+}
+
+#[test]
+fn a_copy_that_somebody_looked_at_is_known_until_it_is_forgotten() {
+    for (forgotten, found) in [(START + 2, 0), (START + 3, 1)] {
+        let mut bench = Bench::new();
+        bench.insert(0, b"abc", 0);
+        bench.insert(0, b"abx", 0);
+        let versions = bench.assembler.take_versions();
+        bench.assembler.versions().unwrap().taken.extend(versions);
+        bench.assembler.forget_versions(forgotten);
+        bench.insert(0, b"abx", 0);
+        assert_eq!(bench.assembler.take_versions().len(), found);
+    }
 }
 
 #[test]
@@ -191,7 +197,7 @@ fn reading_may_begin_again_further_back() {
     let mut assembler = Assembler::new(START);
     let mut items = Vec::new();
     let mut insert = |assembler: &mut Assembler, begin: i64, octets: &[u8]| {
-        let mut straight = assembler.insert(START + begin, octets, 0, 7, std::iter::empty()).straight;
+        let mut straight = assembler.insert(START + begin, octets, 0, 7, &[], START).straight;
         while let Some(item) = assembler.ready(&mut straight) {
             match item {
                 Item::Data { position, octets, .. } => items.push((position - START, octets.into_owned())),

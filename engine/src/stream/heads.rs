@@ -1,6 +1,6 @@
 //! Heads that clients let go: counted, and handed on when they are requests that no twin had before.
 
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
 use std::mem;
 
 use super::Streams;
@@ -85,18 +85,14 @@ impl Streams {
         is_seen
     }
 
-    /// Of its sequence number and bytes.
+    /// Of its sequence number and of all that it says in its readings; the time and what is odd may be another where it
+    /// was mirrored twice.
     fn mark_of(&self, placed: &PlacedHead) -> u32 {
         let mut hasher = self.halves.hasher();
         hasher.write_u32(placed.start as u32);
-        hasher.write(&placed.octets);
-        if placed.octets.is_empty() {
-            for (name, value) in placed.head.text.fields() {
-                hasher.write_usize(name.len());
-                hasher.write(name);
-                hasher.write_usize(value.len());
-                hasher.write(value);
-            }
+        placed.head.text.hash(&mut hasher);
+        for reading in &placed.head.readings {
+            reading.text.hash(&mut hasher);
         }
         (hasher.finish() as u32).max(1)
     }

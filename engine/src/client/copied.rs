@@ -1,0 +1,106 @@
+//! Copies that differ from what came first: what was read already is read once more with them.
+
+use super::{Client, Reader, Waiting};
+use crate::copies::{add_reading, are_alike, late, overlap, put_in_doubt};
+use crate::counts::Count;
+use crate::http1::Context;
+use crate::reassembly::Version;
+use crate::records::{Oddity, PlacedHead};
+
+impl Client {
+    /// RFC 6093: receivers take the urgent byte out of the stream, and do not agree on which one it is.
+    pub(super) fn leave_urgent_out(&mut self, position: i64, stop: i64, urgent: u16) {
+        let last = position + i64::from(urgent);
+        for start in [last - 1, last].into_iter().filter(|at| (position..stop).contains(at)) {
+            let (stop, oddity) = (start + 1, Oddity::Urgent);
+            self.assembler.add_version(Version { start, stop, octets: Vec::new(), oddity });
+        }
+    }
+
+    /// Reads what was read already once more, with the copies of it that came.
+    pub(super) fn read_copies(&mut self, now_ns: i64, context: &mut Context<'_>) {
+        for version in self.assembler.take_versions() {
+            let Reader::Http1(http1) = &mut self.reader else {
+                context.counts[Count::ShedCopies] += 1;
+                continue;
+            };
+            if version.stop <= self.kept_from {
+                context.counts[Count::ShedCopies] += 1;
+                continue;
+            }
+            let known = self.past.iter().chain(self.heads.iter().map(|waiting| &waiting.placed));
+            let before = known.map(|placed| placed.start).filter(|&start| start <= version.start);
+            let place = before.fold(self.kept_from, i64::max);
+            let octets = self.kept.from(place - self.kept_from);
+            let came = (self.assembler.next() - self.origin) as usize;
+            let Some(versions) = self.assembler.versions() else { return };
+            let texts = self.copies.texts(&version, &versions.taken, octets, place, came, context.counts);
+            versions.taken.push(version.clone());
+            let mut found = Vec::new();
+            for text in texts {
+                let mut heads = Vec::new();
+                http1.reread(text.octets, place, text.until, version.oddity, self.time_ns, context, &mut heads);
+                found.push(heads);
+            }
+            for heads in found {
+                self.compare(heads, place, &version, now_ns, context);
+            }
+        }
+    }
+
+    /// These are the heads from `place` on with a copy: what is the same, what more, what is not there?
+    fn compare(
+        &mut self,
+        heads: Vec<PlacedHead>,
+        place: i64,
+        version: &Version,
+        now_ns: i64,
+        context: &mut Context<'_>,
+    ) {
+        for Waiting { placed, .. } in &mut self.heads {
+            if placed.start >= place && !heads.iter().any(|other| other.start == placed.start) {
+                put_in_doubt(placed, version.oddity);
+            }
+        }
+        for other in heads {
+            self.join(other, now_ns, Some(version), context);
+        }
+    }
+
+    /// A head in a copy: perhaps the same as one that is here, or another way to read it, or one of its own.
+    pub(super) fn join(
+        &mut self,
+        other: PlacedHead,
+        now_ns: i64,
+        version: Option<&Version>,
+        context: &mut Context<'_>,
+    ) {
+        let mut here = self.heads.iter_mut().filter(|waiting| waiting.placed.start == other.start).peekable();
+        if here.peek().is_some() {
+            let mut here: Vec<_> = here.collect();
+            let same = here.iter().position(|waiting| are_alike(&waiting.placed.head, &other.head));
+            match (same, version) {
+                (None, _) => add_reading(&mut here[0].placed, other, context.counts),
+                (Some(same), Some(version)) if overlap(version.start, version.stop, &here[same].placed) => {
+                    here[same].placed.head.oddities.insert(version.oddity);
+                }
+                _ => {}
+            }
+            return;
+        }
+        let past: Vec<_> = self.past.iter().filter(|placed| placed.start == other.start).collect();
+        let new = match past.first() {
+            Some(_) if past.iter().any(|placed| are_alike(&placed.head, &other.head)) => None,
+            Some(first) => late(first, other),
+            None => Some(other),
+        };
+        if let Some(mut placed) = new {
+            if let Some(why) = placed.why {
+                put_in_doubt(&mut placed, why);
+            }
+            self.waiting += placed.end - placed.start;
+            let behind = self.heads.iter().position(|waiting| waiting.placed.start > placed.start);
+            self.heads.insert(behind.unwrap_or(self.heads.len()), Waiting { since_ns: now_ns, placed });
+        }
+    }
+}
