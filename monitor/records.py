@@ -34,8 +34,11 @@ class Watch:
 
     `names` are field names as `identify` normalises them (lower case, `-` for `_`), `stems` what the letters of a name
     may end with (b"msisdn"); a head that has one passes. So does every head in which digits stand in a row, whatever
-    punctuation lies between them, that may be an identifier: one of `rows`, each the digits that it begins with and how
-    many others follow. `every_head` passes all heads. What goes to one of the UDP `ports` is handed over as a Message.
+    punctuation lies between them, that may be an identifier: one of `rows`, each the digits that it begins with (`.` is
+    any digit) and how many others follow. So does every head with a token, no letter or digit in front of it, that may
+    be a number coded by itself: one of `tokens`, each what it begins with and how many letters or digits follow at the
+    least; and every head in which digits show in base64. `every_head` passes all heads.
+    What goes to one of the UDP `ports` is handed over as a Message.
     """
 
     names: frozenset[bytes] = frozenset()
@@ -43,6 +46,7 @@ class Watch:
     stems: tuple[bytes, ...] = ()
     rows: tuple[tuple[bytes, int], ...] = ((b"", 7),)
     ports: frozenset[int] = frozenset()
+    tokens: tuple[tuple[bytes, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

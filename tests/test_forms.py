@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.identify.forms import READERS, Plain, Spelling, foreign
+from monitor.identify.forms import READERS, foreign, sealed
+from monitor.identify.found import Spelling
 from monitor.identify.numbers import OwnNumbers
-from monitor.records import Identifier, NumberPlan
+from monitor.identify.plain import Plain
+from monitor.records import Form, Identifier, NumberPlan
 
 PLAN = NumberPlan("44", "0", "00", (("447700900000", "447700900999"),), ("00101",))
 PLAIN = Plain(OwnNumbers(PLAN))
@@ -45,7 +47,7 @@ MSISDN, IMSI, IMEI = Identifier.MSISDN, Identifier.IMSI, Identifier.IMEI
 )
 def test_spellings(text, spelling):
     assert PLAIN.suspect(text)
-    assert set(PLAIN.read(text, MSISDN)) == {(MSISDN, "447700900123", spelling)}
+    assert set(PLAIN.read(text, MSISDN)) == {(MSISDN, "447700900123", spelling, Form.PLAIN)}
 
 
 def test_of_two_spellings_both_are_read():
@@ -66,7 +68,7 @@ def test_of_one_row_each_number_is_read():
     ],
 )
 def test_spellings_of_an_imsi(text, spelling):
-    assert list(PLAIN.read(text, None)) == [(IMSI, "001010123456789", spelling)]
+    assert list(PLAIN.read(text, None)) == [(IMSI, "001010123456789", spelling, Form.PLAIN)]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_spellings_of_an_imsi(text, spelling):
     ],
 )
 def test_spellings_of_an_imei(text, digits, spelling):
-    assert list(PLAIN.read(text, IMEI)) == [(IMEI, digits, spelling)]
+    assert list(PLAIN.read(text, IMEI)) == [(IMEI, digits, spelling, Form.PLAIN)]
 
 
 @pytest.mark.parametrize(
@@ -120,9 +122,32 @@ def test_what_is_no_foreign_number(text, identifier):
     assert foreign(text, identifier) is None
 
 
-@pytest.mark.parametrize("form", list(READERS))
-def test_every_reader_keeps_the_promise_of_its_search(form):
-    reader = READERS[form](OwnNumbers(PLAN))
+@pytest.mark.parametrize(
+    ("text", "field", "form"),
+    [
+        (b"40ce120a3509087f921cad996518742a", b"x-msisdn", Form.KEYED),
+        (b"a2123f05f7dc0f779dba8ffa52a1cdaebe3530e45269abe84b769bbd69a43810", b"x-msisdn", Form.KEYED),
+        (b"QM4SCjUJCH+SHK2ZZRh0Kg==", b"x-msisdn", Form.KEYED),
+        (b"U2FsdGVkX1+vupppZksvRf5pq5g5XjFRlIPZJQ", b"x-msisdn", Form.ENCRYPTED),
+        (b"QM4SCjUJCH+SHK2ZZRh0Kg==;ncc=310410", b"x-acr", Form.KEYED),
+        (b"OTgxNTk2NDk0ADJVquRu5NS5+rSbBANlrp+13QL7CXLGsFHpMi4LsUHw", b"x-uidh", Form.PSEUDONYM),
+    ],
+)
+def test_what_stands_for_a_subscriber_and_cannot_be_opened(text, field, form):
+    found = sealed(text, field, MSISDN)
+    assert found
+    assert (found.form, found.spelling) == (form, Spelling.OPAQUE)
+    assert text.startswith(found.digits.encode())
+
+
+@pytest.mark.parametrize("text", [b"", b"unknown", b"not-provisioned-for-this-customer", b"99999999999", b"1" * 40])
+def test_words_and_digits_are_not_sealed(text):
+    assert sealed(text, b"x-msisdn", MSISDN) is None
+
+
+@pytest.mark.parametrize("make", READERS)
+def test_every_reader_keeps_the_promise_of_its_search(make):
+    reader = make(OwnNumbers(PLAN))
     assert not reader.suspect(b"text/html,application/xhtml+xml;q=0.9")
     assert not list(reader.read(b"text/html,application/xhtml+xml;q=0.9", None))
 

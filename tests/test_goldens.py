@@ -17,7 +17,7 @@ from pcaps.recipes_2012 import story
 from pcaps.talk import Packet, pcap
 
 STORY = RECIPES["o2-2012"]
-ADDED_FIELD = re.compile(rb"\r\n(?:x-up-calling-line-id|X-MSISDN|X-IMSI): \d")
+ADDED_FIELD = re.compile(rb"\r\n(?:x-up-calling-line-id: |X-MSISDN: |X-IMSI: |x-acr: )[0-9a-f]", re.IGNORECASE)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -90,6 +90,7 @@ fn sieve(criterion: &mut Criterion) {
         names: owned(&["x-up-calling-line-id", "x-wap-subscriber", "x-nokia-alias", "x-network-info"]),
         stems: owned(&["msisdn", "callinglineid", "subno", "mdn", "mobile", "phone", "imsi", "imei"]),
         rows: vec![(b"7700900".into(), 3), (b"00101".into(), 10), (Vec::new(), 15)],
+        tokens: vec![(b"683d0d9".into(), 3), (b"RHcAk".into(), 3), (b"RHcAC".into(), 3), (b"kUR3AA".into(), 4)],
         every_head: false,
         ports: Vec::new(),
     });

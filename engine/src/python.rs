@@ -226,6 +226,7 @@ fn watch_of(watch: &Bound<'_, PyAny>) -> PyResult<Watch> {
         stems: octets("stems")?,
         rows: watch.getattr("rows")?.extract()?,
         ports: watch.getattr("ports")?.try_iter()?.map(|port| port?.extract()).collect::<PyResult<_>>()?,
+        tokens: watch.getattr("tokens")?.extract()?,
     })
 }
 

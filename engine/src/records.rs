@@ -9,10 +9,12 @@ pub struct Watch {
     pub every_head: bool,
     /// What the letters of a field name may end with.
     pub stems: Vec<Vec<u8>>,
-    /// Digits in a row that may be an identifier: what they begin with, and how many others follow.
+    /// Digits in a row that may be an identifier: what they begin with (`.` is any digit), and how many others follow.
     pub rows: Vec<(Vec<u8>, usize)>,
     /// UDP ports: what goes there is handed over as a [`Message`].
     pub ports: Vec<u16>,
+    /// Letters and digits that may be a number coded by itself: what they begin with, and how many others follow.
+    pub tokens: Vec<(Vec<u8>, usize)>,
 }
 
 impl Default for Watch {
@@ -23,6 +25,7 @@ impl Default for Watch {
             stems: Vec::new(),
             rows: vec![(Vec::new(), 7)],
             ports: Vec::new(),
+            tokens: Vec::new(),
         }
     }
 }

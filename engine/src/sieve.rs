@@ -8,6 +8,7 @@
 //! So many octets that end no row seldom stand together, and whoever looks for them must see but one octet of ten in most
 //! text. Nothing is copied, no head costs an allocation.
 
+mod coded;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use std::iter;
 
 use crate::counts::{Count, Counts};
 use crate::records::{RequestHead, Watch};
+use crate::sieve::coded::Coded;
 
 /// Whether an octet ends a row of digits. Comparisons alone: the compiler makes them for many octets at once.
 const fn ends_row(octet: u8) -> bool {
@@ -64,6 +66,7 @@ pub struct Sieve {
     rows: Vec<(Vec<u8>, usize)>,
     /// Digits of the shortest of them.
     fewest: usize,
+    coded: Coded,
     /// By length, those of one length in order.
     names: Vec<Vec<u8>>,
     stems: Vec<Vec<u8>>,
@@ -86,7 +89,8 @@ impl Sieve {
         }
         let (rows, stems) = (watch.rows.clone(), watch.stems.clone());
         let fewest = rows.iter().map(|(begin, more)| begin.len() + more).min().unwrap_or(usize::MAX);
-        Sieve { every_head: watch.every_head || fewest == 0, rows, fewest, names, stems, hinting_ends }
+        let (every_head, coded) = (watch.every_head || fewest == 0, Coded::new(&watch.tokens));
+        Sieve { every_head, rows, fewest, coded, names, stems, hinting_ends }
     }
 
     /// Whether the head must be judged; counts `clean_heads` when not.
@@ -118,8 +122,9 @@ impl Sieve {
 
     /// Whether a number may stand in these octets.
     fn has_number(&self, octets: &[u8]) -> bool {
-        // coded forms of a number have their tests here
-        self.may_have_row(octets) && (self.has_plain_row(octets) || self.has_percent_coded_row(octets))
+        self.coded.may_be_in(octets)
+            || (self.may_have_row(octets) && (self.has_plain_row(octets) || self.has_row_in_quoted(octets)))
+            || self.is_coded_in_quoted(octets)
     }
 
     /// Whether there may be a row, plain or coded; a coded digit has two digits itself, so there are never fewer of them.
@@ -184,7 +189,7 @@ impl Sieve {
             let mut digits = digits.clone();
             loop {
                 let mut ahead = digits.clone();
-                if begin.iter().all(|&digit| ahead.next() == Some(digit)) {
+                if begin.iter().all(|&wanted| ahead.next().is_some_and(|digit| digit == wanted || wanted == b'.')) {
                     return ahead.take(*more).count() == *more;
                 }
                 if digits.next().is_none() {
@@ -195,9 +200,17 @@ impl Sieve {
     }
 
     /// RFC 3986 section 2.1, and once more: a Referer quotes an address that was quoted before.
-    fn has_percent_coded_row(&self, octets: &[u8]) -> bool {
+    fn has_row_in_quoted(&self, octets: &[u8]) -> bool {
         let once = Unquoted(octets.iter().copied());
         memchr::memchr(b'%', octets).is_some() && (self.has_row(once.clone()) || self.has_row(Unquoted(once)))
+    }
+
+    /// The same for what is coded otherwise.
+    fn is_coded_in_quoted(&self, octets: &[u8]) -> bool {
+        let once = Unquoted(octets.iter().copied());
+        memchr::memchr(b'%', octets).is_some()
+            && (self.coded.are_in(once.clone())
+                || (once.clone().any(|octet| octet == b'%') && self.coded.are_in(Unquoted(once))))
     }
 
     /// Whether a name hints at an identifier.

@@ -9,8 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from monitor.identify.catalogue import CLIENT_FIELDS, IMSI_FIELDS, MSISDN_FIELDS, STEMS, SUBSCRIBER_FIELDS, hint
-from monitor.identify.forms import READERS, Found, foreign
+from monitor.identify.catalogue import (
+    ALIAS_FIELDS,
+    CLIENT_FIELDS,
+    IMSI_FIELDS,
+    MSISDN_FIELDS,
+    STEMS,
+    SUBSCRIBER_FIELDS,
+    hint,
+)
+from monitor.identify.coded import codings_of
+from monitor.identify.forms import READERS, foreign, sealed
+from monitor.identify.found import Found
 from monitor.identify.numbers import OwnNumbers
 from monitor.identify.places import Text, decoded, of_field, of_target, parts
 from monitor.records import (
@@ -37,13 +47,21 @@ _FIELDS = (Place.HEADER, Place.TRAILER)
 class Identify:
     def __init__(self, plan: NumberPlan) -> None:
         own = OwnNumbers(plan)
-        self._readers = [(form, reader(own)) for form, reader in READERS.items()]
-        self._carries = dict.fromkeys(MSISDN_FIELDS, Identifier.MSISDN) | dict.fromkeys(IMSI_FIELDS, Identifier.IMSI)
+        self._readers = [reader(own) for reader in READERS]
+        self._own_fields = plan.fields
+        self._carries = dict.fromkeys(MSISDN_FIELDS | ALIAS_FIELDS, Identifier.MSISDN)
+        self._carries |= dict.fromkeys(IMSI_FIELDS, Identifier.IMSI)
         self._carries |= {field: hint(field) or Identifier.MSISDN for field in plan.fields}
         self._handset_fields = CLIENT_FIELDS - plan.fields
         self._remembered: dict[Section, _Memory] = {each: {} for each in Section}
         names = SUBSCRIBER_FIELDS | plan.fields
-        self._watch = Watch(names | {b"http-" + name for name in names}, stems=tuple(STEMS), rows=own.digit_rows)
+        codings = codings_of(own)
+        self._watch = Watch(
+            names=names | {b"http-" + name for name in names},
+            stems=tuple(STEMS),
+            rows=own.digit_rows + tuple(sorted({(one.begin, one.more) for one in codings if one.of_digits})),
+            tokens=tuple(sorted({(one.begin, one.more) for one in codings if not one.of_digits})),
+        )
 
     def watch(self) -> Watch:
         """What the sieve must let through for `feed` to find all that it would find in the whole traffic."""
@@ -105,28 +123,29 @@ class Identify:
         if known is None and not self._suspect(decoded(octets)):
             return ()
         return [
-            ((found.identifier, found.digits, place, field), Number(found.digits), form, found.spelling, own)
+            ((found.identifier, found.digits, place, field), Number(found.digits), found.form, found.spelling, own)
             for field, part in parts(place, name, octets)
             if known is not None or self._suspect(part)
-            for form, found, own in self._found(place, field, part, known)
+            for found, own in self._found(place, field, part, known)
         ]
 
     def _suspect(self, text: bytes) -> bool:
-        for _, reader in self._readers:  # noqa: SIM110 - a generator for every text of a head costs more than the search
+        for reader in self._readers:  # noqa: SIM110 - a generator for every text of a head costs more than the search
             if reader.suspect(text):
                 return True
         return False
 
-    def _found(
-        self, place: Place, field: bytes, text: bytes, known: Identifier | None
-    ) -> Iterator[tuple[Form, Found, bool]]:
+    def _found(self, place: Place, field: bytes, text: bytes, known: Identifier | None) -> Iterator[tuple[Found, bool]]:
         nothing = True
-        for form, reader in self._readers:
+        for reader in self._readers:
             for found in reader.read(text, known or hint(field)):
                 nothing = False
-                yield form, found, found.identifier is not Identifier.IMEI or self._from_gateway(place, field)
-        if nothing and known and (stranger := foreign(text, known)):
-            yield Form.PLAIN, stranger, False
+                yield found, found.identifier is not Identifier.IMEI or self._from_gateway(place, field)
+        if nothing and known:
+            if stranger := foreign(text, known):
+                yield stranger, False
+            elif opaque := sealed(text, field, known):
+                yield opaque, field in self._own_fields
 
     def _from_gateway(self, place: Place, field: bytes) -> bool:
         """Whether this IMEI may be the gateway's: an app sends its own by itself, in parameters above all."""

@@ -75,6 +75,7 @@ def _read() -> dict[bytes, Known]:
 CATALOGUE = _read()
 MSISDN_FIELDS = frozenset(name for name, known in CATALOGUE.items() if known.identifier == "msisdn")
 IMSI_FIELDS = frozenset(name for name, known in CATALOGUE.items() if known.identifier == "imsi")
+ALIAS_FIELDS = frozenset(name for name, known in CATALOGUE.items() if known.identifier == "alias")
 CLIENT_FIELDS = frozenset(name for name, known in CATALOGUE.items() if known.identifier == "client")
 SUBSCRIBER_FIELDS = frozenset(
     name for name, known in CATALOGUE.items() if known.identifier in ("msisdn", "imsi", "imei", "alias")

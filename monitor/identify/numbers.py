@@ -41,6 +41,11 @@ class OwnNumbers:
         lengths = sorted({len(first) for first, _ in plan.msisdn_ranges})
         self._country = plan.country
         self._spans = {length: _merged(plan, length) for length in lengths}
+        self.amounts = {
+            length: sum(lasts) - sum(firsts) + len(firsts) for length, (firsts, lasts) in self._spans.items()
+        }
+        # own numbers of each length: the digits that all have in common, then `.` for each other
+        self.templates = [(plan.country + _prefix(plan, length)).ljust(length, ".") for length in lengths]
         self.patterns = [(Identifier.MSISDN, pattern) for length in lengths for pattern in _msisdn(plan, length)]
         self.patterns += [(Identifier.IMSI, _imsi(prefix)) for prefix in plan.imsi_prefixes]
         self.patterns.append((Identifier.IMEI, _IMEI))
@@ -69,18 +74,26 @@ class OwnNumbers:
         match identifier:
             case Identifier.MSISDN:
                 digits = self._country + digits
-                return digits if self._has_msisdn(digits) else None
+                return digits if self.has_msisdn(digits) else None
             case Identifier.IMSI:
                 # its pattern has the prefix; TS 23.003 section 19.3.2 allows one more digit in front in a NAI only
                 return digits if not match["root"] or match.string.startswith(b"@", match.end("written")) else None
             case Identifier.IMEI:
                 return digits if _is_imei(digits) else None
 
-    def _has_msisdn(self, digits: str) -> bool:
+    def has_msisdn(self, digits: str) -> bool:
+        """Whether this is an own number in E.164; what is none may be any text."""
+        spans = self._spans.get(len(digits))
+        if spans is None or not (digits.isascii() and digits.isdigit()):
+            return False
         number = int(digits)
-        firsts, lasts = self._spans[len(digits)]
+        firsts, lasts = spans
         at = bisect_right(firsts, number) - 1
         return at >= 0 and number <= lasts[at]
+
+    def is_all_of(self, text: bytes) -> bool:
+        """Whether a text is an own number in E.164 and nothing else, nor can be a date and time."""
+        return len(text) in self._spans and text[:2] not in (b"19", b"20") and self.has_msisdn(text.decode("latin-1"))
 
 
 def is_dummy(digits: str) -> bool:

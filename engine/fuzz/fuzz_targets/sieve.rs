@@ -14,6 +14,7 @@ static SIEVE: LazyLock<Sieve> = LazyLock::new(|| {
         names: vec![b"x-up-calling-line-id".into()],
         stems: vec![b"msisdn".into()],
         rows: vec![(b"77".into(), 4), (Vec::new(), 8)],
+        tokens: vec![(b"RHcA".into(), 4)],
         every_head: false,
         ports: Vec::new(),
     })

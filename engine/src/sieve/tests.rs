@@ -17,7 +17,8 @@ fn watch() -> Watch {
     Watch {
         names: owned(&["x-up-calling-line-id", "cli", "q", "http-twice"]),
         stems: owned(&["msisdn", "subno", "mdn"]),
-        rows: vec![(b"7700900".into(), 3), (Vec::new(), 15)],
+        rows: vec![(b"7700900".into(), 3), (b"...009007744".into(), 0), (Vec::new(), 15)],
+        tokens: vec![(b"683d0d9".into(), 3), (b"RHcAk".into(), 3)],
         every_head: false,
         ports: Vec::new(),
     }
@@ -73,9 +74,20 @@ fn passes_every_spelling_of_a_number_everywhere() {
         b"%2B44%2D7700%2D900%2D123",
         b"%252B44%252D7700%252D900123",
         b"%34%34%37%37%30%30%39%30%30%31%32%33",
+        b"321009007744",
+        b"683d0d991b",
+        b"id=683d0d991b;",
+        b"%22683d0d991b%22",
+        b"RHcAkAEj",
+        b"%52HcAkAEj",
+        b"NDQ3NzAwOTAwMTIz",
+        b"eyJtc2lzZG4iOiI0NDc3MDA5MDAxMjMifQ",
+        b"%4EDQ3NzAwOTAwMTIz",
+        b"%254EDQ3NzAwOTAwMTIz",
     ] {
         assert!(passes(&head(b"x-odd", value, b"/")));
-        assert!(passes(&head(value, b"", b"/")));
+        // names come in lower case, which base64 does not outlive
+        assert!(passes(&head(value, b"", b"/")) || value.iter().any(u8::is_ascii_uppercase));
         let target = [b"/find?who=", value].concat();
         assert!(passes(&head(b"x", b"", &target)));
         let readings = vec![head(b"x-odd", value, b"/")];
@@ -122,9 +134,19 @@ fn obvious(watch: &Watch, head: &RequestHead) -> bool {
         let kept: Vec<u8> = kept.copied().collect();
         kept.split(|octet| !octet.is_ascii_digit()).any(|row| {
             let is_row = |(begin, more): &(Vec<u8>, usize)| {
-                (0..=row.len()).any(|at| row[at..].starts_with(begin) && row.len() - at >= begin.len() + more)
+                let same =
+                    |digits: &[u8]| begin.iter().zip(digits).all(|(wanted, digit)| wanted == digit || *wanted == b'.');
+                (0..=row.len()).any(|at| row.len() - at >= begin.len() + more && same(&row[at..]))
             };
             watch.rows.iter().any(is_row)
+        })
+    };
+    let coded = |text: &[u8]| {
+        text.split(|octet| !octet.is_ascii_alphanumeric()).any(|run| {
+            let groups: [&[u8]; 4] = [b"MNO", b"DTjz", b"AEIMQUYcgk", b"wxyz012345"];
+            let digits =
+                run.windows(8).any(|letters| letters.iter().zip(groups.iter().cycle()).all(|(l, g)| g.contains(l)));
+            digits || watch.tokens.iter().any(|(begin, more)| run.starts_with(begin) && run.len() >= begin.len() + more)
         })
     };
     let unquoted = |text: &[u8]| {
@@ -150,14 +172,16 @@ fn obvious(watch: &Watch, head: &RequestHead) -> bool {
         text.extend([b",", name, b",", value].concat());
     }
     let once = unquoted(&text);
-    hints || rows(&text) || rows(&once) || rows(&unquoted(&once))
+    let twice = unquoted(&once);
+    hints || [&text, &once, &twice].into_iter().any(|text| rows(text) || coded(text))
 }
 
 #[test]
 fn agrees_with_the_obvious_sieve() {
     let pieces = [
         "4", "77", "0090", "01", "-", " ", "%", "%2", "%25", "%2D", "%37", "%2537", ",", ";", "a", "F", "\0", "\u{a0}",
-        "dn", "m", "_", "q", "http-", "HTTP_", "sub", "no", "cli",
+        "dn", "m", "_", "q", "http-", "HTTP_", "sub", "no", "cli", "683d0d9", "RHcAk", "3NzAwOTA", "MDkw", "%4E",
+        "%254d",
     ];
     let mut random = Random::new(44);
     let mut text = |most: usize| -> Vec<u8> {

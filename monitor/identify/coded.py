@@ -1,0 +1,203 @@
+"""Coded numbers: takes the text of one field, yields the own numbers in it that anybody can decode.
+
+There are two kinds. Text that holds a number and was coded as a whole, in base64 or hex (`+447700900123`, the JSON of a
+web token), is decoded where runs of digits show and read like any other text. A number that was coded by itself is one
+token of letters and digits: CODINGS has a function for each way, and what the sieve must look for follows from it.
+
+A token is no more than its shape: where others of that shape would be own numbers by chance more often than once in
+10^8, the name of the field or a key in front must say that a number stands there.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode, urlsafe_b64decode
+from collections.abc import Callable, Iterator
+from itertools import takewhile
+from typing import NamedTuple
+
+from monitor.identify.found import Found, Spelling
+from monitor.identify.numbers import OwnNumbers
+from monitor.identify.plain import Plain
+from monitor.identify.surroundings import hinted
+from monitor.records import Form, Identifier
+
+BY_CHANCE = 1e-8  # share of all tokens of a shape that may be own numbers where nothing hints at one
+INTERNATIONAL = "91"  # octet in front of TBCD: an international number of the plan of E.164 (TS 29.002 section 17.7.8)
+LONGEST = 4096  # octets of coded text that are decoded before and behind its digits
+_LETTERS = b"[0-9A-Za-z]"
+
+
+class Coding(NamedTuple):
+    """One way to write one number as a token."""
+
+    spelling: Spelling
+    pattern: bytes  # of the token
+    of_digits: bool  # it is a row of digits, else of letters and digits
+    begin: bytes  # what the token of every own number begins with; `.` is any digit in a row of digits
+    more: int  # how many of these follow at the least
+    decode: Callable[[bytes], str]  # of a token: E.164 digits, if it is one
+    alike: float  # tokens that have this shape
+    own: int = 0  # of them, those that are own numbers
+
+
+class Coded:
+    """A Reader."""
+
+    def __init__(self, own: OwnNumbers) -> None:
+        self._own = own
+        self._plain = Plain(own)
+        codings = codings_of(own)
+        self._tokens = [
+            (coding, re.compile(_token(coding.pattern)), coding.own <= BY_CHANCE * coding.alike) for coding in codings
+        ]
+        tokens = b"|".join(coding.pattern for coding in codings) or b"(?!)"
+        digits = [coded.digits.pattern for coded in TEXTS]
+        self._search = re.compile(b"|".join((*digits, _token(tokens)))).search
+
+    def suspect(self, text: bytes) -> bool:
+        return self._search(text) is not None
+
+    def read(self, text: bytes, field_hint: Identifier | None) -> Iterator[Found]:
+        for spelling, digits, decode in TEXTS:
+            for match in digits.finditer(text):
+                hint = Identifier.MSISDN if hinted(match, field_hint, Identifier.MSISDN) else field_hint
+                for found in self._plain.read(decode(text, match.start()), hint):
+                    yield found._replace(spelling=spelling, form=Form.ENCODED)
+        read: set[int] = set()
+        for coding, pattern, believed in self._tokens:
+            for match in pattern.finditer(text):
+                number = coding.decode(match[0])
+                if not self._own.has_msisdn(number) or self._own.has_msisdn(match[0].decode()):
+                    continue  # plain is the nearer reading
+                if match.start() not in read and (believed or hinted(match, field_hint, Identifier.MSISDN)):
+                    read.add(match.start())
+                    yield Found(Identifier.MSISDN, number, coding.spelling, Form.ENCODED)
+
+
+def _token(pattern: bytes) -> bytes:
+    """No letter or digit touches it, and it is not the fraction of a decimal."""
+    return rb"(?<![0-9A-Za-z])(?<![0-9]\.)(?:%b)(?![0-9A-Za-z])" % pattern
+
+
+# --- text coded as a whole ----------------------------------------------------------------------------------------
+
+_RUN_BEFORE, _RUN = re.compile(rb"%b*\Z" % _LETTERS), re.compile(rb"%b*" % _LETTERS)
+_HEX_BEFORE, _HEX = re.compile(rb"(?:[0-9A-Fa-f]{2})*\Z"), re.compile(rb"(?:[0-9A-Fa-f]{2})*")
+
+
+class CodedText(NamedTuple):
+    spelling: Spelling
+    digits: re.Pattern[bytes]  # some of the coded digits of any number
+    decode: Callable[[bytes, int], bytes]  # the text around the coded digits that begin here
+
+
+def _around(text: bytes, at: int, before: re.Pattern[bytes], behind: re.Pattern[bytes]) -> tuple[int, int]:
+    begin, end = before.search(text, max(0, at - LONGEST), at), behind.match(text, at, at + LONGEST)
+    return (begin.start() if begin else at), (end.end() if end else at)
+
+
+def _from_base64(text: bytes, at: int) -> bytes:
+    begin, end = _around(text, at, _RUN_BEFORE, _RUN)
+    begin += (at - begin) % 4  # digits that show begin a group of four letters
+    return b64decode(text[begin : end - ((end - begin) % 4 == 1)] + b"==")
+
+
+def _from_hex(text: bytes, at: int) -> bytes:
+    begin, end = _around(text, at, _HEX_BEFORE, _HEX)
+    return bytes.fromhex(text[begin:end].decode())
+
+
+TEXTS = (
+    # a digit is 0x30 to 0x39, so three of them are four such letters (RFC 4648 section 4); ten have two such groups
+    CodedText(Spelling.BASE64, re.compile(rb"(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2,}"), _from_base64),
+    CodedText(Spelling.ASCII_HEX, re.compile(rb"(?:3[0-9]){8,}"), _from_hex),
+)
+
+
+# --- one number as one token --------------------------------------------------------------------------------------
+# A template is E.164 digits of one length with `.` for those in which own numbers differ: 447700900...
+
+
+def _reversed(template: str) -> Iterator[Coding]:
+    yield _of_digits(Spelling.REVERSED, template[::-1], lambda token: token.decode()[::-1])
+
+
+def _tbcd(template: str) -> Iterator[Coding]:
+    swapped = _swapped(template)
+    yield _of_digits(Spelling.TBCD, swapped, lambda token: _number(_swapped(token.decode())))
+    yield _of_digits(Spelling.TBCD, INTERNATIONAL + swapped, lambda token: _number(_swapped(token[2:].decode())))
+
+
+def _base64_bcd(template: str) -> Iterator[Coding]:
+    even, swapped = template + "F" * (len(template) % 2), _swapped(template)
+    yield _of_nibbles(Spelling.BASE64_BCD, even, _number)
+    yield _of_nibbles(Spelling.BASE64_TBCD, swapped, lambda nibbles: _number(_swapped(nibbles)))
+    yield _of_nibbles(Spelling.BASE64_TBCD, INTERNATIONAL + swapped, lambda nibbles: _number(_swapped(nibbles[2:])))
+
+
+def _hex_integer(template: str) -> Iterator[Coding]:
+    first, last = (b"%x" % int(template.replace(".", digit)) for digit in "09")
+    widths = range(len(first), len(last) + 1)
+    for width in widths:
+        begin = _same(first, last) if len(widths) == 1 else b""
+        for letters, case in ((b"0-9a-f", bytes.lower), (b"0-9A-F", bytes.upper)):
+            pattern = rb"%b[%b]{%d}" % (case(begin), letters, width - len(begin))
+            yield Coding(Spelling.HEX_INTEGER, pattern, False, case(begin), width - len(begin), _of_hex, 16.0**width)
+
+
+CODINGS: tuple[Callable[[str], Iterator[Coding]], ...] = (_reversed, _tbcd, _base64_bcd, _hex_integer)
+
+
+def codings_of(own: OwnNumbers) -> list[Coding]:
+    """Every way in which every own number may be coded by itself."""
+    return [
+        coding._replace(own=own.amounts[len(template)])
+        for template in own.templates
+        for code in CODINGS
+        for coding in code(template)
+    ]
+
+
+def _swapped(digits: str) -> str:
+    """Each pair the other way round, filled to an even number: 447700 of 44770 is 44770F swapped, 4477F0."""
+    even = digits + "F" * (len(digits) % 2)
+    return "".join(even[at + 1] + even[at] for at in range(0, len(even), 2))
+
+
+def _same(one: bytes, other: bytes) -> bytes:
+    """What both begin with."""
+    return bytes(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=True)))
+
+
+def _of_hex(token: bytes) -> str:
+    return str(int(token, 16))
+
+
+def _number(nibbles: str) -> str:
+    return nibbles.upper().removesuffix("F")
+
+
+def _of_digits(spelling: Spelling, template: str, decode: Callable[[bytes], str]) -> Coding:
+    row = template.partition("F")[0]
+    pattern = template.replace(".", "[0-9]").replace("F", "[Ff]")
+    return Coding(spelling, pattern.encode(), True, row.encode(), 0, decode, 10.0 ** len(row))
+
+
+def _of_nibbles(spelling: Spelling, template: str, decode: Callable[[str], str]) -> Coding:
+    """In base64 of either alphabet, padded or not."""
+    first, last = (b64encode(bytes.fromhex(template.replace(".", nibble))).rstrip(b"=") for nibble in "0F")
+    begin = _same(first, last)
+    more = len(first) - len(begin)
+    pattern = rb"%b[0-9A-Za-z+/_-]{%d}" % (re.escape(begin), more)
+    ends_odd = 2 * ("F" in template)  # only the filler makes letters that are none, in the last two places
+    return Coding(
+        spelling, pattern, False, begin, more - ends_odd, lambda token: decode(_nibbles(token)), 64.0 ** len(first)
+    )
+
+
+def _nibbles(token: bytes) -> str:
+    return urlsafe_b64decode(token.translate(_URL_SAFE) + b"==").hex()
+
+
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
