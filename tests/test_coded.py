@@ -5,7 +5,7 @@ import json
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import counts
@@ -137,7 +137,6 @@ TEXTS = st.lists(PIECES, max_size=4).map(b"".join)
 NAMES = st.sampled_from([b"x-any", b"cookie", b"referer", b"x-msisdn", b"x-any-subno", b":authority"])
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(NAMES, TEXTS), max_size=3), TEXTS, st.booleans(), st.sampled_from([IDENTIFY, MANY, ODD]))
 def test_what_identify_finds_the_sieve_passes(fields, target, as_trailer, identify):
     request = head(*fields, target=target, section=Section.TRAILER if as_trailer else Section.HEAD)
