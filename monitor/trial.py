@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from monitor.agreements import Network, Partner, Remark, RuleBook
-from monitor.agreements.document import Document
 from monitor.agreements.models import Request
 from monitor.judge import Judge, Token
 from monitor.records import Certainty, Flow, Form, Identifier, Number, Outcome, Place, RequestHead, Sighting
+from monitor.written.document import Document
 
 LEFT_OUT: dict[str, Any] = {
     "path": "/", "field": "x-msisdn", "place": Place.HEADER, "identifier": Identifier.MSISDN, "form": Form.PLAIN,

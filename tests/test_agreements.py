@@ -16,11 +16,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.agreements import RuleBook, document, load, schema
-from monitor.agreements.document import Document
+from monitor.agreements import RuleBook, load, schema
 from monitor.agreements.prefixes import Prefixes
 from monitor.errors import RuleError
 from monitor.records import NumberPlan
+from monitor.written import document
+from monitor.written.document import Document
 
 RULES = Path(__file__).parent.parent / "rules"
 BAD = Path(__file__).parent / "bad_rules"

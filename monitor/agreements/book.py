@@ -14,12 +14,12 @@ from itertools import chain
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from monitor.agreements.document import Document
 from monitor.agreements.models import Grant, Network, Partner
 from monitor.agreements.prefixes import Prefixes
 from monitor.agreements.values import Foreign, NumberRange
 from monitor.recipient import is_host_name
 from monitor.records import Form, Identifier, NumberPlan
+from monitor.written.document import Document
 
 UNKNOWN = "unknown"
 ALWAYS_NS = -(2**63), 2**63  # where a grant names no date

@@ -11,9 +11,9 @@ from operator import eq
 from typing import Any
 
 from monitor.agreements.book import READABILITY, RuleBook, Terms, below
-from monitor.agreements.document import Remark, quoted
 from monitor.agreements.values import NumberRange
 from monitor.records import Form, Identifier
+from monitor.written.document import Remark, quoted
 
 SCHEMA_LINE = "# yaml-language-server: $schema="
 # below these, strangers can have names: the registries and hosts that agreements are likely to meet, not all there are

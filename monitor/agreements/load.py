@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from monitor.agreements.book import RuleBook
-from monitor.agreements.document import Document, Remark, quoted
-from monitor.agreements.language import typed
 from monitor.agreements.models import Network, Partner
 from monitor.errors import RuleError
+from monitor.written.document import Document, Remark, quoted
+from monitor.written.language import typed
 
 NETWORK = "network.yaml"
 SUFFIXES = (".yaml", ".yml")

@@ -15,10 +15,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from monitor.agreements import values as v
-from monitor.agreements.language import ByName, Entry, Kind, Model, Some, key
 from monitor.agreements.prefixes import Network as IPNetwork
 from monitor.agreements.values import Foreign, Jurisdiction, NumberRange, Tunnel
 from monitor.records import Form, Identifier, Number, Outcome, Place
+from monitor.written.language import ByName, Entry, Kind, Model, Some, key
+from monitor.written.scalars import AMOUNT, BOOLEAN, SPAN, TEXT
 
 NOTIFICATION_HOURS = {Jurisdiction.UK: 72, Jurisdiction.EU: 24}  # UK since 20 August 2025; Regulation (EU) 611/2013
 
@@ -41,9 +42,9 @@ def _one_name_each(named: Mapping[str, tuple[Any, ...]]) -> str | None:
 class Request(Model):
     """A request of a test; what it does not say is taken from usual_request."""
 
-    host: str | None = key(v.TEXT, "what the request calls its host; its address, if left out", default=None)
+    host: str | None = key(TEXT, "what the request calls its host; its address, if left out", default=None)
     address: IPv4Address | IPv6Address | None = key(v.ADDRESS, "where the packet goes", default=None)
-    path: str | None = key(v.TEXT, "target of the request; `/`, if left out", default=None)
+    path: str | None = key(TEXT, "target of the request; `/`, if left out", default=None)
     field: str | None = key(
         v.FIELD, "header, cookie or parameter that holds the number; x-msisdn, if left out", default=None
     )
@@ -60,7 +61,7 @@ class Request(Model):
 class Case(Model):
     """A request, and what the agreements must say of it."""
 
-    case: str = key(v.TEXT, "what is tried, in words")
+    case: str = key(TEXT, "what is tried, in words")
     request: Request = key(Entry(Request), "the request")
     expect: Outcome = key(v.OUTCOME, "the outcome that the agreements must give")
 
@@ -72,14 +73,14 @@ TESTS = key(Some(Entry(Case), fewest=0), "what `msisdn-monitor check` tries out"
 class Purpose(Model):
     """What a number may be used for."""
 
-    title: str = key(v.TEXT, "the purpose in one sentence, for customers and the regulator")
+    title: str = key(TEXT, "the purpose in one sentence, for customers and the regulator")
     needs: Form | None = key(v.FORM, "the most readable form that the purpose needs", default=None)
 
 
 class Network(Model):
     """network.yaml: the operator itself."""
 
-    operator: str = key(v.TEXT, "name of the operator")
+    operator: str = key(TEXT, "name of the operator")
     country: str = key(v.COUNTRY_CODE, "E.164 country code, such as 44")
     trunk_prefix: str | None = key(v.DIALLING_PREFIX, "digits before a national number, such as 0", default=None)
     international_prefix: str = key(v.DIALLING_PREFIX, "digits dialled before a country code", default="00")
@@ -107,7 +108,7 @@ class Network(Model):
     purposes: dict[str, Purpose] = key(
         ByName(v.ID, Entry(Purpose), fewest=1), "everything that a number may be used for"
     )
-    opt_out_list: str | None = key(v.TEXT, "file with the numbers or tokens of those who opted out", default=None)
+    opt_out_list: str | None = key(TEXT, "file with the numbers or tokens of those who opted out", default=None)
     jurisdiction: Jurisdiction = key(
         v.JURISDICTION, "whose law says how soon the regulator must know: UK 72 hours, EU 24 hours"
     )
@@ -132,11 +133,11 @@ class Grant(Model):
     form: Form = key(v.FORM, "how readable the number may be; harder to read is always agreed")
     access: tuple[str, ...] = _any(v.ACCESS_ID, "of network.yaml's access networks")
     brands: tuple[str, ...] = _any(v.BRAND_ID, "of network.yaml's brands")
-    roaming: bool = key(v.BOOLEAN, "false: not while the customer is abroad", default=True)
+    roaming: bool = key(BOOLEAN, "false: not while the customer is abroad", default=True)
     valid_from: datetime | None = key(v.FIRST_MINUTE, "first day or minute, in network.yaml's time zone", default=None)
     valid_until: datetime | None = key(v.LAST_MINUTE, "last day or minute, inclusive", default=None)
-    max_subscribers_per_day: int | None = key(v.AMOUNT, "more is `over_volume`", default=None)
-    expect_every: int | None = key(v.SPAN, "a longer silence is `missing_expected`", default=None)  # seconds
+    max_subscribers_per_day: int | None = key(AMOUNT, "more is `over_volume`", default=None)
+    expect_every: int | None = key(SPAN, "a longer silence is `missing_expected`", default=None)  # seconds
 
     @classmethod
     def clash(cls, values: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -150,9 +151,9 @@ class Partner(Model):
     """A partner's file."""
 
     partner: str = key(v.ID, "short name in tables, metrics and alerts")
-    name: str = key(v.TEXT, "full name")
-    contract: str = key(v.TEXT, "number of the contract, for the audit trail")
-    contact: str = key(v.TEXT, "whom to ask about this agreement")
+    name: str = key(TEXT, "full name")
+    contract: str = key(TEXT, "number of the contract, for the audit trail")
+    contact: str = key(TEXT, "whom to ask about this agreement")
     grants: tuple[Grant, ...] = key(Some(Entry(Grant)), "what is agreed, one entry for each purpose or condition")
     usual_request: Request | None = USUAL_REQUEST
     tests: tuple[Case, ...] = TESTS

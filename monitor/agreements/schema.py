@@ -9,8 +9,8 @@ import json
 import sys
 from typing import Any
 
-from monitor.agreements.language import Entry
 from monitor.agreements.models import Network, Partner
+from monitor.written.language import Entry
 
 
 def schema() -> dict[str, Any]:

@@ -7,32 +7,21 @@ YAML does; only our own reader leaves every scalar a string.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from monitor.agreements.document import quoted
-from monitor.agreements.language import Named, Scalar
 from monitor.recipient import host_name, is_host_name
 from monitor.records import Form, Identifier, Number, Outcome, Place
-from monitor.redact import mask_text
+from monitor.written.document import quoted
+from monitor.written.language import Named, Scalar
+from monitor.written.scalars import listed, no_number, unlike
 
 RESERVED = ("none", "unknown", "other")  # label values of the metrics that mean what they say
 SHORT_NAME = r"^(?=.*[a-z])[a-z0-9][a-z0-9_-]{0,63}$"
-SECONDS = {"m": 60, "h": 3600, "d": 86400}
-
-
-def unlike(word: str, choices: Iterable[str], what: str) -> ValueError:
-    """`word` is none of `choices`: which one was meant, or which ones there are."""
-    from difflib import get_close_matches  # late: only for who wrote the wrong word
-
-    known = list(choices)
-    near = get_close_matches(word, known, 1)
-    remedy = f"did you mean {quoted(near[0])}?" if near else f"write one of {', '.join(known[:12])}"
-    return ValueError(f"{quoted(word)} is no {what}; {remedy}")
 
 
 def normal_field(name: str) -> str:
@@ -66,46 +55,12 @@ class Jurisdiction(StrEnum):
     EU = "EU"
 
 
-def _text(text: str) -> str:
-    if not text.strip():
-        raise ValueError("is empty; write a text")
-    return text
-
-
 def _id(text: str) -> str:
     if not re.fullmatch(SHORT_NAME, text):
         raise ValueError(f"{quoted(text)} is no short name; write lower-case letters, digits, `-` and `_`, at most 64")
     if text in RESERVED:
         raise ValueError(f"{quoted(text)} has a meaning of its own in the metrics; choose another name")
-    return _no_number(text)
-
-
-def _no_number(name: str) -> str:
-    """What is to be a label, where no number may stand."""
-    if mask_text(name) != name:
-        raise ValueError(f"{quoted(name)} may hold a phone number, and names are public; choose one with fewer digits")
-    return name
-
-
-def _boolean(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError(f"{quoted(text)} is neither `true` nor `false`; write one of them")
-    return text == "true"
-
-
-def _amount(text: str) -> int:
-    if not re.fullmatch(r"[1-9][0-9]{0,11}", text):
-        raise ValueError(f"{quoted(text)} is no amount; write a whole number above 0, such as `50000`")
-    return int(text)
-
-
-def _span(text: str) -> int:
-    found = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", text)
-    if found is None:
-        raise ValueError(
-            f"{quoted(text)} is no span of time; write a number and m, h or d, such as `30m`, `1h` or `1d`"
-        )
-    return int(found[1]) * SECONDS[found[2]]
+    return no_number(text)
 
 
 def _minute(text: str, of_a_day: str) -> datetime:
@@ -163,7 +118,7 @@ def _path(text: str) -> str:
 def _field(text: str) -> str:
     if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", text):  # RFC 9110 section 5.6.2
         raise ValueError(f"{quoted(text)} is no header name; write it without colon and spaces, such as `x-msisdn`")
-    return _no_number(normal_field(text))
+    return no_number(normal_field(text))
 
 
 # Numbers are not repeated in a message: a rule file may hold a subscriber's.
@@ -204,17 +159,6 @@ def _zone(text: str) -> ZoneInfo:
         raise ValueError(f"{quoted(text)} is no time zone known here; write one such as `Europe/London`") from None
 
 
-def _listed(kind: type[StrEnum], what: str) -> Scalar:
-    """One word of a closed list."""
-
-    def parse(text: str) -> StrEnum:
-        if text not in list(kind):
-            raise unlike(text, kind, what)
-        return kind(text)
-
-    return Scalar(parse, enum=list(kind))
-
-
 def _named(key: str, what: str) -> Named:
     """A name that network.yaml lists under `key`; not checked while network.yaml itself is at fault."""
     return Named(key, lambda name, names: unlike(name, names, f"{what} of network.yaml"))
@@ -222,11 +166,7 @@ def _named(key: str, what: str) -> Named:
 
 MINUTE = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2})?$"
 DIGITS = ["string", "integer"]
-TEXT = Scalar(_text, ["string", "number"])
 ID = Scalar(_id, pattern=SHORT_NAME)
-BOOLEAN = Scalar(_boolean, "boolean")
-AMOUNT = Scalar(_amount, "integer")
-SPAN = Scalar(_span, pattern=r"^[1-9][0-9]{0,5}[mhd]$")
 FIRST_MINUTE = Scalar(lambda text: _minute(text, "00:00"), pattern=MINUTE)
 LAST_MINUTE = Scalar(lambda text: _minute(text, "23:59"), pattern=MINUTE)
 ZONE = Scalar(_zone)
@@ -244,13 +184,13 @@ COUNTRY_CODE = Scalar(_digits(1, 3, "country code"), DIGITS)
 DIALLING_PREFIX = Scalar(_digits(1, 4, "dialling prefix"), DIGITS)
 IMSI_PREFIX = Scalar(_digits(5, 8, "IMSI prefix"), DIGITS)
 
-IDENTIFIER = _listed(Identifier, "identifier")
-FORM = _listed(Form, "form")
-PLACE = _listed(Place, "place")
-OUTCOME = _listed(Outcome, "outcome")
-TUNNEL = _listed(Tunnel, "tunnel")
-FOREIGN = _listed(Foreign, "way to treat foreign numbers")
-JURISDICTION = _listed(Jurisdiction, "jurisdiction")
+IDENTIFIER = listed(Identifier, "identifier")
+FORM = listed(Form, "form")
+PLACE = listed(Place, "place")
+OUTCOME = listed(Outcome, "outcome")
+TUNNEL = listed(Tunnel, "tunnel")
+FOREIGN = listed(Foreign, "way to treat foreign numbers")
+JURISDICTION = listed(Jurisdiction, "jurisdiction")
 PURPOSE_ID = _named("purposes", "purpose")
 ACCESS_ID = _named("access", "access network")
 BRAND_ID = _named("brands", "brand")

@@ -1,4 +1,4 @@
-"""A tree of strings in, typed rule files out: what a language is made of, and every fault in words to act on.
+"""A tree of strings in, typed models out: what a language is made of, and every fault in words to act on.
 
 A kind reads one value and says its part of the JSON Schema. A model is a class whose attributes are made by `key`: the
 keys of the file, what they are for, and the kind of their values. Nothing stops at the first fault: each is noted in
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
-from monitor.agreements.document import Document, Path, Tree, quoted
+from monitor.written.document import Document, Path, Tree, quoted
 
 M = TypeVar("M", bound="Model")
 ALIKE = 0.75  # of difflib: `Name` is meant to be `name`, but `country` is not a misspelt `contract`
@@ -211,7 +211,7 @@ class Model:
 
 
 def typed(model: type[M], document: Document, context: object = None) -> M | None:
-    """The rule file as `model`; None when it has faults, and then they are in `document.faults`."""
+    """The file as `model`; None when it has faults, and then they are in `document.faults`."""
     if document.tree is None:
         return None
     found = Entry(model).read(document.tree, (), Reading(document, context))

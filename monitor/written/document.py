@@ -1,4 +1,4 @@
-"""The text of one rule file in, a tree of strings out, with the line and column of every key and value.
+"""The text of one file in, a tree of strings out, with the line and column of every key and value.
 
 Every scalar stays a string until the model types it: YAML would turn `+4477...` into a number and `no` into false. What
 makes a file mean something else than a reader sees is a fault: a key that stands twice, tags, anchors and aliases. So
@@ -30,7 +30,7 @@ _NO_NUMBER = re.compile(
 
 
 class Remark(NamedTuple):
-    """One thing to mend, or to think about, in a rule file."""
+    """One thing to mend, or to think about, in a file."""
 
     file: str
     mark: Mark | None  # None: the file as a whole
@@ -90,14 +90,14 @@ class Document:
         except yaml.reader.ReaderError as error:
             self._fault(_mark_at(self.text, error.position), (), f"control character {error.character:#04x}; delete it")
         except _TooDeep as error:
-            self._fault(error.mark, (), "nested too deeply for a rule file; close the brackets above")
+            self._fault(error.mark, (), "nested too deeply; close the brackets above")
         else:
             if second is not None:
                 self._fault(_mark(second.start_mark), (), "a second document begins here (`---`); make a file of it")
             elif isinstance(tree, dict):
                 self.tree = tree
             else:
-                self._fault((1, 1), (), "a rule file consists of `key: value` lines; copy one of the examples")
+                self._fault((1, 1), (), "`key: value` lines are expected here; copy one of the examples")
 
     def _value(self, step: Any, path: Path, steps: Iterator[Any]) -> Tree:
         mark = self.values[path] = _mark(step.start_mark)
