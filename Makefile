@@ -13,7 +13,7 @@ demo: ## replay the 2012 story: what leaked, to whom, since when
 
 test: ## everything that pytest knows; live tests too when root
 	@scripts/setup dev
-	@[ "$$(id -u)" -ne 0 ] || scripts/tools ip=iproute2 curl=curl
+	@[ "$$(id -u)" -ne 0 ] || scripts/tools ip=iproute2 curl=curl promtool=prometheus amtool=prometheus-alertmanager
 	@$(VENV)/python -m pytest
 
 engine: ## the native engine's own checks: cargo fmt, clippy, test

@@ -95,14 +95,14 @@ class Manual(Page, click.Group):
 
 
 def _endpoint(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, int] | None:
-    """HOST:PORT, an IPv6 address in brackets. The host is never left out: everybody's address must be meant."""
     if value is None:
         return None
-    host, _, port = value.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise click.BadParameter(f"{value!r} is not HOST:PORT, such as 127.0.0.1:9108", ctx, param)
-    return host, int(port)
+    from monitor.config import endpoint  # late: not every command reads a configuration
+
+    try:
+        return endpoint(value)
+    except ValueError as mistake:
+        raise click.BadParameter(str(mistake), ctx, param) from None
 
 
 def _version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
@@ -224,6 +224,7 @@ def requests(**options: Any) -> None:
     cls=Page,
     examples="""
         msisdn-monitor watch --interface eth1 --rules /etc/msisdn-monitor/rules
+        msisdn-monitor watch --config /etc/msisdn-monitor/sensor.yaml
         curl -s http://127.0.0.1:9108/metrics | grep msisdn_monitor_verdicts_total
         kill -HUP PID      (reads the rules again)
     """,
@@ -233,21 +234,34 @@ def requests(**options: Any) -> None:
         3  the interface cannot be read
     """,
 )
-@click.option("--interface", required=True, metavar="IF", help="The mirror port; it is read promiscuously.")
-@rules_option
-@click.option("--listen", metavar="HOST:PORT", callback=_endpoint, default="127.0.0.1:9108", show_default=True,
-              help="Where Prometheus finds /metrics.")  # fmt: skip
-@engine_option
-@key_option
-def watch(**options: Any) -> None:
+@click.option("--config", type=FOLDER, metavar="FILE", envvar="MSISDN_MONITOR_CONFIG", show_envvar=True,
+              help="Everything below and more, in YAML (deploy/sensor.yaml); options win over it.")  # fmt: skip
+@click.option("--interface", "interfaces", multiple=True, metavar="IF",
+              help="The mirror port; it is read promiscuously.")  # fmt: skip
+@click.option("--rules", type=FOLDER, metavar="DIR", envvar="MSISDN_MONITOR_RULES", show_envvar=True,
+              help="Folder of the partner agreements and network.yaml.  [default: rules]")  # fmt: skip
+@click.option("--listen", metavar="HOST:PORT", callback=_endpoint,
+              help="Where Prometheus finds /metrics.  [default: 127.0.0.1:9108]")  # fmt: skip
+@click.option("--web-config", type=FOLDER, metavar="FILE",
+              help="TLS and passwords of /metrics, in the format of Prometheus' exporters.")  # fmt: skip
+@click.option("--engine", type=click.Choice(["auto", "native", "portable"]), envvar="MSISDN_MONITOR_ENGINE",
+              show_envvar=True, help="`native` means: that one, or refuse to start.  [default: auto]")  # fmt: skip
+@click.option("--token-key", type=FOLDER, metavar="FILE", envvar="MSISDN_MONITOR_TOKEN_KEY", show_envvar=True,
+              help="Key of the tokens, mode 0600. Without it tokens of two runs cannot be compared.")  # fmt: skip
+def watch(config: Path | None, **options: Any) -> None:
     """Judges a live port until SIGINT or SIGTERM.
 
-    Needs CAP_NET_RAW. SIGHUP reads the rules again; rules that are wrong change nothing but a metric. The log on
-    standard error tells of the start, of each new kind of violation, and of what was seen; it never holds a number.
+    Needs CAP_NET_RAW. SIGHUP reads rules and configuration again; what is wrong with them changes nothing but a metric.
+    The log on standard error tells of the start, of each new kind of violation, and of what was seen; it never holds a
+    number.
     """
     from monitor.commands.watch import watch as run
+    from monitor.config import SensorConfig, load, overridden
 
-    _end(run(**options, own_process=click.get_current_context().obj is OWN_PROCESS))
+    def read() -> SensorConfig:
+        return overridden(SensorConfig() if config is None else load(config), options)
+
+    _end(run(read, own_process=click.get_current_context().obj is OWN_PROCESS))
 
 
 @cli.command(

@@ -191,7 +191,7 @@ def test_metrics_are_served_while_it_runs(tmp_path: Path) -> None:
     [
         ([], "Missing argument 'FILE...'"),
         (["a.pcap", "--format", "xml"], "'xml' is not one of"),
-        (["a.pcap", "--listen", "9108"], "'9108' is not HOST:PORT, such as 127.0.0.1:9108"),
+        (["a.pcap", "--listen", "9108"], "`9108` is not HOST:PORT, such as 127.0.0.1:9108"),
         (["a.pcap", "--listen", ":9108"], "is not HOST:PORT"),
         (["a.pcap", "--listen", "127.0.0.1:99999"], "is not HOST:PORT"),
         (["a.pcap", "--engine", "fast"], "'fast' is not one of"),

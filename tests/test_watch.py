@@ -8,13 +8,18 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import enumerate as threads
+from typing import Any
 
 import pytest
 
 from monitor import counts, pipeline
-from monitor.commands.watch import News, watch
+from monitor.commands.watch import watch
+from monitor.config import SensorConfig
 from monitor.errors import ConfigError, RuleError
 from monitor.records import Batch, Flow, Outcome, RequestHead, Watch
+from monitor.report.log import Log
+from monitor.report.news import News
 from tests.leaks import RULES
 from tests.verdicts import verdict
 
@@ -67,9 +72,23 @@ def scrape(address: tuple[str, int]) -> str:
     return str(urllib.request.urlopen(f"http://{address[0]}:{address[1]}/metrics", timeout=5).read().decode())
 
 
-def run(monkeypatch: pytest.MonkeyPatch, rules: Path, address: tuple[str, int], *steps: Callable[[], object]) -> int:
-    monkeypatch.setattr(pipeline, "open_engine", lambda *_, **__: Port(*steps))
-    return watch("lo", rules, address, "auto", None)
+def run(
+    monkeypatch: pytest.MonkeyPatch,
+    rules: Path,
+    address: tuple[str, int],
+    *steps: Callable[[], object],
+    port: type[Port] = Port,
+    **more: Any,
+) -> int:
+    monkeypatch.setattr(pipeline, "open_engine", lambda *_, **__: port(*steps))
+    return watch(lambda: SensorConfig(interfaces=("lo",), rules=rules, listen=address, **more))
+
+
+def is_read() -> None:
+    """The reload has been read; the loop takes it after this step."""
+    for thread in threads():
+        if thread.name == "reload":
+            thread.join()
 
 
 def test_a_leak_shows_in_metrics_and_once_in_the_log(
@@ -98,7 +117,7 @@ def test_sighup_reads_the_rules_again(
         partner.write_text(partner.read_text().replace("partner: portal", "partner: gateway"))
         os.kill(os.getpid(), signal.SIGHUP)
 
-    assert run(monkeypatch, rules, address, change, lambda: seen.append(scrape(address))) == 0
+    assert run(monkeypatch, rules, address, change, is_read, lambda: seen.append(scrape(address))) == 0
     assert 'partner="gateway"' in seen[0]
     assert "config_last_reload_successful 1.0" in seen[0]
     assert "reloaded (sha256 " in capsys.readouterr().err
@@ -114,19 +133,24 @@ def test_rules_that_are_wrong_change_nothing_but_a_metric(
         (rules / "portal.yaml").write_text("partner: [")
         os.kill(os.getpid(), signal.SIGHUP)
 
-    assert run(monkeypatch, rules, address, spoil, lambda: seen.append(scrape(address))) == 0
+    assert run(monkeypatch, rules, address, spoil, is_read, lambda: seen.append(scrape(address))) == 0
     before, after = seen
     info = [line for line in before.splitlines() if line.startswith("msisdn_monitor_rules_info{")]
     assert info == [line for line in after.splitlines() if line.startswith("msisdn_monitor_rules_info{")]
     assert "config_last_reload_successful 0.0" in after
-    assert "ERROR the rules were not reloaded" in (log := capsys.readouterr().err)
+    assert "ERROR nothing was reloaded" in (log := capsys.readouterr().err)
     assert re.search(r"ERROR \S+portal\.yaml:\d+:\d+: ", log)
 
 
 def test_wrong_rules_at_the_start_are_an_error(rules: Path, address: tuple[str, int]) -> None:
     (rules / "portal.yaml").write_text("partner: [")
     with pytest.raises(RuleError, match="portal"):
-        watch("lo", rules, address, "auto", None)
+        watch(lambda: SensorConfig(interfaces=("lo",), rules=rules, listen=address))
+
+
+def test_without_a_port_there_is_nothing_to_watch(rules: Path) -> None:
+    with pytest.raises(ConfigError, match="no port is named: use --interface"):
+        watch(lambda: SensorConfig(rules=rules))
 
 
 def test_systemd_is_told_of_the_start_each_turn_the_reload_and_the_end(
@@ -145,12 +169,13 @@ def test_systemd_is_told_of_the_start_each_turn_the_reload_and_the_end(
                     told.extend(manager.recv(4096).decode().split("\n"))
             told.append("poll")
 
-        run(monkeypatch, rules, address, listen, listen, lambda: os.kill(os.getpid(), signal.SIGHUP), listen)
+        run(monkeypatch, rules, address, listen, listen, lambda: os.kill(os.getpid(), signal.SIGHUP), is_read, listen)
         listen()
     words = [line for line in told if not line.startswith(("STATUS", "MONOTONIC"))]
-    # a poll that does not come back feeds no watchdog; the third sends SIGHUP, the fifth SIGTERM and is drained
+    # a poll that does not come back feeds no watchdog; the third sends SIGHUP, after the fourth the rules are there,
+    # the sixth sends SIGTERM and is drained
     assert " ".join(words) == (
-        "READY=1 poll WATCHDOG=1 poll WATCHDOG=1 WATCHDOG=1 RELOADING=1 READY=1 poll "
+        "READY=1 poll WATCHDOG=1 poll WATCHDOG=1 WATCHDOG=1 RELOADING=1 WATCHDOG=1 READY=1 poll "
         "WATCHDOG=1 WATCHDOG=1 WATCHDOG=1 STOPPING=1 poll"
     )
     assert "STATUS=lo is up: 1 frames (0 dropped by the kernel)" in "\n".join(told)
@@ -170,7 +195,7 @@ def test_signals_are_as_before_when_it_is_over(
 
 
 def test_each_kind_of_violation_is_news_once(capsys: pytest.CaptureFixture[str]) -> None:
-    news = News()
+    news = News(Log().say)
     for number in range(10):
         news.feed(verdict(recipient=f"{number}.example", field=b"x-%d" % number), "t")
     news.feed(verdict(Outcome.ALLOWED), "t")
@@ -181,7 +206,7 @@ def test_each_kind_of_violation_is_news_once(capsys: pytest.CaptureFixture[str])
 
 
 def test_a_hostile_host_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
-    News().feed(verdict(recipient="a\n2012-01-10 INFO all is well\x1b[2J"), "t")
+    News(Log().say).feed(verdict(recipient="a\n2012-01-10 INFO all is well\x1b[2J"), "t")
     log = capsys.readouterr().err
     assert log.count("\n") == 1
     assert "\x1b" not in log

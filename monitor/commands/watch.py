@@ -1,131 +1,155 @@
-"""`watch`: a live port through the same pipeline, with /metrics beside it, until someone says stop."""
+"""`watch`: a live port through the same pipeline, with everything around it, until someone says stop."""
 
 from __future__ import annotations
 
 import signal
-import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGTERM
 
-from monitor.agreements import load
 from monitor.commands.common import redactor, stop_on
+from monitor.commands.reload import Reload, Settings, read_all
+from monitor.config import SensorConfig, changed
 from monitor.doctor import is_up
-from monitor.engine import Preference
-from monitor.errors import MonitorError
-from monitor.pipeline import Pipeline, Stop
-from monitor.records import Interface, Outcome, Verdict
+from monitor.errors import ConfigError, MonitorError
+from monitor.pipeline import Pipeline
+from monitor.records import Interface
+from monitor.report.log import Log
 from monitor.report.metrics import Exporter, Sensor, visible_ratio
+from monitor.report.outlets import Outlets
 from monitor.report.tallies import Tallies
-from monitor.report.text import masked, printable, rfc3339
 from monitor.report.web import listening
 from monitor.sandbox import Reach, Sandbox
 from monitor.supervisor import Supervisor
 
 COVERAGE_S = 600  # between two lines that say what was seen
+LIVE_KEYS = {"rules", "web_config", "log"}  # what SIGHUP can change; all else needs a restart
 
 
-class News:
-    """A sink that logs each new kind of violation once; how many there are stands in the metrics."""
+class Watch:
+    """The parts that a reload touches, and the reload."""
 
-    def __init__(self) -> None:
-        self._known: set[tuple[str, ...]] = set()  # bounded: every part is of a closed list
-
-    def feed(self, verdict: Verdict, token: str) -> None:  # noqa: ARG002 - a Sink; nothing of the number is logged
-        sighting, outcome = verdict.sighting, verdict.outcome
-        kind = (outcome, verdict.partner, verdict.purpose, sighting.identifier, sighting.form, sighting.place)
-        if outcome is Outcome.ALLOWED or kind in self._known:
-            return
-        self._known.add(kind)
-        what = f"{sighting.form} {sighting.identifier} in {sighting.place} {masked(sighting.field.decode('latin-1'))}"
-        grant = f"partner {verdict.partner}, purpose {verdict.purpose}"
-        say(
-            "VIOLATION",
-            f"{outcome}: {what} to {masked(verdict.recipient)} ({grant}, {sighting.certainty}); first of its kind",
+    def __init__(self, settings: Settings, pipeline: Pipeline, outlets: Outlets, log: Log) -> None:
+        self.settings = settings
+        self.pipeline, self.outlets, self.log = pipeline, outlets, log
+        config = settings.config
+        self.sensor = Sensor(
+            pipeline.engine.name,
+            settings.book.sha256,
+            time.time(),
+            settings.book.network.notification_hours,
+            ports={name: partial(is_up, name) for name in config.interfaces},
+            lost_to_disk=outlets.lost_to_disk,
         )
 
+    def adopt(self, new: Settings | MonitorError) -> None:
+        """Between two batches: all of it, or nothing."""
+        sensor, say = self.sensor, self.log.say
+        self.outlets.reopen()
+        if isinstance(new, MonitorError):
+            sensor.reloaded = False
+            say("ERROR", "nothing was reloaded, what was in force stands:")
+            for line in str(new).splitlines():
+                say("ERROR", line)
+            return
+        self.pipeline.adopt(new.book)
+        if late := [name for name in changed(self.settings.config, new.config) if name not in LIVE_KEYS]:
+            say("WARNING", f"needs a restart: {', '.join(late)}")
+        self.settings, self.log.how = new, new.config.log
+        sensor.rules_sha256, sensor.rules_loaded_s, sensor.reloaded = new.book.sha256, time.time(), True
+        sensor.notification_hours = new.book.network.notification_hours
+        say("INFO", f"rules {new.config.rules} reloaded (sha256 {new.book.sha256[:12]})")
 
-def watch(
-    interface: str,
-    rules: Path,
-    listen: tuple[str, int],
-    engine: Preference,
-    key_file: Path | None,
-    own_process: bool = False,
-) -> int:
-    """Returns 0 when it was told to stop; raises MonitorError for what is wrong with the options.
+    def status(self) -> str:
+        """The line that `systemctl status` shows: what is seen now, or that nothing can be."""
+        ports = (f"{name} {'is up' if up() else 'IS DOWN'}" for name, up in self.sensor.ports.items())
+        return f"{', '.join(ports)}: {coverage(self.pipeline.tallies)}"
 
-    A process that is its own is locked in once the port is open, for good (docs/decisions/0005).
+
+def watch(read: Callable[[], SensorConfig], own_process: bool = False) -> int:
+    """Returns 0 when it was told to stop; raises MonitorError for what is wrong with the configuration.
+
+    `read` gives the configuration as it stands, now and at each reload. A process that is its own is locked in once
+    the port is open, for good (docs/decisions/0005).
     """
-    book, redact = load(rules), redactor(key_file)
+    log = Log()
+    settings = read_all(read, log.say)
+    config, book = settings.config, settings.book
+    log.how = config.log
+    if not config.interfaces:
+        raise ConfigError("no port is named: use --interface IF, or `interfaces` in the file of --config")
+    redact = redactor(config.token_key)
+
+    def label(field: bytes) -> str:
+        return pipeline.tallies.label(field)  # which is made with the outlets, so after them
+
+    outlets = Outlets(config, redact, log, label)
     with ExitStack() as stack:
         supervisor = stack.enter_context(Supervisor())
-        stop, again = stack.enter_context(stop_on(SIGINT, SIGTERM)), Stop()
-        stack.callback(signal.signal, SIGHUP, signal.signal(SIGHUP, lambda *_: setattr(again, "told", True)))
-        pipeline = stack.enter_context(Pipeline(Interface(interface), book, redact, (News(),), engine))
-        sandbox = lock_in(Reach(read=(rules,), listen=(listen[1],))) if own_process else Sandbox()
-        sensor = Sensor(
-            pipeline.engine.name,
-            book.sha256,
-            time.time(),
-            book.network.notification_hours,
-            ports={interface: lambda: is_up(interface)},
-        )
-        exporter = Exporter(pipeline.tallies, sensor, (lambda: {"sandbox": held(sandbox)},))
-        port = stack.enter_context(listening(*listen, exporter.page, sensor.ready))
-        say("INFO", f"watching {interface}: engine {pipeline.engine.name}, rules {rules} (sha256 {book.sha256[:12]})")
-        say("INFO", f"metrics: http://{listen[0]}:{port}/metrics")
-        supervisor.ready(f"watching {interface}")
+        stop, reload = stack.enter_context(stop_on(SIGINT, SIGTERM)), Reload(lambda: read_all(read, log.say))
+        stack.callback(signal.signal, SIGHUP, signal.signal(SIGHUP, lambda *_: setattr(reload, "wanted", True)))
+        source = Interface(config.interfaces[0])
+        pipeline = stack.enter_context(Pipeline(source, book, redact, (outlets,), config.engine))
+        sandbox = lock_in(reach(config), log) if own_process else Sandbox()
+        stack.enter_context(outlets)
+        around = Watch(settings, pipeline, outlets, log)
+        page = Exporter(pipeline.tallies, around.sensor, (lambda: {"sandbox": held(sandbox)}, *outlets.sources)).page
+        port = stack.enter_context(listening(*config.listen, page, around.sensor.ready, lambda: around.settings.web))
+        names, by = ", ".join(config.interfaces), f"rules {config.rules} (sha256 {book.sha256[:12]})"
+        log.say("INFO", f"watching {names}: engine {pipeline.engine.name}, {by}")
+        scheme = "https" if settings.web.encrypted else "http"
+        log.say("INFO", f"metrics: {scheme}://{config.listen[0]}:{port}/metrics")
+        supervisor.ready(f"watching {names}")
         due = time.monotonic() + COVERAGE_S
         for _ in pipeline.batches(stop):
-            supervisor.progress(lambda: status(interface, pipeline.tallies))
-            if again.told:
-                again.told = False
+            outlets.flush()
+            supervisor.progress(around.status)
+            if reload.begins():
                 supervisor.reloading()
-                reload(pipeline, sensor, rules)
-                supervisor.ready(status(interface, pipeline.tallies))
+            if new := reload.ready():
+                around.adopt(new)
+                supervisor.ready(around.status())
             if time.monotonic() >= due:
-                say("INFO", coverage(pipeline.tallies))
+                log.say("INFO", coverage(pipeline.tallies))
                 due += COVERAGE_S
         supervisor.stopping()
-        say("INFO", f"stopped; {coverage(pipeline.tallies)}")
+        log.say("INFO", f"stopped; {coverage(pipeline.tallies)}")
     return 0
 
 
-def lock_in(reach: Reach) -> Sandbox:
+def reach(config: SensorConfig) -> Reach:
+    """What the process still needs once it is locked in: what it reads again, writes, listens on and speaks to."""
+    written = [file for file in (config.outbox, config.journal) if file]
+    secrets = [said for each in config.alertmanagers for said in vars(each).values() if isinstance(said, Path)]
+    read = [config.rules, *_folders([config.web_config] if config.web_config else []), *_folders(secrets)]
+    return Reach(
+        read=tuple(read),
+        write=tuple(_folders(written)),
+        connect=tuple({each.port for each in config.alertmanagers}),
+        listen=(config.listen[1],),
+    )
+
+
+def _folders(files: list[Path]) -> list[Path]:
+    return list(dict.fromkeys(file.absolute().parent for file in files))
+
+
+def lock_in(reach: Reach, log: Log) -> Sandbox:
     """Before the first thread is started, and said with what is missing."""
     sandbox = Sandbox.enter(reach)
-    say("INFO", f"locked in: {', '.join(part for part, holds in sandbox.parts().items() if holds) or 'nothing holds'}")
+    holds = ", ".join(part for part, does in sandbox.parts().items() if does)
+    log.say("INFO", f"locked in: {holds or 'nothing holds'}")
     for part, reason in sandbox.missing.items():
-        say("WARNING", f"not locked in by {part}: {reason}")
+        log.say("WARNING", f"not locked in by {part}: {reason}")
     return sandbox
 
 
 def held(sandbox: Sandbox) -> list[tuple[tuple[str], bool]]:
     """Each part, and whether it holds now."""
     return [((part,), holds) for part, holds in sandbox.parts().items()]
-
-
-def reload(pipeline: Pipeline, sensor: Sensor, rules: Path) -> None:
-    """All of the new rules or nothing of them."""
-    try:
-        book = load(rules)
-    except MonitorError as mistake:
-        sensor.reloaded = False
-        say("ERROR", "the rules were not reloaded, the older ones stand:")
-        for line in str(mistake).splitlines():
-            say("ERROR", line)
-        return
-    pipeline.adopt(book)
-    sensor.rules_sha256, sensor.rules_loaded_s, sensor.reloaded = book.sha256, time.time(), True
-    sensor.notification_hours = book.network.notification_hours
-    say("INFO", f"rules {rules} reloaded (sha256 {book.sha256[:12]})")
-
-
-def status(interface: str, tallies: Tallies) -> str:
-    """The line that `systemctl status` shows: what is seen now, or that nothing can be."""
-    return f"{interface} {'is up' if is_up(interface) else 'IS DOWN'}: {coverage(tallies)}"
 
 
 def coverage(tallies: Tallies) -> str:
@@ -135,9 +159,3 @@ def coverage(tallies: Tallies) -> str:
         f"{tallies.requests_with_identifier:,} with an identifier, {tallies.violations:,} violations, "
         f"visible {visible_ratio(tallies):.2%}"
     )
-
-
-def say(level: str, text: str) -> None:
-    """One line of the log. Whoever calls it masks what came off the wire."""
-    sys.stderr.write(f"{rfc3339(time.time_ns())[:23]}Z {level} {printable(text)}\n")
-    sys.stderr.flush()

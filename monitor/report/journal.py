@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TextIO
+from typing import Protocol
 
 from monitor.recipient import recipient_of
 from monitor.records import RequestHead, Section, Verdict
@@ -28,10 +28,18 @@ def encode(row: Mapping[str, object]) -> str:
     return _encode(row).replace("\x7f", "\\u007f")
 
 
+class Out(Protocol):
+    """Standard output, or a file that a thread writes."""
+
+    def write(self, text: str, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+
 class Journal:
     """A sink that writes each verdict; `flush` after every batch, so that a reader of the pipe is never far behind."""
 
-    def __init__(self, out: TextIO, redactor: Redactor) -> None:
+    def __init__(self, out: Out, redactor: Redactor) -> None:
         self._out = out
         self._redactor = redactor
         self._lines: list[str] = []

@@ -2,7 +2,7 @@
 
 Small on purpose. A page is made in the thread of its request from what the pipeline left lying there, so a scrape waits
 for nobody and nobody waits for a scrape; one page is made at a time, slow clients are cut off, and there are never
-more than MOST_CLIENTS of them.
+more than MOST_CLIENTS of them. Encryption and passwords are web_config's.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from monitor import __version__
 from monitor.errors import ConfigError
+from monitor.report.web_config import WebConfig
 
 MOST_CLIENTS = 16
 SLOWEST_S = 10.0  # for a client to send its request or to take the answer
@@ -38,6 +39,7 @@ LANDING = f"""<!doctype html>
 </html>
 """
 
+OPEN = WebConfig()  # everybody may ask, in the clear
 Page = Callable[[str], tuple[bytes, str]]  # an Accept field -> body and content type
 
 
@@ -45,8 +47,10 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, address: tuple[str, int], page: Page, ready: Callable[[], bool]) -> None:
-        self.page, self.ready = page, ready
+    def __init__(
+        self, address: tuple[str, int], page: Page, ready: Callable[[], bool], config: Callable[[], WebConfig]
+    ) -> None:
+        self.page, self.ready, self.config = page, ready, config
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.making = Lock()
         self._places = BoundedSemaphore(MOST_CLIENTS)
@@ -59,9 +63,17 @@ class Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """The handshake is here and not where connections are taken, or one silent client would keep all others out."""
+        config = self.config()
         try:
             request.settimeout(SLOWEST_S)
+            if context := config.tls():
+                request = context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+                request.do_handshake()
+                config.check_peer(request)
             super().process_request_thread(request, client_address)
+        except OSError:  # TLS that was not agreed on, or a client that went away
+            self.shutdown_request(request)
         finally:
             self._places.release()
 
@@ -77,6 +89,9 @@ class Answer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        if not self.server.config().knows(self.headers.get("Authorization", "")):
+            self._answer(HTTPStatus.UNAUTHORIZED, b"say who you are\n", {"WWW-Authenticate": 'Basic realm="metrics"'})
+            return
         match self.path.partition("?")[0]:
             case "/metrics":
                 self._metrics()
@@ -105,7 +120,7 @@ class Answer(BaseHTTPRequestHandler):
     def _answer(self, status: HTTPStatus, body: bytes, more: dict[str, str] | None = None) -> None:
         self.send_response(status)
         fields = {"Content-Type": TEXT, "Content-Length": str(len(body)), "X-Content-Type-Options": "nosniff"}
-        for name, value in (fields | (more or {})).items():
+        for name, value in (fields | dict(self.server.config().headers) | (more or {})).items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
@@ -116,13 +131,21 @@ class Answer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def listening(host: str, port: int, page: Page, ready: Callable[[], bool] = lambda: True) -> Iterator[int]:
+def listening(
+    host: str,
+    port: int,
+    page: Page,
+    ready: Callable[[], bool] = lambda: True,
+    config: Callable[[], WebConfig] = lambda: OPEN,
+) -> Iterator[int]:
     """Serves from threads of its own; port 0 takes any free one, and the port it is comes back.
+
+    `config` is asked for each connection anew.
 
     Raises ConfigError when the address cannot be listened on.
     """
     try:
-        server = Server((host, port), page, ready)
+        server = Server((host, port), page, ready, config)
     except OSError as fault:
         reason = fault.strerror or str(fault)
         raise ConfigError(

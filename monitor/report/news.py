@@ -1,0 +1,29 @@
+"""Each new kind of violation as one line of the log, for whoever reads that before a dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from monitor.records import Outcome, Verdict
+from monitor.report.text import masked
+
+
+class News:
+    """A sink that logs each new kind of violation once; how many there are stands in the metrics."""
+
+    def __init__(self, say: Callable[[str, str], None]) -> None:
+        self._say = say
+        self._known: set[tuple[str, ...]] = set()  # bounded: every part is of a closed list
+
+    def feed(self, verdict: Verdict, token: str) -> None:  # noqa: ARG002 - a Sink; nothing of the number is logged
+        sighting, outcome = verdict.sighting, verdict.outcome
+        kind = (outcome, verdict.partner, verdict.purpose, sighting.identifier, sighting.form, sighting.place)
+        if outcome is Outcome.ALLOWED or kind in self._known:
+            return
+        self._known.add(kind)
+        what = f"{sighting.form} {sighting.identifier} in {sighting.place} {masked(sighting.field.decode('latin-1'))}"
+        grant = f"partner {verdict.partner}, purpose {verdict.purpose}"
+        self._say(
+            "VIOLATION",
+            f"{outcome}: {what} to {masked(verdict.recipient)} ({grant}, {sighting.certainty}); first of its kind",
+        )
