@@ -107,6 +107,8 @@ class AlertmanagerAt(Model):
 class SensorConfig(Model):
     """What `watch` does."""
 
+    file: Path | None = None  # it was read from
+
     interfaces: tuple[str, ...] = key(Some(INTERFACE), "ports to read, promiscuously", default=())
     filter: str = key(TEXT, "tcpdump expression; what it refuses is not seen", default="")
     workers: int = key(Scalar(_workers, "integer"), "threads that read", default=1)
@@ -135,7 +137,9 @@ class SensorConfig(Model):
 
 def load(path: Path) -> SensorConfig:
     """Raises ConfigError with every fault of the file, one a line."""
-    return _placed(path.parent, read(SensorConfig, path))
+    config = _placed(path.parent, read(SensorConfig, path))
+    config.file = path
+    return config
 
 
 def overridden(config: SensorConfig, options: Mapping[str, object]) -> SensorConfig:

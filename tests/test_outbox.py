@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,40 @@ def test_a_disk_that_refuses_is_counted_and_the_next_write_is_to_a_new_file(
     assert flushed[0] not in flushed[1:]
     assert kept.lost == 1
     os.close(keep_open[0])
+
+
+KILLS = """
+import os, random, signal, sys
+from pathlib import Path
+from monitor.report.outbox import Alert, Outbox
+
+path, seed = Path(sys.argv[1]), random.Random(sys.argv[2])
+for _ in range(int(sys.argv[3])):
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        outbox = Outbox(path)
+        kept = outbox.open()
+        while True:
+            kept.append(Alert({"n": str(len(kept))}, {"text": "x" * 2000}, 0.0, 0.0))
+            outbox.write(kept[-20:])
+            os.write(write, b"%s\\n" % kept[-1].labels["n"].encode())
+    os.close(write)
+    with os.fdopen(read) as told:
+        for _ in range(seed.randrange(1, 6)):
+            acknowledged = told.readline()
+        for _ in range(seed.randrange(2000)):
+            pass
+        os.kill(child, signal.SIGKILL)
+        acknowledged = ([acknowledged] + told.readlines())[-1]
+    os.waitpid(child, 0)
+    outbox = Outbox(path)
+    assert int(outbox.open()[-1].labels["n"]) >= int(acknowledged)
+    outbox.close()
+"""
+
+
+def test_what_was_acknowledged_survives_a_kill_at_any_moment(path: Path) -> None:
+    rounds = os.environ.get("KILLS", "20")
+    run = subprocess.run((sys.executable, "-c", KILLS, path, "1", rounds), capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr

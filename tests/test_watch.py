@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -14,13 +15,13 @@ from typing import Any
 import pytest
 
 from monitor import counts, pipeline
-from monitor.commands.watch import watch
-from monitor.config import SensorConfig
+from monitor.commands.watch import reach, watch
+from monitor.config import AlertmanagerAt, LogAs, SensorConfig
 from monitor.errors import ConfigError, RuleError
 from monitor.records import Batch, Flow, Outcome, RequestHead, Watch
 from monitor.report.log import Log
 from monitor.report.news import News
-from tests.leaks import RULES
+from tests.leaks import RULES, write_rules
 from tests.verdicts import verdict
 
 FLOW = Flow(bytes([100, 64, 1, 2]), 40001, bytes([203, 0, 113, 9]), 80)
@@ -82,6 +83,10 @@ def run(
 ) -> int:
     monkeypatch.setattr(pipeline, "open_engine", lambda *_, **__: port(*steps))
     return watch(lambda: SensorConfig(interfaces=("lo",), rules=rules, listen=address, **more))
+
+
+def hang_up() -> None:
+    os.kill(os.getpid(), signal.SIGHUP)
 
 
 def is_read() -> None:
@@ -169,7 +174,7 @@ def test_systemd_is_told_of_the_start_each_turn_the_reload_and_the_end(
                     told.extend(manager.recv(4096).decode().split("\n"))
             told.append("poll")
 
-        run(monkeypatch, rules, address, listen, listen, lambda: os.kill(os.getpid(), signal.SIGHUP), is_read, listen)
+        run(monkeypatch, rules, address, listen, listen, hang_up, is_read, listen)
         listen()
     words = [line for line in told if not line.startswith(("STATUS", "MONOTONIC"))]
     # a poll that does not come back feeds no watchdog; the third sends SIGHUP, after the fourth the rules are there,
@@ -210,3 +215,108 @@ def test_a_hostile_host_stays_on_its_line(capsys: pytest.CaptureFixture[str]) ->
     log = capsys.readouterr().err
     assert log.count("\n") == 1
     assert "\x1b" not in log
+
+
+def test_a_hundred_reloads_under_load_lose_nothing_and_judge_nothing_by_half_a_list(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: tuple[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each list agrees to one of two hosts; a batch has a request to both, so exactly one of them is allowed."""
+    lists = [write_rules(tmp_path / host, host=f"{host}.example") for host in ("one", "two")]
+    rules = tmp_path / "rules"
+    rules.symlink_to(lists[0])
+    pair = [
+        HEAD._replace(fields=((b"host", b"%b.example" % host), (b"x-msisdn", b"447700900123")))
+        for host in (b"one", b"two")
+    ]
+    judged: list[str] = []
+    monkeypatch.setattr(News, "feed", lambda _, verdict, token: judged.append(verdict.outcome))
+
+    class Busy(Port):
+        adopted = polled = 0
+
+        def poll(self, timeout: float) -> Batch:
+            Busy.polled += 1
+            if Busy.adopted >= 100:
+                os.kill(os.getpid(), signal.SIGTERM)
+            elif not any(thread.name == "reload" for thread in threads()):
+                (tmp_path / "new").symlink_to(lists[Busy.adopted % 2 - 1])
+                (tmp_path / "new").replace(rules)
+                os.kill(os.getpid(), signal.SIGHUP)
+            return Batch(pair, counts.zeros(), 0, 0, (), False)
+
+        def watch_for(self, watch: Watch) -> None:
+            Busy.adopted += 1
+
+    assert run(monkeypatch, rules, address, port=Busy) == 0
+    pairs = list(zip(judged[::2], judged[1::2], strict=True))
+    assert set(pairs) == {("allowed", "unknown_recipient"), ("unknown_recipient", "allowed")}
+    log = capsys.readouterr().err
+    assert log.count(" reloaded (sha256 ") == 100
+    assert f"{len(judged):,} with an identifier" in log
+    assert len(pairs) == Busy.polled
+
+
+def test_what_needs_a_restart_is_said(
+    monkeypatch: pytest.MonkeyPatch, rules: Path, address: tuple[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pipeline, "open_engine", lambda *_, **__: Port(hang_up, is_read, lambda: None))
+    configurations = [SensorConfig(interfaces=("lo",), rules=rules, listen=address)]
+    configurations.append(SensorConfig(interfaces=("lo", "eth1"), rules=rules, listen=address, log=LogAs.JSON))
+    assert watch(lambda: configurations.pop(0)) == 0
+    log = capsys.readouterr().err
+    assert "WARNING needs a restart: interfaces" in log
+    assert log.splitlines()[-1].startswith('{"time":')  # but this one does not
+
+
+def test_every_verdict_is_in_the_journal(
+    monkeypatch: pytest.MonkeyPatch, rules: Path, address: tuple[str, int], tmp_path: Path
+) -> None:
+    journal = tmp_path / "verdicts.jsonl"
+    assert run(monkeypatch, rules, address, lambda: None, lambda: None, journal=journal) == 0
+    rows = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert [row["outcome"] for row in rows] == ["unknown_recipient"] * 3
+    assert "900123" not in journal.read_text()
+
+
+def test_metrics_are_behind_a_password_that_a_reload_changes(
+    monkeypatch: pytest.MonkeyPatch, rules: Path, address: tuple[str, int], tmp_path: Path
+) -> None:
+    web, seen = tmp_path / "web.yml", []
+    web.write_text("http_server_config: {headers: {X-Frame-Options: first}}")
+
+    def look() -> None:
+        with urllib.request.urlopen(f"http://{address[0]}:{address[1]}/-/healthy", timeout=5) as answer:
+            seen.append(answer.headers["X-Frame-Options"])
+
+    def change() -> None:
+        web.write_text("http_server_config: {headers: {X-Frame-Options: second}}")
+        hang_up()
+
+    assert run(monkeypatch, rules, address, look, change, is_read, look, web_config=web) == 0
+    assert seen == ["first", "second"]
+
+
+def test_an_alert_that_cannot_survive_a_restart_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, rules: Path, address: tuple[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = AlertmanagerAt(url="http://127.0.0.1:1")
+    assert run(monkeypatch, rules, address, lambda: None, alertmanagers=(nobody,)) == 0
+    log = capsys.readouterr().err
+    assert "WARNING alerts that wait do not survive a restart" in log
+    assert "WARNING Alertmanager 127.0.0.1:1 does not take alerts; trying again: " in log
+
+
+def test_what_a_sandbox_must_leave_open() -> None:
+    at = AlertmanagerAt(url="https://am:9093", ca_file=Path("/pki/ca.pem"))
+    config = SensorConfig(
+        rules=Path("/etc/rules"),
+        web_config=Path("/etc/web/web.yml"),
+        alertmanagers=(at,),
+        outbox=Path("/var/x/outbox"),
+        journal=Path("/var/x/journal"),
+        listen=("::1", 9108),
+    )
+    config.file = Path("/etc/sensor/sensor.yaml")
+    left = reach(config)
+    assert left.read == (Path("/etc/rules"), Path("/etc/sensor"), Path("/etc/web"), Path("/pki"))
+    assert (left.write, left.connect, left.listen) == ((Path("/var/x"),), (9093,), (9108,))

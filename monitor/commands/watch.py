@@ -109,7 +109,7 @@ def watch(read: Callable[[], SensorConfig], own_process: bool = False) -> int:
             supervisor.progress(around.status)
             if reload.begins():
                 supervisor.reloading()
-            if new := reload.ready():
+            elif new := reload.ready():
                 around.adopt(new)
                 supervisor.ready(around.status())
             if time.monotonic() >= due:
@@ -124,9 +124,9 @@ def reach(config: SensorConfig) -> Reach:
     """What the process still needs once it is locked in: what it reads again, writes, listens on and speaks to."""
     written = [file for file in (config.outbox, config.journal) if file]
     secrets = [said for each in config.alertmanagers for said in vars(each).values() if isinstance(said, Path)]
-    read = [config.rules, *_folders([config.web_config] if config.web_config else []), *_folders(secrets)]
+    read = [config.rules, *_folders([file for file in (config.file, config.web_config, *secrets) if file])]
     return Reach(
-        read=tuple(read),
+        read=tuple(dict.fromkeys(read)),
         write=tuple(_folders(written)),
         connect=tuple({each.port for each in config.alertmanagers}),
         listen=(config.listen[1],),

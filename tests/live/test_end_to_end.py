@@ -216,3 +216,35 @@ def test_the_alert_arrives_by_both_ways_without_a_number_and_no_death_loses_or_r
     texts = [*stage.messages, stage.logs(), outbox.read_text(), (stage.folder / "state/journal.jsonl").read_text()]
     texts += [answered(f"{PROMETHEUS}/api/v1/alerts") or "", answered(f"{ALERTMANAGER}/api/v2/alerts") or ""]
     assert not [found for text in texts for found in NUMBER.findall(text)]
+
+
+def counted(metric: str) -> float:
+    found = re.search(rf"^msisdn_monitor_{metric} (\S+)$", answered(f"{SENSOR}/metrics") or "", re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_reloads_under_load_lose_no_request(stage: Stage) -> None:
+    stage.start("sensor")
+    log, rounds, each = stage.folder / "sensor.log", 20, 25
+    for reloads in range(1, rounds + 1):
+        stage.parts["sensor"].send_signal(signal.SIGHUP)
+        for number in range(each):
+            stage.send(leak(b"shop.example", "203.0.113.9", 1024 + reloads * each + number))
+        stage.until(
+            lambda reloads=reloads: log.read_text().count(" reloaded (") == reloads, f"reloaded {reloads} times"
+        )
+    stage.until(lambda: counted("requests_with_identifier_total") == rounds * each, "all requests were judged")
+    assert counted("kernel_drops_total") == 0
+    assert counted("config_last_reload_successful") == 1
+
+
+def test_a_sensor_that_is_told_to_stop_is_out_in_five_seconds_whoever_hangs(stage: Stage) -> None:
+    with socket.create_server(("127.0.0.1", 9093)):  # an Alertmanager that takes connections and never answers
+        stage.start("sensor")
+        stage.send(leak(b"shop.example", "203.0.113.9", 50001))
+        stage.until(lambda: counted("outbox_pending") == 1, "waiting for an answer")
+        stage.parts["sensor"].send_signal(signal.SIGTERM)
+        assert stage.parts["sensor"].wait(5) == 0
+    assert "1 violations" in (stage.folder / "sensor.log").read_text().splitlines()[-1]
+    assert "unknown_recipient" in (stage.folder / "state/journal.jsonl").read_text()
+    assert "unknown_recipient" in (stage.folder / "state/outbox.json").read_text()
