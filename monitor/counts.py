@@ -65,6 +65,17 @@ SHED = (
     "marks",  # doubts about bytes that are not said of their heads
     "disk",  # rows of the journal or alerts of the outbox that could not be written
 )
+FEED_KINDS = (
+    "start",
+    "interim",
+    "stop",
+    "on",
+    "off",  # a gateway that goes: its sessions are over
+    "other",  # no Accounting-Request, or one of no session
+    "incomplete",  # a session without address or without subscriber
+    "malformed",
+    "untrusted",  # from nobody that network.yaml names, or by somebody who does not know the secret
+)
 LOOKS = ("tls", "http2", "response", "other")
 ODDITIES: tuple[str, ...] = (
     # readings that differ: the head is, or may be, ambiguous
@@ -172,6 +183,7 @@ LABELS = {
     "place": "`header`, `trailer`, `cookie`, `path`, `query` or `referer`",
     "access": "an access network of network.yaml, or `unknown`",
     "brand": "a brand of network.yaml, or `unknown`",
+    "kind": "what a message of the feed says, or why it was dropped: " + ", ".join(f"`{kind}`" for kind in FEED_KINDS),
     "version": "of the package",
     "engine": "`native` or `portable`",
     "sha256": "of the rule files",
@@ -235,6 +247,29 @@ METRICS: tuple[Metric, ...] = (
         "histogram",
         "From the last packet of a request head with an identifier to these counters; a live port only.",
     ),
+    Metric(
+        "over_volume",
+        "gauge",
+        "1 while more distinct subscribers were handed to the partner today than a grant's max_subscribers_per_day. "
+        "Counted exactly up to 1,024 of one grant, then estimated (HyperLogLog, standard error 0.8 %).",
+        ("partner", "purpose"),
+    ),
+    Metric(
+        "missing_expected",
+        "gauge",
+        "1 while a grant with expect_every has handed over nothing for longer than that, although requests came in.",
+        ("partner", "purpose"),
+    ),
+    # who holds which address; 0 where network.yaml names no feed
+    Metric(
+        "subscriber_feed_messages_total",
+        "counter",
+        "Messages of the feed that says who holds an address, by kind.",
+        ("kind",),
+    ),
+    Metric("subscriber_feed_last_message_timestamp_seconds", "gauge", "Capture time of its latest; 0 before any."),
+    Metric("subscriber_sessions", "gauge", "Addresses whose holder is known, or was until the session ended."),
+    Metric("subscriber_sessions_shed_total", "counter", "Sessions and names that there was no room for."),
     # can we see?
     Metric("capture_up", "gauge", "1 while this port is there and up.", ("interface",)),
     Metric(

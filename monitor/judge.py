@@ -1,16 +1,17 @@
 """Sighting in, Verdict out: what the agreements say of it. Pure: no I/O, and no clock but the packet's.
 
 A sighting is `allowed` if one grant fits in every condition. If none fits, the outcome is the first failing condition
-of the nearest grant: the one that got furthest in the fixed order of CONDITIONS, and the first written of these. So an
-operator reads what would have to change: where one grant fails by date and others by address, it is `expired`.
+of the nearest grant: the one that got furthest in the fixed order of CONDITIONS, and the first written of these. So
+an operator reads what would have to change: where one grant fails by date and others by address, it is `expired`.
 
-Two outcomes say where the number came from, and no grant can allow them: `client_supplied` (seen in a tunnel before the
-gateway) and `secondary` (in a query, path, cookie or Referer). They go before the conditions of any grant, for the
-gateway did nothing wrong then, whoever got the number: a customer who types it into a web form must not raise the alarm
-of a gateway that leaks to everybody. Partner and purpose are still those of the nearest grant.
+Two outcomes say where the number came from, and no grant can allow them: `client_supplied` (seen in a tunnel before
+the gateway) and `secondary` (in a query, path, cookie or Referer). They go before the conditions of any grant, for
+the gateway did nothing wrong then, whoever got the number: a customer who types it into a web form must not raise the
+alarm of a gateway that leaks to everybody. Partner and purpose are still those of the nearest grant.
 
-Where two Hosts differ, the one counts that is trusted less. `number_mismatch` will be the last of CONDITIONS, once it
-is known who holds an address.
+Where two Hosts differ, the one counts that is trusted less. Where a feed tells who holds an address, the last
+condition is that the number is that subscriber's own (`number_mismatch`); a verdict says it of every sighting,
+whatever the outcome, for another subscriber's number is worse than one's own.
 """
 
 from __future__ import annotations
@@ -23,8 +24,19 @@ from urllib.parse import unquote_to_bytes
 
 from monitor.agreements import Client, RuleBook, Terms
 from monitor.agreements.book import ALWAYS_NS, READABILITY, below
-from monitor.recipient import recipient_of
-from monitor.records import Form, Identifier, Number, Outcome, Place, Sighting, Verdict
+from monitor.recipient import LONGEST_REMEMBERED, recipient_of
+from monitor.records import (
+    Form,
+    Holder,
+    Identifier,
+    Number,
+    Outcome,
+    Place,
+    RequestHead,
+    Sighting,
+    Verdict,
+    Whose,
+)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -32,6 +44,9 @@ Token = Callable[[Number, Identifier], str]
 NONE = "none"  # partner and purpose where no grant is near
 REMEMBERED = 16_384  # entries of each memory; a full one starts again
 FROM_GATEWAY = (Place.HEADER, Place.TRAILER)
+READABLE = (Form.PLAIN, Form.ENCODED, Form.HASHED)  # forms in which the digits are known, not just that there are some
+NAMING = (b"host", b":authority")
+_new = tuple.__new__  # a NamedTuple's own takes twice as long
 _AUTHORITY = re.compile(rb"[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
 
 
@@ -47,6 +62,7 @@ class Facts(NamedTuple):
     brand: str
     opted_out: bool
     time_ns: int
+    whose: Whose
 
 
 class Condition(NamedTuple):
@@ -99,6 +115,7 @@ CONDITIONS = (
         lambda terms: terms.grant.valid_until,
         lambda terms, facts: facts.time_ns < terms.until_ns,
     ),
+    Condition(Outcome.NUMBER_MISMATCH, lambda _: True, lambda _, facts: facts.whose is not Whose.OTHER),
 )
 # how far a grant got: the index of the condition that failed, or
 NO_GRANT, FITS = -1, len(CONDITIONS)
@@ -107,6 +124,7 @@ NO_GRANT, FITS = -1, len(CONDITIONS)
 class _Served(NamedTuple):
     """A recipient, and what of a request its verdict depends on."""
 
+    names: tuple[str, ...]
     readings: tuple[tuple[str, tuple[Terms, ...]], ...]  # the grants of each of its names; empty if it is a stranger
     paths: tuple[tuple[bytes, ...], ...]  # of the grants that name some
     dates_ns: tuple[int, ...]  # when a verdict may change
@@ -119,6 +137,23 @@ class _Judged(NamedTuple):
     recipient: str
     partner: str
     purpose: str
+    grant: int
+
+
+class _Subscriber(NamedTuple):
+    client: Client
+    brand: str
+    opted_out: bool
+
+
+class _Asked(NamedTuple):
+    """A request, whatever number is in it."""
+
+    head: RequestHead
+    served: _Served
+    address: bytes
+    below: tuple[bool, ...]  # each of served.paths
+    by_handset: bool  # seen in a tunnel before the gateway
 
 
 class Judge:
@@ -127,71 +162,132 @@ class Judge:
     def __init__(self, book: RuleBook, token: Token) -> None:
         self._book = book
         self._token = token
+        self._judges_foreign = book.plan.report_foreign
         self._tunnels = frozenset(map(str, book.network.tunnels_before_gateway))
         self._lists_tokens = any(len(entry) == 32 for entry in book.opted_out)
-        self._served: dict[tuple[str, ...], _Served] = {}
-        self._clients: dict[bytes, Client] = {}
+        self._by_host: dict[bytes, _Served] = {}  # by what alone decides in nearly every request
+        self._served: dict[tuple[str, ...], _Served] = {}  # all others
+        self._subscribers: dict[tuple[object, ...], _Subscriber] = {}
         self._judged: dict[tuple[object, ...], _Judged] = {}
+        self._conditions = [
+            [(index, each.fits) for index, each in enumerate(CONDITIONS) if each.restricts(terms)]
+            for terms in book.terms
+        ]
+        self._asked: _Asked | None = None  # of the head that was judged last: its sightings come one after another
 
-    def feed(self, sighting: Sighting) -> Verdict | None:
-        """None for a foreign number, unless network.yaml wants these judged too."""
-        if not sighting.own and not self._book.plan.report_foreign:
+    def feed(self, sighting: Sighting, holder: Holder | None = None) -> Verdict | None:
+        """`holder` is who held the handset's address at the head's time, where a feed says so.
+
+        None for a foreign number, unless network.yaml wants these judged too.
+        """
+        head, identifier, number, place, field, form, _, _, own = sighting
+        if not own and not self._judges_foreign:
             return None
-        head = sighting.head
-        client, brand = self._subscriber(sighting)
-        names = recipient_of(head).names
-        served = self._served.get(names) or self._serve(names)
+        asked = self._asked
+        if asked is None or asked.head is not head:
+            asked = self._asked = self._ask(head)
+        src, digits = head.flow.src, number.digits
+        # members of an enumeration are hashed in Python, which takes longer than all the rest; identity will do
+        subscriber = self._subscribers.get((src, digits, id(identifier), holder))
+        if subscriber is None:
+            subscriber = self._know(src, number, identifier, holder)
+        client, brand, opted_out = subscriber
+        whose = Whose.UNKNOWN if holder is None else whose_is(identifier, digits, form, holder)
+        _, served, dst, below_paths, by_handset = asked
         if served.readings:
-            judged = self._weighed(sighting, names, served, client, brand)
+            key = (
+                served.names, dst, below_paths, field, id(form), id(identifier), client, brand, opted_out, id(whose)
+            )  # fmt: skip
+            judged = self._judged.get(key)
+            if judged is None or not judged.since_ns <= head.time_ns < judged.until_ns:
+                facts = self._facts(sighting, subscriber, whose)
+                judged = _remember(self._judged, key, self._nearest(served, facts))
+            _, _, outcome, recipient, partner, purpose, grant = judged
         else:
-            judged = _Judged(*ALWAYS_NS, Outcome.UNKNOWN_RECIPIENT, names[0], NONE, NONE)
-        outcome = judged.outcome
-        if head.flow.path and not self._tunnels.isdisjoint(kind for kind, _ in head.flow.path):
+            outcome, recipient, partner, purpose, grant = Outcome.UNKNOWN_RECIPIENT, served.names[0], NONE, NONE, -1
+        if by_handset:
             outcome = Outcome.CLIENT_SUPPLIED
-        elif sighting.place not in FROM_GATEWAY:
+        elif place not in FROM_GATEWAY:
             outcome = Outcome.SECONDARY
-        return Verdict(sighting, outcome, judged.recipient, judged.partner, judged.purpose, client.access, brand)
+        return _new(Verdict, (sighting, outcome, recipient, partner, purpose, client.access, brand, grant, whose))
 
-    def explain(self, sighting: Sighting) -> list[tuple[Terms, Outcome]]:
+    def explain(self, sighting: Sighting, holder: Holder | None = None) -> list[tuple[Terms, Outcome]]:
         """Every grant of the recipient: `allowed`, or its first failing condition."""
-        served = self._serve(recipient_of(sighting.head).names)
-        facts = self._facts(sighting, *self._subscriber(sighting))
-        return [(terms, _outcome(_reached(terms, facts))) for _, grants in served.readings for terms in grants]
+        served = self._served_at(sighting.head)
+        facts = self.facts(sighting, holder)
+        return [(terms, _outcome(self._reached(terms, facts))) for _, grants in served.readings for terms in grants]
 
-    def _subscriber(self, sighting: Sighting) -> tuple[Client, str]:
+    def facts(self, sighting: Sighting, holder: Holder | None = None) -> Facts:
+        """What the conditions of a grant are asked about this sighting."""
+        number, identifier = sighting.number, sighting.identifier
+        subscriber = self._know(sighting.head.flow.src, number, identifier, holder)
+        whose = Whose.UNKNOWN if holder is None else whose_is(identifier, number.digits, sighting.form, holder)
+        return self._facts(sighting, subscriber, whose)
+
+    def _ask(self, head: RequestHead) -> _Asked:
+        flow = head.flow
+        served = self._served_at(head)
+        reached: tuple[bool, ...] = ()
+        if served.paths:  # paths are many, what they are below is not
+            path = path_of(head.target)
+            reached = tuple([below(paths, path) for paths in served.paths])
+        by_handset = bool(flow.path) and not self._tunnels.isdisjoint(kind for kind, _ in flow.path)
+        return _new(_Asked, (head, served, flow.dst, reached, by_handset))
+
+    def _served_at(self, head: RequestHead) -> _Served:
+        host = _only_host(head)
+        if host is None:
+            names = recipient_of(head).names
+            return self._served.get(names) or _remember(self._served, names, self._serve(names))
+        return self._by_host.get(host) or _remember(self._by_host, host, self._serve(recipient_of(head).names))
+
+    def _reached(self, terms: Terms, facts: Facts) -> int:
+        for index, fits in self._conditions[terms.order]:
+            if not fits(terms, facts):
+                return index
+        return FITS
+
+    def _nearest(self, served: _Served, facts: Facts) -> _Judged:
+        """The nearest grant of the name that is trusted least."""
+        worst = FITS + 1
+        for name, grants in served.readings:
+            nearest, reached = None, NO_GRANT
+            for terms in grants:
+                if (further := self._reached(terms, facts)) > reached:
+                    nearest, reached = terms, further
+            if reached < worst:
+                worst, recipient, owner = reached, name, nearest
+        since_ns, until_ns = ALWAYS_NS
+        for date_ns in served.dates_ns:
+            if date_ns > facts.time_ns:
+                until_ns = date_ns
+                break
+            since_ns = date_ns
+        if owner is None:
+            return _Judged(since_ns, until_ns, _outcome(worst), recipient, NONE, NONE, -1)
+        partner, purpose = owner.partner, owner.grant.purpose
+        return _Judged(since_ns, until_ns, _outcome(worst), recipient, partner, purpose, owner.order)
+
+    def _know(self, src: bytes, number: Number, identifier: Identifier, holder: Holder | None) -> _Subscriber:
         """What the address says of the handset, and the brand: by the number where its range has one."""
-        address = sighting.head.flow.src
-        client = self._clients.get(address)
-        if client is None:
-            client = _remember(self._clients, address, self._book.client(address))
-        if sighting.identifier is Identifier.MSISDN:
-            return client, self._book.brand_of(sighting.number.digits) or client.brand
-        return client, client.brand
+        client = self._book.client(src, holder)
+        brand = client.brand
+        if identifier is Identifier.MSISDN:
+            brand = self._book.brand_of(number.digits) or brand
+        listed = self._book.opted_out
+        opted_out = number.digits in listed or (self._lists_tokens and self._token(number, identifier) in listed)
+        key = (src, number.digits, id(identifier), holder)
+        return _remember(self._subscribers, key, _Subscriber(client, brand, opted_out))
 
     def _serve(self, names: tuple[str, ...]) -> _Served:
         readings = tuple((name, self._book.grants_of(name)) for name in names)
         grants = [terms for _, some in readings for terms in some]
         dates = {date for terms in grants for date in (terms.from_ns, terms.until_ns)}
         paths = {terms.paths for terms in grants if terms.paths}
-        served = _Served(readings if grants else (), tuple(sorted(paths)), tuple(sorted(dates.difference(ALWAYS_NS))))
-        return _remember(self._served, names, served)
+        dated = tuple(sorted(dates.difference(ALWAYS_NS)))
+        return _Served(names, readings if grants else (), tuple(sorted(paths)), dated)
 
-    def _weighed(
-        self, sighting: Sighting, names: tuple[str, ...], served: _Served, client: Client, brand: str
-    ) -> _Judged:
-        head = sighting.head
-        path = path_of(head.target) if served.paths else b""
-        reached = [below(paths, path) for paths in served.paths]  # paths are many, what they are below is not
-        opted_out = self._opted_out(sighting.number, sighting.identifier)
-        key = (
-            names, head.flow.dst, *reached, sighting.field, sighting.form, sighting.identifier, client, brand, opted_out
-        )  # fmt: skip
-        judged = self._judged.get(key)
-        if judged is not None and judged.since_ns <= head.time_ns < judged.until_ns:
-            return judged
-        return _remember(self._judged, key, _nearest(served, self._facts(sighting, client, brand)))
-
-    def _facts(self, sighting: Sighting, client: Client, brand: str) -> Facts:
+    def _facts(self, sighting: Sighting, subscriber: _Subscriber, whose: Whose) -> Facts:
         head = sighting.head
         return Facts(
             address=head.flow.dst,
@@ -199,23 +295,29 @@ class Judge:
             field=sighting.field,
             identifier=sighting.identifier,
             form=sighting.form,
-            client=client,
-            brand=brand,
-            opted_out=self._opted_out(sighting.number, sighting.identifier),
+            client=subscriber.client,
+            brand=subscriber.brand,
+            opted_out=subscriber.opted_out,
             time_ns=head.time_ns,
+            whose=whose,
         )
 
-    def _opted_out(self, number: Number, identifier: Identifier) -> bool:
-        listed = self._book.opted_out
-        return number.digits in listed or (self._lists_tokens and self._token(number, identifier) in listed)
+
+def whose_is(identifier: Identifier, digits: str, form: Form, holder: Holder) -> Whose:
+    """Whether the number is the holder's; a value that cannot be read back is nobody's that we know."""
+    true = holder.msisdn if identifier is Identifier.MSISDN else holder.imsi if identifier is Identifier.IMSI else ""
+    if not true or form not in READABLE or not digits.isdigit():
+        return Whose.UNKNOWN
+    return Whose.HOLDER if digits == true else Whose.OTHER
 
 
 def possible(book: RuleBook) -> Iterator[tuple[str, str, Outcome]]:
     """Every partner, purpose and outcome that a verdict by these rules can have, each once."""
     anywhere = {Outcome.SECONDARY} | ({Outcome.CLIENT_SUPPLIED} if book.network.tunnels_before_gateway else set())
+    impossible = set() if book.feed else {Outcome.NUMBER_MISMATCH}  # nobody tells whose an address is
     outcomes: dict[tuple[str, str], set[Outcome]] = {(NONE, NONE): {Outcome.UNKNOWN_RECIPIENT} | anywhere}
     for terms in book.terms:
-        failing = {condition.outcome for condition in CONDITIONS if condition.restricts(terms)}
+        failing = {condition.outcome for condition in CONDITIONS if condition.restricts(terms)} - impossible
         outcomes.setdefault((terms.partner, terms.grant.purpose), {Outcome.ALLOWED} | anywhere).update(failing)
     for (partner, purpose), some in outcomes.items():
         for outcome in Outcome:
@@ -234,33 +336,23 @@ def path_of(target: bytes) -> bytes:
     return path
 
 
-def _reached(terms: Terms, facts: Facts) -> int:
-    for index, condition in enumerate(CONDITIONS):
-        if not condition.fits(terms, facts):
-            return index
-    return FITS
+def _only_host(head: RequestHead) -> bytes | None:
+    """What names the recipient where nothing else does; None where more has to be looked at."""
+    only: bytes | None = None
+    if head.target[:1] == b"/":
+        for name, value in head.fields:
+            if name in NAMING:
+                if only is not None:
+                    return None
+                only = value
+    # where no name begins with the first octet, it may be that there is none and the address decides
+    return only if only and only[:1].isalnum() and b"@" not in only and len(only) <= LONGEST_REMEMBERED else None
 
 
 def _outcome(reached: int) -> Outcome:
     if reached == NO_GRANT:
         return Outcome.UNKNOWN_RECIPIENT
     return Outcome.ALLOWED if reached == FITS else CONDITIONS[reached].outcome
-
-
-def _nearest(served: _Served, facts: Facts) -> _Judged:
-    """The nearest grant of the name that is trusted least."""
-    worst = FITS + 1
-    for name, grants in served.readings:
-        nearest, reached = None, NO_GRANT
-        for terms in grants:
-            if (further := _reached(terms, facts)) > reached:
-                nearest, reached = terms, further
-        if reached < worst:
-            worst, recipient, owner = reached, name, nearest
-    since_ns = max((date for date in served.dates_ns if date <= facts.time_ns), default=ALWAYS_NS[0])
-    until_ns = min((date for date in served.dates_ns if date > facts.time_ns), default=ALWAYS_NS[1])
-    partner, purpose = (NONE, NONE) if owner is None else (owner.partner, owner.grant.purpose)
-    return _Judged(since_ns, until_ns, _outcome(worst), recipient, partner, purpose)
 
 
 def _remember(memory: dict[K, V], key: K, value: V) -> V:

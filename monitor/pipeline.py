@@ -10,18 +10,22 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Protocol, Self
 
 from monitor.agreements import RuleBook
+from monitor.conditions import Conditions
+from monitor.confirm import confirm
 from monitor.counts import values
 from monitor.engine import Engine, Preference, open_engine
 from monitor.identify import Identify
 from monitor.identify.catalogue import CATALOGUE
 from monitor.judge import Judge, possible
-from monitor.records import Batch, CaptureFiles, Certainty, Interface, Outcome, RequestHead, Verdict
+from monitor.records import Batch, CaptureFiles, Certainty, Interface, Outcome, RequestHead, Verdict, Watch
 from monitor.redact import Redactor
 from monitor.report.tallies import Summary, Tallies, VerdictSeries
+from monitor.subscribers import Feed
 
 ALLOWED = Outcome.ALLOWED  # a member is looked up in its enumeration at every mention
 POLL_S = 0.2  # how long a live port may keep us from noticing a signal
@@ -65,13 +69,13 @@ class Pipeline:
         self.tallies = Tallies((), frozenset())
         self._sinks: tuple[Sink, ...] = (self.tallies, *sinks)
         self._judge_by(book)
-        self.engine = open_engine(source, self._identify.watch(), prefer=prefer)
+        self.engine = open_engine(source, self._watch(), prefer=prefer)
         self._last: Batch | None = None
 
     def adopt(self, book: RuleBook) -> None:
         """Judges by this rule book from the next batch on."""
         self._judge_by(book)
-        self.engine.watch_for(self._identify.watch())
+        self.engine.watch_for(self._watch())
 
     def _judge_by(self, book: RuleBook) -> None:
         identify, judge = Identify(book.plan), Judge(book, self._redactor.token)
@@ -79,12 +83,29 @@ class Pipeline:
             series(book), frozenset(name.decode("latin-1") for name in book.plan.fields.union(CATALOGUE))
         )
         self.book, self._identify, self._judge = book, identify, judge
+        if self.tallies.conditions is None:
+            self.tallies.conditions = Conditions(book)
+        else:
+            self.tallies.conditions.adopt(book)
+        feed = self.tallies.subscriber_feed
+        if book.feed is None:
+            self.tallies.subscriber_feed = None
+        elif feed is None:
+            self.tallies.subscriber_feed = Feed(book.feed)
+        else:
+            feed.adopt(book.feed)
+
+    def _watch(self) -> Watch:
+        watch, feed = self._identify.watch(), self.book.feed
+        return watch if feed is None else replace(watch, ports=feed.ports)
 
     def batches(self, stop: Stop) -> Iterator[Batch]:
         """Each batch after its heads were judged."""
         for batch in batches(self.engine, stop):
             self.tallies.counts = batch.counts
             self._last = batch
+            if self.tallies.subscriber_feed:
+                self.tallies.subscriber_feed.take(batch.messages, batch.time_ns)
             for head in batch.heads:
                 self._feed(head)
             yield batch
@@ -95,14 +116,21 @@ class Pipeline:
 
     def _feed(self, head: RequestHead) -> None:
         judged = violates = False
-        for sighting in self._identify.feed(head):
-            verdict = self._judge.feed(sighting)
+        conditions = self.tallies.conditions
+        assert conditions is not None, "there is a rule book"
+        conditions.tick(head.time_ns)
+        sightings, feed, holder = self._identify.feed(head), self.tallies.subscriber_feed, None
+        if feed and (holder := feed.holder(head.flow.src, head.time_ns)):
+            sightings = confirm(head, holder, self.book.plan, sightings)
+        for sighting in sightings:
+            verdict = self._judge.feed(sighting, holder)
             if verdict is None:
                 self.tallies.foreign += 1
                 continue
             judged = True
             violates = violates or verdict.outcome is not ALLOWED
             token = self._redactor.token(sighting.number, sighting.identifier)
+            conditions.feed(verdict, token)
             for sink in self._sinks:
                 sink.feed(verdict, token)
         if violates:

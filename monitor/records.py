@@ -342,6 +342,27 @@ class Outcome(StrEnum):
     SECONDARY = "secondary"
 
 
+class Holder(NamedTuple):
+    """Who held the address of a handset when it asked, and how it was attached; empty where the feed did not say."""
+
+    msisdn: str
+    imsi: str
+    apn: str  # network identifier, lower case (TS 23.003 section 9.1.1)
+    rat: str  # utran, geran, wlan, ... (TS 29.061 section 16.4.7.2)
+    network: str  # MCC and MNC of the visited network
+
+    def __repr__(self) -> str:
+        return f"<holder, {self.rat or 'unknown'}>"
+
+
+class Whose(StrEnum):
+    """Whether the number is that of the subscriber who holds the address."""
+
+    HOLDER = "holder"
+    OTHER = "other"  # another subscriber's: worse than one's own
+    UNKNOWN = "unknown"  # nobody said who holds the address, or the value cannot be read back
+
+
 class Verdict(NamedTuple):
     sighting: Sighting
     outcome: Outcome
@@ -350,3 +371,5 @@ class Verdict(NamedTuple):
     purpose: str  # of the grant that fits or is nearest, or `none`
     access: str  # of network.yaml, or `unknown`
     brand: str  # of network.yaml, or `unknown`
+    grant: int = -1  # in the order of the rule book, of the grant that fits or is nearest; -1 where there is none
+    whose: Whose = Whose.UNKNOWN

@@ -12,7 +12,7 @@ from typing import Any
 from monitor.agreements import Network, Partner, Remark, RuleBook
 from monitor.agreements.models import Request
 from monitor.judge import Judge, Token
-from monitor.records import Certainty, Flow, Form, Identifier, Number, Outcome, Place, RequestHead, Sighting
+from monitor.records import Certainty, Flow, Form, Holder, Identifier, Number, Outcome, Place, RequestHead, Sighting
 from monitor.written.document import Document
 
 LEFT_OUT: dict[str, Any] = {
@@ -68,6 +68,11 @@ def sighting_of(request: Request, book: RuleBook) -> Sighting:
     )
 
 
+def holder_of(request: Request) -> Holder | None:
+    """Who holds the handset's address, as far as the request says."""
+    return None if request.holder is None else Holder(request.holder.digits, "", "", "", "")
+
+
 def _whole(request: Request, usual: Request | None) -> Request:
     """`request` with what it leaves out taken from `usual`; client and access are two words for one thing."""
     said = _said(request)
@@ -90,11 +95,12 @@ def _try(
         yield document.remark(place, f"no `{missing}`; write it here or in usual_request")
         return
     sighting = sighting_of(request, book)
-    verdict = judge.feed(sighting)
+    holder = holder_of(request)
+    verdict = judge.feed(sighting, holder)
     if verdict is None:
         yield document.remark((*place, "number"), "not one of our own numbers; such are only counted, not judged")
     elif verdict.outcome is not expected:
-        grants = "; ".join(f"{terms}: {outcome}" for terms, outcome in judge.explain(sighting))
+        grants = "; ".join(f"{terms}: {outcome}" for terms, outcome in judge.explain(sighting, holder))
         reason = grants or f"no grant names {verdict.recipient}"
         yield document.remark(
             ("tests", index, "expect"), f"expected {expected}, but it is {verdict.outcome} ({reason})"

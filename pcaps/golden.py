@@ -76,6 +76,8 @@ def text(path: Path, engine: Preference) -> str:
         "summary": {key: value for key, value in seen.summary.items() if key not in ("version", "engine", "rules")},
         "counts": {key: value for key, value in sorted(seen.counts.items()) if value and key != "clean_heads"},
     }
+    if not seen.summary["conditions"]:
+        del parts["summary"]["conditions"]
     for key in ("outcomes", "blind", "shed", "opaque"):
         parts["summary"][key] = {name: times for name, times in parts["summary"][key].items() if times}
     return "{\n" + ",\n".join(f"{json.dumps(name)}: {pretty(part)}" for name, part in parts.items()) + "\n}\n"

@@ -19,6 +19,7 @@ from pcaps import (  # noqa: F401  importing a family enters its recipes
     recipes_2012,
     recipes_connection,
     recipes_copies,
+    recipes_feed,
     recipes_files,
     recipes_framing,
     recipes_heads,

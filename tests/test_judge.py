@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from monitor import judge as judge_module
 from monitor.agreements import RuleBook, load
 from monitor.judge import CONDITIONS, Judge, path_of, possible
-from monitor.records import Form, Identifier, Number, Outcome, Place, Verdict
+from monitor.records import Form, Holder, Identifier, Number, Outcome, Place, Verdict, Whose
 from tests.verdicts import TWELFTH, sighting
 
 RULES = Path(__file__).parent.parent / "rules"
@@ -89,7 +90,6 @@ def test_conditions_stand_in_the_order_of_the_outcomes() -> None:
     assert set(Outcome) - set(outcomes) == {
         Outcome.ALLOWED,
         Outcome.UNKNOWN_RECIPIENT,
-        Outcome.NUMBER_MISMATCH,
         Outcome.CLIENT_SUPPLIED,
         Outcome.SECONDARY,
     }
@@ -239,7 +239,7 @@ def test_every_memory_is_bounded(judge: Judge, monkeypatch: pytest.MonkeyPatch) 
     for index in range(200):
         judge.feed(sighting(f"h{index}.example", src=f"100.64.0.{index}"))
         judge.feed(sighting(f"h{index}.ageverify.example", dst=f"198.51.100.{index}"))
-    assert max(len(judge._served), len(judge._clients), len(judge._judged)) <= 10
+    assert max(len(judge._served), len(judge._subscribers), len(judge._judged)) <= 10
 
 
 def test_what_verdicts_are_possible(book: RuleBook) -> None:
@@ -249,9 +249,7 @@ def test_what_verdicts_are_possible(book: RuleBook) -> None:
     anywhere = [Outcome.CLIENT_SUPPLIED, Outcome.SECONDARY]
     assert outcomes[NOBODY] == [Outcome.UNKNOWN_RECIPIENT, *anywhere]
     assert outcomes[AGEVERIFY] == [
-        outcome
-        for outcome in Outcome
-        if outcome not in (Outcome.UNKNOWN_RECIPIENT, Outcome.WRONG_FORM, Outcome.NUMBER_MISMATCH)
+        outcome for outcome in Outcome if outcome not in (Outcome.UNKNOWN_RECIPIENT, Outcome.WRONG_FORM)
     ]
     assert outcomes[("portal", "statistics")] == [
         Outcome.ALLOWED,
@@ -261,8 +259,64 @@ def test_what_verdicts_are_possible(book: RuleBook) -> None:
         Outcome.WRONG_FORM,
         Outcome.OPTED_OUT,
         Outcome.NOT_YET_VALID,
+        Outcome.NUMBER_MISMATCH,
         *anywhere,
     ]
+
+
+def test_without_a_feed_no_number_is_known_to_be_anothers(changed: Callable[..., RuleBook]) -> None:
+    text = (RULES / "network.yaml").read_text("utf-8")
+    feed = text[text.index("subscriber_feed:") : text.index("# --- what a number may be used for")]
+    outcomes = {outcome for _, _, outcome in possible(changed(("network.yaml", feed, "")))}
+    assert set(Outcome) - outcomes == {Outcome.NUMBER_MISMATCH}
+
+
+HOLDER = Holder("447700900123", "001010000000123", "", "", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome", "whose"),
+    [
+        ({}, Outcome.ALLOWED, Whose.HOLDER),
+        ({"number": "447700900124"}, Outcome.NUMBER_MISMATCH, Whose.OTHER),
+        ({"number": "447700900124", "form": Form.HASHED}, Outcome.NUMBER_MISMATCH, Whose.OTHER),
+        ({"number": "447700900124", "form": Form.KEYED}, Outcome.ALLOWED, Whose.UNKNOWN),
+        ({"number": "447700900124", "host": "shop.example"}, Outcome.UNKNOWN_RECIPIENT, Whose.OTHER),
+        ({"number": "447700900124", "place": Place.QUERY}, Outcome.SECONDARY, Whose.OTHER),
+        ({"number": "447700900124", "dst": "203.0.113.9"}, Outcome.WRONG_ADDRESS, Whose.OTHER),
+        ({"number": "001010000000123", "identifier": Identifier.IMSI}, Outcome.WRONG_IDENTIFIER, Whose.HOLDER),
+        ({"number": "001010000000124", "identifier": Identifier.IMSI}, Outcome.WRONG_IDENTIFIER, Whose.OTHER),
+        ({"identifier": Identifier.IMEI}, Outcome.WRONG_IDENTIFIER, Whose.UNKNOWN),
+    ],
+)
+def test_whose_number_it_is(judge: Judge, changes: dict[str, Any], outcome: Outcome, whose: Whose) -> None:
+    for _ in range(2):  # the second time out of the memory
+        verdict = judge.feed(sighting(**changes), HOLDER)
+        assert verdict is not None
+        assert (verdict.outcome, verdict.whose) == (outcome, whose)
+    without = judge.feed(sighting(**changes))
+    assert without is not None
+    assert without.whose is Whose.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("said", "client"),
+    [
+        ({}, ("3g", "unknown", False)),
+        ({"rat": "wlan"}, ("wifi", "unknown", False)),
+        ({"rat": "nr"}, ("3g", "unknown", False)),  # network.yaml says nothing of it: the address decides
+        ({"apn": "wap.operator.example", "rat": "utran"}, ("wap", "unknown", False)),
+        ({"apn": "mobile.giggle.example"}, ("3g", "giggle", False)),
+        ({"network": "20810"}, ("3g", "unknown", True)),
+        ({"network": "00101"}, ("3g", "unknown", False)),
+        ({"network": "001010"}, ("3g", "unknown", False)),
+    ],
+)
+def test_what_a_session_says_goes_before_the_address(
+    book: RuleBook, said: dict[str, str], client: tuple[str, str, bool]
+) -> None:
+    assert book.client(ip_address("100.64.1.2").packed, HOLDER._replace(**said)) == client
+    assert book.client(ip_address("100.64.240.9").packed, HOLDER._replace(network="00101")).roaming is False
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from monitor.agreements.book import RuleBook
+from monitor.agreements.book import ALWAYS_NS, RuleBook
 from monitor.agreements.models import Network, Partner
+from monitor.agreements.prefixes import Prefixes
 from monitor.errors import RuleError
+from monitor.subscribers.feed import Terms as FeedTerms
+from monitor.subscribers.radius import Numbering
+from monitor.subscribers.sessions import Report
 from monitor.written.document import Document, Remark, quoted
 from monitor.written.language import typed
 
@@ -31,11 +36,12 @@ def load(folder: str | Path) -> RuleBook:
     network = None if described is None else typed(Network, described)
     files = list(_partners(documents, network))
     opted_out = None if network is None else _opted_out(folder, network, remarks)
+    feed = None if network is None else _feed(folder, network, remarks)
     for document in filter(None, (described, *documents.values())):
         remarks += sorted(document.faults, key=lambda fault: fault.mark or (0, 0))
     if described is None or network is None or remarks:
         raise RuleError("\n".join(map(str, remarks)))
-    return RuleBook((described, network), files, opted_out, _sha256(octets))
+    return RuleBook((described, network), files, opted_out, _sha256(octets), feed)
 
 
 def _rule_files(folder: Path, remarks: list[Remark]) -> list[Path]:
@@ -89,6 +95,45 @@ def _opted_out(folder: Path, network: Network, remarks: list[Remark]) -> frozens
                 remedy = "write a number (7 to 15 digits with the country code) or a token (32 hexadecimal digits)"
                 remarks.append(Remark(str(path), (line, 1), "", f"is neither a number nor a token; {remedy}"))
     return frozenset(listed)
+
+
+def _feed(folder: Path, network: Network, remarks: list[Remark]) -> FeedTerms | None:
+    said = network.subscriber_feed
+    if said is None:
+        return None
+    sources = Prefixes((each, "gateway") for each in said.radius_from)
+    return FeedTerms(
+        ports=frozenset(said.radius_ports),
+        believed=sources.get,
+        secret=_secret(folder / said.radius_secret, remarks) if said.radius_secret else None,
+        tunnels=frozenset(map(str, network.tunnels_before_gateway)),
+        numbering=Numbering(network.country, network.trunk_prefix or ""),
+        longest_ns=said.longest_session * 10**9,
+        silence_ns=(said.silence * 10**9) if said.radius_ports else ALWAYS_NS[1],
+        reports=_sessions(folder / said.file, remarks) if said.file else (),
+    )
+
+
+def _sessions(path: Path, remarks: list[Remark]) -> tuple[Report, ...]:
+    from monitor.subscribers import table  # late: most operators have no such file
+
+    reports: list[Report] = []
+    for _, octets in _read([path], remarks):
+        reports, faults = table.read(octets.decode("utf-8", "replace"), path.name)
+        remarks += [Remark(str(path), (line, 1), "", message) for line, message in faults]
+    return tuple(reports)
+
+
+def _secret(path: Path, remarks: list[Remark]) -> bytes | None:
+    """A shared secret as the gateways have it: the file's first line."""
+    for _, octets in _read([path], remarks):
+        secret = octets.partition(b"\n")[0].strip()
+        if not secret:
+            remarks.append(Remark(str(path), None, "", "is empty; write the secret that your gateways share"))
+        elif stat.S_IMODE(path.stat().st_mode) & 0o077:
+            remarks.append(Remark(str(path), None, "", f"others may read it; run `chmod 600 {path.name}`"))
+        return secret
+    return None
 
 
 def _sha256(octets: dict[Path, bytes]) -> str:

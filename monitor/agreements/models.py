@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 
 from monitor.agreements import values as v
 from monitor.agreements.prefixes import Network as IPNetwork
-from monitor.agreements.values import Foreign, Jurisdiction, NumberRange, Tunnel
+from monitor.agreements.values import Foreign, Jurisdiction, NumberRange, Rat, Tunnel
 from monitor.records import Form, Identifier, Number, Outcome, Place
+from monitor.written.document import quoted
 from monitor.written.language import ByName, Entry, Kind, Model, Some, key
 from monitor.written.scalars import AMOUNT, BOOLEAN, SPAN, TEXT
 
@@ -54,6 +55,7 @@ class Request(Model):
     number: Number | None = key(v.NUMBER, "the number; the first own one, if left out", default=None)
     client: IPv4Address | IPv6Address | None = key(v.ADDRESS, "address of the handset", default=None)
     access: str | None = key(v.ACCESS_ID, "access network of the handset, instead of its address", default=None)
+    holder: Number | None = key(v.NUMBER, "phone number of who holds that address, where a feed tells", default=None)
     tunnel: Tunnel | None = key(v.TUNNEL, "seen inside this tunnel", default=None)
     at: datetime | None = key(v.FIRST_MINUTE, "day, or day and time", default=None)
 
@@ -75,6 +77,35 @@ class Purpose(Model):
 
     title: str = key(TEXT, "the purpose in one sentence, for customers and the regulator")
     needs: Form | None = key(v.FORM, "the most readable form that the purpose needs", default=None)
+
+
+class SubscriberFeed(Model):
+    """Who holds which address: RADIUS accounting on the mirrored traffic, a file, or both."""
+
+    radius_ports: tuple[int, ...] = key(Some(v.PORT), "UDP ports of RADIUS accounting in the mirror", default=())
+    radius_from: tuple[IPNetwork, ...] = key(Some(v.NETWORK), "the gateways that are believed", default=())
+    radius_secret: str | None = key(TEXT, "file with the shared secret, to know forged messages", default=None)
+    file: str | None = key(TEXT, "file of sessions, .csv or .json", default=None)
+    rat_types: dict[str, tuple[Rat, ...]] = key(
+        ByName(v.ID, Some(v.RAT), check=_one_name_each), "access networks and their radio access types", default={}
+    )
+    apns: dict[str, tuple[str, ...]] = key(
+        ByName(v.ID, Some(v.APN), check=_one_name_each), "access networks by APN; an APN says more than a radio type",
+        default={},
+    )  # fmt: skip
+    brand_apns: dict[str, tuple[str, ...]] = key(
+        ByName(v.ID, Some(v.APN), check=_one_name_each), "brands by APN", default={}
+    )
+    longest_session: int = key(SPAN, "nobody is believed to hold an address for longer unheard of", default=86_400)
+    silence: int = key(SPAN, "a feed silent for longer than this is believed no more", default=600)
+
+    @classmethod
+    def clash(cls, said: Mapping[str, Any]) -> tuple[str, str] | None:
+        if said.get("radius_ports") and not said.get("radius_from"):
+            return "radius_ports", "anybody could tell; add `radius_from` with the networks of your gateways"
+        if not said.get("radius_ports") and not said.get("file"):
+            return "radius_ports", "is missing, and so is `file`; name at least one of them"
+        return None
 
 
 class Network(Model):
@@ -108,6 +139,9 @@ class Network(Model):
     purposes: dict[str, Purpose] = key(
         ByName(v.ID, Entry(Purpose), fewest=1), "everything that a number may be used for"
     )
+    subscriber_feed: SubscriberFeed | None = key(
+        Entry(SubscriberFeed), "who holds which address, where somebody tells", default=None
+    )
     opt_out_list: str | None = key(TEXT, "file with the numbers or tokens of those who opted out", default=None)
     jurisdiction: Jurisdiction = key(
         v.JURISDICTION, "whose law says how soon the regulator must know: UK 72 hours, EU 24 hours"
@@ -115,6 +149,17 @@ class Network(Model):
     time_zone: ZoneInfo = key(v.ZONE, "of every date in the rules, such as Europe/London")
     usual_request: Request | None = USUAL_REQUEST
     tests: tuple[Case, ...] = TESTS
+
+    @classmethod
+    def clash(cls, said: Mapping[str, Any]) -> tuple[str, str] | None:
+        feed = said.get("subscriber_feed")
+        if feed is None:
+            return None
+        for listed, named in (("rat_types", "access"), ("apns", "access"), ("brand_apns", "brands")):
+            for name in getattr(feed, listed):
+                if name not in said.get(named, {}):
+                    return "subscriber_feed", f"`{listed}` names {quoted(name)}, which is not under `{named}`; add it"
+        return None
 
     @property
     def notification_hours(self) -> int:

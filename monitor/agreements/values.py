@@ -45,6 +45,21 @@ class Tunnel(StrEnum):
     GRE = "gre"
 
 
+class Rat(StrEnum):
+    """How a handset is attached: the RAT-Type of TS 29.061 section 16.4.7.2."""
+
+    UTRAN = "utran"
+    GERAN = "geran"
+    WLAN = "wlan"
+    GAN = "gan"
+    HSPA = "hspa"
+    EUTRAN = "eutran"
+    VIRTUAL = "virtual"
+    NB_IOT = "nb-iot"
+    LTE_M = "lte-m"
+    NR = "nr"
+
+
 class Foreign(StrEnum):
     COUNT = "count"
     JUDGE = "judge"
@@ -143,6 +158,18 @@ def _number(text: str) -> Number:
     return Number(text)
 
 
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", text) or int(text) > 65535:
+        raise ValueError(f"{quoted(text)} is no UDP port; write 1 to 65535, such as 1813")
+    return int(text)
+
+
+def _apn(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,98}[a-z0-9])?", text.lower()):  # TS 23.003 section 9.1
+        raise ValueError(f"{quoted(text)} is no APN; write its network identifier, such as `wap.operator.example`")
+    return text.lower()
+
+
 def _digits(fewest: int, most: int, what: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if not re.fullmatch(rf"\d{{{fewest},{most}}}", text):
@@ -177,6 +204,8 @@ HOST = Scalar(_host, pattern=r"^(\*\.)?[^*/ ]+$")
 PATH = Scalar(_path, pattern=r"^/[^?#*]*$")
 FIELD = Scalar(_field, pattern=r"^[^: ]+$")
 
+PORT = Scalar(_port, "integer")
+APN = Scalar(_apn)
 RANGE = Scalar(_range, pattern=r"^\d{7,15}-\d{7,15}$")
 RANGE_OR_NETWORK = Scalar(_range_or_network)
 NUMBER = Scalar(_number, DIGITS)
@@ -189,6 +218,7 @@ FORM = listed(Form, "form")
 PLACE = listed(Place, "place")
 OUTCOME = listed(Outcome, "outcome")
 TUNNEL = listed(Tunnel, "tunnel")
+RAT = listed(Rat, "radio access type")
 FOREIGN = listed(Foreign, "way to treat foreign numbers")
 JURISDICTION = listed(Jurisdiction, "jurisdiction")
 PURPOSE_ID = _named("purposes", "purpose")

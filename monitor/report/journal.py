@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from monitor.recipient import recipient_of
-from monitor.records import RequestHead, Section, Verdict
+from monitor.records import RequestHead, Section, Verdict, Whose
 from monitor.redact import Redactor, mask_text
 from monitor.report.tallies import Summary
 from monitor.report.text import LONGEST_REMEMBERED, address, masked, rfc3339
@@ -83,6 +83,7 @@ def _line_of(row: dict[str, object]) -> str:
 def verdict_row(verdict: Verdict, token: str, redactor: Redactor) -> dict[str, object]:
     sighting = verdict.sighting
     flow = sighting.head.flow
+    whose = {} if verdict.whose is Whose.UNKNOWN else {"whose": verdict.whose}  # where a feed told who has the address
     return {
         "type": "verdict",
         "time": rfc3339(sighting.head.time_ns),
@@ -103,6 +104,7 @@ def verdict_row(verdict: Verdict, token: str, redactor: Redactor) -> dict[str, o
         "brand": verdict.brand,
         "token": token,
         "masked": redactor.mask(sighting.number),
+        **whose,
     }
 
 

@@ -93,6 +93,8 @@ class Exporter(Collector):
             "first_violation_timestamp_seconds": [((o,), tallies.first_ns.get(o, 0) / 1e9) for o in tallies.last_ns],
             "last_violation_timestamp_seconds": [((o,), ns / 1e9) for o, ns in tallies.last_ns.copy().items()],
             "notification_seconds": [((), sensor.notification_hours * 3600)],
+            **_condition_samples(tallies),
+            **_feed_samples(tallies),
             "capture_up": [((name,), up()) for name, up in sensor.ports.items()],
             "visible_ratio": [((), visible_ratio(tallies))],
             "build_info": [((__version__, sensor.engine), 1)],
@@ -109,6 +111,33 @@ class Exporter(Collector):
         return HistogramMetricFamily(
             PREFIX + metric.name, metric.help, buckets=buckets, sum_value=self.tallies.latency_sum_s
         )
+
+
+def _condition_samples(tallies: Tallies) -> dict[str, Samples]:
+    """What no single sighting shows: 1 while it lasts, 0 for every grant that it could be true of."""
+    conditions = tallies.conditions
+    if conditions is None:
+        return {"over_volume": [], "missing_expected": []}
+    samples: dict[str, Samples] = {}
+    for name, possible in conditions.possible().items():
+        samples[name] = (dict.fromkeys(possible, 0) | dict.fromkeys(conditions.lasting(name), 1)).items()
+    return samples
+
+
+def _feed_samples(tallies: Tallies) -> dict[str, Samples]:
+    """Who holds which address."""
+    feed = tallies.subscriber_feed
+    if feed is None:
+        kinds, heard_ns, held, shed = dict.fromkeys(counts.FEED_KINDS, 0), 0, 0, 0
+    else:
+        kinds, heard_ns = feed.counts, feed.sessions.heard_ns or 0
+        held, shed = len(feed.sessions), feed.sessions.shed
+    return {
+        "subscriber_feed_messages_total": [((kind,), times) for kind, times in kinds.copy().items()],
+        "subscriber_feed_last_message_timestamp_seconds": [((), heard_ns / 1e9)],
+        "subscriber_sessions": [((), held)],
+        "subscriber_sessions_shed_total": [((), shed)],
+    }
 
 
 def engine_metric(count: counts.Count) -> counts.Metric:

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping
 from typing import TypedDict
 
 from monitor import __version__, counts
+from monitor.conditions import Conditions, Event
 from monitor.records import Batch, Outcome, Verdict
 from monitor.report.text import masked, rfc3339
+from monitor.subscribers import Feed
 
 MOST_RECIPIENTS = 100_000
 MOST_SUBSCRIBERS = 1_000_000
@@ -46,6 +48,7 @@ class Summary(TypedDict):
     blind: dict[str, int]
     shed: dict[str, int]
     opaque: dict[str, int]
+    conditions: list[dict[str, object]]  # over_volume and missing_expected, as they came
     faults: list[str]  # sources that were cut or could not be read
     stopped: bool  # before the end of the input
 
@@ -59,6 +62,8 @@ class Tallies:
         self.sightings: dict[tuple[str, ...], int] = {}
         self.outcomes: dict[str, int] = dict.fromkeys(Outcome, 0)
         self.foreign = 0
+        self.conditions: Conditions | None = None  # what no single sighting shows
+        self.subscriber_feed: Feed | None = None  # who holds which address, where somebody tells
         self.requests_with_identifier = 0
         self.requests_with_violation = 0
         self.recipients: set[str] = set()
@@ -77,7 +82,7 @@ class Tallies:
             self.verdicts.setdefault(_shown(key), 0)
 
     def feed(self, verdict: Verdict, token: str) -> None:
-        sighting, outcome, recipient, partner, purpose, access, brand = verdict
+        sighting, outcome, recipient, partner, purpose, access, brand, *_ = verdict
         key: VerdictSeries = (partner, purpose, outcome, sighting.certainty)
         if key not in self.verdicts:
             key = _shown(key)
@@ -125,6 +130,7 @@ class Tallies:
             blind=counts.values(batch.counts, "blind"),
             shed=counts.values(batch.counts, "shed"),
             opaque=counts.values(batch.counts, "opaque_streams"),
+            conditions=[] if self.conditions is None else [condition_row(event) for event in self.conditions.events],
             faults=[fault.message for fault in batch.faults],
             stopped=stopped,
         )
@@ -146,3 +152,18 @@ def _shown(key: VerdictSeries) -> VerdictSeries:
     """The rules refuse names that hold a number, and here none would pass either."""
     partner, purpose, outcome, certainty = key
     return masked(partner), masked(purpose), outcome, certainty
+
+
+def condition_row(event: Event) -> dict[str, object]:
+    """`until` is null while it lasts; `agreed` are subscribers a day, or seconds between two."""
+    subscribers = {"subscribers": event.subscribers} if event.condition == "over_volume" else {}
+    return {
+        "condition": event.condition,
+        "partner": event.partner,
+        "purpose": event.purpose,
+        "grant": event.grant,
+        "since": rfc3339(event.since_ns),
+        "until": None if event.until_ns is None else rfc3339(event.until_ns),
+        **subscribers,
+        "agreed": event.agreed,
+    }

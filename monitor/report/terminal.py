@@ -72,7 +72,7 @@ class Findings:
         self.brands = dict.fromkeys(brands, 0)
 
     def feed(self, verdict: Verdict, token: str) -> None:  # noqa: ARG002 - a Sink; subscribers are counted in tallies
-        sighting, outcome, recipient, partner, purpose, access, brand = verdict
+        sighting, outcome, recipient, partner, purpose, access, brand, *_ = verdict
         if outcome is Outcome.ALLOWED:
             self.allowed[partner, purpose] = self.allowed.get((partner, purpose), 0) + 1
             return
@@ -105,6 +105,8 @@ class Findings:
             ranked = sorted(self.allowed.items(), key=lambda row: -row[1])
             rows = [(f"{seen:,}", f"{partner}, {purpose}") for (partner, purpose), seen in ranked]
             yield from section("Allowed by an agreement", pairs(rows, numbers=True))
+        if summary["conditions"]:
+            yield from section("What no single request shows", pairs(conditions(summary)))
         yield from section("Not seen", pairs(unseen(summary), numbers=True))
         yield from section("Next", pairs(advice(summary)))
 
@@ -158,6 +160,21 @@ def headline(summary: Summary) -> Text:
         ("NO VIOLATION", "bold green") if whole else ("NO VIOLATION IN WHAT WAS READ", "bold yellow"),
         f"  {seen} seen in {requests} of {plural(summary['frames'], 'frame')}{allowed}.",
     )
+
+
+def conditions(summary: Summary) -> list[tuple[str, str]]:
+    """Each condition with its facts: who, how much against how much, since when."""
+    rows = []
+    for row in summary["conditions"][:ROWS_SHOWN]:
+        who, since, until = f"{row['partner']}, {row['purpose']}", clock(str(row["since"])), row["until"]
+        if row["condition"] == "over_volume":
+            what = f"{row['subscribers']:,} subscribers in a day, {row['agreed']:,} are agreed; over since {since} UTC"
+        else:
+            lasts = "and still nothing" if until is None else f"until {clock(str(until))}"
+            what = f"nothing came since {since} UTC, {lasts}; expected every {int(str(row['agreed'])) // 60:,} minutes"
+        rows.append((str(row["condition"]), f"{who}: {what}"))
+    more = len(summary["conditions"]) - ROWS_SHOWN
+    return [*rows, ("", f"and {more:,} more")] if more > 0 else rows
 
 
 def unseen(summary: Summary) -> list[tuple[str, str]]:
