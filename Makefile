@@ -34,6 +34,7 @@ check: lint types engine test ## what CI runs, but for the fresh checkout
 golden: ## write captures and goldens again; read the diff before you commit it
 	@scripts/setup dev
 	@$(VENV)/python -m pcaps.recipes && $(VENV)/python -m pcaps.recipes --golden
+	@$(VENV)/python -m tests.metrics_page
 
 bench: ## packets a CPU second and the share of each stage -> bench/RESULTS.md
 	@scripts/setup dev

@@ -11,10 +11,12 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from monitor import counts
+from monitor.engine import Preference
 from monitor.records import Outcome
 from monitor.report import metrics
 from monitor.report.metrics import Exporter, Sensor
 from monitor.report.tallies import Tallies
+from tests import metrics_page
 from tests.verdicts import NOON, verdict
 
 SERIES = [("ageverify", "age_verification", outcome, "confirmed") for outcome in ("allowed", "expired")]
@@ -187,3 +189,7 @@ def test_a_name_that_holds_a_number_is_no_label(exporter: Exporter) -> None:
     assert "900123" not in scrape(exporter)
     assert value(exporter, "verdicts_total", partner="p44770*****23", purpose="x-44770*****23", outcome="allowed",
                  certainty="confirmed") == 1  # fmt: skip
+
+
+def test_the_page_of_the_2012_story(engine_name: Preference) -> None:
+    assert metrics_page.page(engine_name) == metrics_page.GOLDEN.read_text(), "run make golden, and read the diff"

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from monitor import counts, pipeline
+from monitor.commands import watch as watching
 from monitor.commands.watch import reach, watch
 from monitor.config import AlertmanagerAt, LogAs, SensorConfig
 from monitor.errors import ConfigError, RuleError
@@ -320,3 +322,21 @@ def test_what_a_sandbox_must_leave_open() -> None:
     left = reach(config)
     assert left.read == (Path("/etc/rules"), Path("/etc/sensor"), Path("/etc/web"), Path("/pki"))
     assert (left.write, left.connect, left.listen) == ((Path("/var/x"),), (9093,), (9108,))
+
+
+def test_a_packet_loop_that_stands_still_is_not_healthy(
+    monkeypatch: pytest.MonkeyPatch, rules: Path, address: tuple[str, int]
+) -> None:
+    seen: list[int] = []
+
+    def look() -> None:
+        try:
+            seen.append(urllib.request.urlopen(f"http://{address[0]}:{address[1]}/-/healthy", timeout=5).status)
+        except urllib.error.HTTPError as answer:
+            seen.append(answer.status)
+
+    def stand_still() -> None:
+        monkeypatch.setattr(watching, "STANDSTILL_S", -1)
+
+    assert run(monkeypatch, rules, address, look, stand_still, look) == 0
+    assert seen == [200, 503]

@@ -47,12 +47,13 @@ def test_metrics_are_compressed_where_that_is_understood(port: int) -> None:
     assert gzip.decompress(body).startswith(b"accept=")
 
 
-def test_healthy_while_it_answers_and_ready_while_it_sees() -> None:
-    ready = [True, False]
-    with listening(HOST, 0, page, lambda: ready.pop(0)) as port:
+def test_ready_while_it_sees_and_healthy_while_the_loop_goes_round() -> None:
+    ready, healthy = [True, False], [True, False]
+    with listening(HOST, 0, page, lambda: ready.pop(0), lambda: healthy.pop(0)) as port:
         assert get(port, "/-/ready")[:2] == (200, b"ready\n")
         assert get(port, "/-/ready")[:2] == (503, b"not ready: the capture is not up\n")
         assert get(port, "/-/healthy")[:2] == (200, b"healthy\n")
+        assert get(port, "/-/healthy")[:2] == (503, b"the packet loop stands still\n")
 
 
 def test_the_landing_page_leads_on(port: int) -> None:

@@ -26,6 +26,7 @@ from monitor.sandbox import Reach, Sandbox
 from monitor.supervisor import Supervisor
 
 COVERAGE_S = 600  # between two lines that say what was seen
+STANDSTILL_S = 30  # a turn of the packet loop takes a fraction of a second
 LIVE_KEYS = {"rules", "web_config", "log"}  # what SIGHUP can change; all else needs a restart
 
 
@@ -35,6 +36,7 @@ class Watch:
     def __init__(self, settings: Settings, pipeline: Pipeline, outlets: Outlets, log: Log) -> None:
         self.settings = settings
         self.pipeline, self.outlets, self.log = pipeline, outlets, log
+        self.turned_s = time.monotonic()  # when the packet loop last went round
         config = settings.config
         self.sensor = Sensor(
             pipeline.engine.name,
@@ -62,6 +64,9 @@ class Watch:
         sensor.rules_sha256, sensor.rules_loaded_s, sensor.reloaded = new.book.sha256, time.time(), True
         sensor.notification_hours = new.book.network.notification_hours
         say("INFO", f"rules {new.config.rules} reloaded (sha256 {new.book.sha256[:12]})")
+
+    def healthy(self) -> bool:
+        return time.monotonic() < self.turned_s + STANDSTILL_S
 
     def status(self) -> str:
         """The line that `systemctl status` shows: what is seen now, or that nothing can be."""
@@ -97,7 +102,9 @@ def watch(read: Callable[[], SensorConfig], own_process: bool = False) -> int:
         stack.enter_context(outlets)
         around = Watch(settings, pipeline, outlets, log)
         page = Exporter(pipeline.tallies, around.sensor, (lambda: {"sandbox": held(sandbox)}, *outlets.sources)).page
-        port = stack.enter_context(listening(*config.listen, page, around.sensor.ready, lambda: around.settings.web))
+        port = stack.enter_context(
+            listening(*config.listen, page, around.sensor.ready, around.healthy, lambda: around.settings.web)
+        )
         names, by = ", ".join(config.interfaces), f"rules {config.rules} (sha256 {book.sha256[:12]})"
         log.say("INFO", f"watching {names}: engine {pipeline.engine.name}, {by}")
         scheme = "https" if settings.web.encrypted else "http"
@@ -106,6 +113,7 @@ def watch(read: Callable[[], SensorConfig], own_process: bool = False) -> int:
         due = time.monotonic() + COVERAGE_S
         for _ in pipeline.batches(stop):
             outlets.flush()
+            around.turned_s = time.monotonic()
             supervisor.progress(around.status)
             if reload.begins():
                 supervisor.reloading()

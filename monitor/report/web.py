@@ -33,13 +33,14 @@ LANDING = f"""<!doctype html>
 <p>Version {__version__}. Which subscriber numbers leave this network, to whom, and does an agreement cover it?
 <ul>
 <li><a href="/metrics">/metrics</a> for Prometheus
-<li><a href="/-/healthy">/-/healthy</a>: the process answers
+<li><a href="/-/healthy">/-/healthy</a>: the packet loop goes round
 <li><a href="/-/ready">/-/ready</a>: the rules are loaded and the capture is up
 </ul>
 </html>
 """
 
 OPEN = WebConfig()  # everybody may ask, in the clear
+Claim = Callable[[], bool]
 Page = Callable[[str], tuple[bytes, str]]  # an Accept field -> body and content type
 
 
@@ -48,9 +49,9 @@ class Server(ThreadingHTTPServer):
     allow_reuse_address = True
 
     def __init__(
-        self, address: tuple[str, int], page: Page, ready: Callable[[], bool], config: Callable[[], WebConfig]
+        self, address: tuple[str, int], page: Page, ready: Claim, healthy: Claim, config: Callable[[], WebConfig]
     ) -> None:
-        self.page, self.ready, self.config = page, ready, config
+        self.page, self.ready, self.healthy, self.config = page, ready, healthy, config
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.making = Lock()
         self._places = BoundedSemaphore(MOST_CLIENTS)
@@ -95,8 +96,10 @@ class Answer(BaseHTTPRequestHandler):
         match self.path.partition("?")[0]:
             case "/metrics":
                 self._metrics()
-            case "/-/healthy":
+            case "/-/healthy" if self.server.healthy():
                 self._answer(HTTPStatus.OK, b"healthy\n")
+            case "/-/healthy":
+                self._answer(HTTPStatus.SERVICE_UNAVAILABLE, b"the packet loop stands still\n")
             case "/-/ready" if self.server.ready():
                 self._answer(HTTPStatus.OK, b"ready\n")
             case "/-/ready":
@@ -135,7 +138,8 @@ def listening(
     host: str,
     port: int,
     page: Page,
-    ready: Callable[[], bool] = lambda: True,
+    ready: Claim = lambda: True,
+    healthy: Claim = lambda: True,
     config: Callable[[], WebConfig] = lambda: OPEN,
 ) -> Iterator[int]:
     """Serves from threads of its own; port 0 takes any free one, and the port it is comes back.
@@ -145,7 +149,7 @@ def listening(
     Raises ConfigError when the address cannot be listened on.
     """
     try:
-        server = Server((host, port), page, ready, config)
+        server = Server((host, port), page, ready, healthy, config)
     except OSError as fault:
         reason = fault.strerror or str(fault)
         raise ConfigError(
