@@ -27,8 +27,7 @@ SECTIONS = ["## What it means", "## First look", "## What to do", "## When it is
 AWAITED = {
     PREFIX + name
     for name in (
-        "missing_expected", "over_volume", "unknown_identifier_candidates", "unaccounted_candidates",
-        "nic_drops_total", "softnet_drops_total",
+        "unknown_identifier_candidates", "unaccounted_candidates", "nic_drops_total", "softnet_drops_total",
     )
 }  # fmt: skip
 METRICS = {PREFIX + metric.name: metric for metric in (*counts.METRICS, *map(engine_metric, counts.COUNTS))}

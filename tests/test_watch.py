@@ -253,7 +253,7 @@ def test_a_hundred_reloads_under_load_lose_nothing_and_judge_nothing_by_half_a_l
     pairs = list(zip(judged[::2], judged[1::2], strict=True))
     assert set(pairs) == {("allowed", "unknown_recipient"), ("unknown_recipient", "allowed")}
     log = capsys.readouterr().err
-    assert log.count(" reloaded (sha256 ") == 100
+    assert log.count(" reloaded (sha256 ") == Busy.adopted >= 100
     assert f"{len(judged):,} with an identifier" in log
     assert len(pairs) == Busy.polled
 

@@ -102,6 +102,7 @@ class Alerts:
         self._couriers = [Courier(alertmanager) for alertmanager in alertmanagers]
         self._changed = Condition()  # guards the alerts and what is below; nobody holds it during I/O
         self._alerts = {alert.identity: alert for alert in outbox.open()}
+        self._kinds: dict[tuple[str, ...], Alert] = {}  # the same by what a verdict says, for a look-up without labels
         self._unwritten = False
         self._written_s = 0.0
         self._dropped = 0
@@ -113,17 +114,28 @@ class Alerts:
     def feed(self, verdict: Verdict, token: str) -> None:  # noqa: ARG002 - a Sink; whose number it is, is no alert's
         if verdict.outcome is Outcome.ALLOWED:
             return
-        labels, now_s = self._labels(verdict), time.time()
-        identity = tuple(labels.values())
+        sighting, now_s = verdict.sighting, time.time()
+        kind = (
+            verdict.outcome, verdict.partner, verdict.purpose, sighting.identifier, self._field(sighting.field),
+            sighting.form, sighting.place, sighting.certainty,
+        )  # fmt: skip
         with self._changed:
-            if alert := self._alerts.get(identity):
+            if alert := self._kinds.get(kind) or self._begun(kind, verdict, now_s):
                 alert.seen_s = now_s
-            elif len(self._alerts) < MOST_ALERTS:
-                self._alerts[identity] = Alert(labels, self._annotations(verdict), now_s, now_s)
-                self._unwritten = True
-                self._changed.notify_all()
             else:
                 self._dropped += 1
+
+    def _begun(self, kind: tuple[str, ...], verdict: Verdict, now_s: float) -> Alert | None:
+        """A new alert, or the one that the outbox remembered; None when there is no room."""
+        labels = self._labels(verdict)
+        identity = tuple(labels.values())
+        if identity not in self._alerts:
+            if len(self._alerts) >= MOST_ALERTS:
+                return None
+            self._alerts[identity] = Alert(labels, self._annotations(verdict), now_s, now_s)
+            self._unwritten = True
+            self._changed.notify_all()
+        return self._kinds.setdefault(kind, self._alerts[identity])
 
     def samples(self) -> dict[str, list[tuple[tuple[str, ...], float]]]:
         """For counts.METRICS."""
@@ -207,6 +219,7 @@ class Alerts:
                 continue
             if waiting or now_s > max(courier.end_s(alert, self._quiet_s) for courier in self._couriers):
                 del self._alerts[identity]
+                self._kinds = {kind: each for kind, each in self._kinds.items() if each is not alert}
                 self._dropped += waiting
                 self._unwritten = True
 
