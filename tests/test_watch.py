@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -274,7 +275,13 @@ def test_every_verdict_is_in_the_journal(
     monkeypatch: pytest.MonkeyPatch, rules: Path, address: tuple[str, int], tmp_path: Path
 ) -> None:
     journal = tmp_path / "verdicts.jsonl"
-    assert run(monkeypatch, rules, address, lambda: None, lambda: None, journal=journal) == 0
+
+    def is_written() -> None:
+        until = time.monotonic() + 5
+        while not journal.read_text():
+            assert time.monotonic() < until  # it is there before the end
+
+    assert run(monkeypatch, rules, address, lambda: None, is_written, journal=journal) == 0
     rows = [json.loads(line) for line in journal.read_text().splitlines()]
     assert [row["outcome"] for row in rows] == ["unknown_recipient"] * 3
     assert "900123" not in journal.read_text()

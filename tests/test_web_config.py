@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import ConfigError
+from monitor.report import web_config
 from monitor.report.web import listening
 from monitor.report.web_config import WebConfig
 from tests.certificates import Authority
@@ -128,9 +129,8 @@ def test_a_new_certificate_is_in_force_without_a_word_to_us(folder: Path) -> Non
 
 def test_only_a_user_with_the_password_may_ask(folder: Path) -> None:
     bcrypt = pytest.importorskip("bcrypt")
-    config = written(
-        folder, f"basic_auth_users:\n  prometheus: {bcrypt.hashpw(b'secret', bcrypt.gensalt(4)).decode()}\n"
-    )
+    kept = bcrypt.hashpw(b"secret", bcrypt.gensalt(4))
+    config = written(folder, f"basic_auth_users:\n  prometheus: {kept.decode()}\n")
     for path in ("/metrics", "/-/healthy", "/"):
         status, fields = get(config, path=path)
         assert (status, fields["www-authenticate"]) == (401, 'Basic realm="metrics"')
@@ -140,6 +140,9 @@ def test_only_a_user_with_the_password_may_ask(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bcrypt, "checkpw", lambda *_: pytest.fail("it was right before, and is not reckoned out again"))
         assert config.knows(f"basic {base64.b64encode(b'prometheus:secret').decode()}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(web_config, "NOBODY", kept)
+        assert get(config, user="someone:secret")[0] == 401
     assert not config.knows("Bearer x")
     assert not config.knows("Basic \xff")
 

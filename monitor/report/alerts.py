@@ -53,7 +53,7 @@ class Courier:
     def due(self, alerts: Sequence[Alert], *, last: bool) -> list[Alert]:
         """What to send now: all that lasts, once a minute, else what is new to it. `last`: there will be no later."""
         now_s = time.monotonic()
-        if last or self._retry_s <= now_s < self._again_s:
+        if last or now_s < self._again_s:
             return [alert for alert in alerts if self.name not in alert.accepted_s]
         if now_s < self._retry_s:
             return []
