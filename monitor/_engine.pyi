@@ -1,10 +1,20 @@
 """The native engine, built from engine/ (src/python.rs)."""
 
+from collections.abc import Callable
 from typing import final
 
 from monitor.records import Limits, Message, RequestHead, Watch
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "write_hashes"]
+
+def write_hashes(
+    path: str,
+    line: bytes,
+    country: str,
+    trunk: str,
+    ranges: list[tuple[int, int]],
+    progress: Callable[[int], object],
+) -> None: ...
 
 @final
 class Engine:

@@ -6,10 +6,10 @@ names and values are the raw bytes of the wire. Text is made only in report/.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 # --- what the engine is asked to do -------------------------------------------------------------------------------
 
@@ -28,6 +28,19 @@ class Interface:
     name: str
 
 
+class Digests(Protocol):
+    """Which numbers have which unkeyed digests (identify/hashes.py)."""
+
+    def found_in(self, text: bytes) -> Iterator[tuple[int, str]]:
+        """Of each digest of an own number that stands in a text, how many octets it has and whose it is."""
+        ...
+
+    @property
+    def native(self) -> tuple[str, str, list[tuple[int, int]], int, str | bytes]:
+        """For the native engine: country, trunk prefix, ranges, where the sections begin, and the file or octets."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """What the sieve lets through. It may pass too much, never too little.
@@ -37,7 +50,8 @@ class Watch:
     punctuation lies between them, that may be an identifier: one of `rows`, each the digits that it begins with (`.` is
     any digit) and how many others follow. So does every head with a token, no letter or digit in front of it, that may
     be a number coded by itself: one of `tokens`, each what it begins with and how many letters or digits follow at the
-    least; and every head in which digits show in base64. `every_head` passes all heads.
+    least; every head in which digits show in base64; and every head with a digest of an own number, as `digests` knows
+    them. `every_head` passes all heads.
     What goes to one of the UDP `ports` is handed over as a Message.
     """
 
@@ -47,6 +61,7 @@ class Watch:
     rows: tuple[tuple[bytes, int], ...] = ((b"", 7),)
     ports: frozenset[int] = frozenset()
     tokens: tuple[tuple[bytes, int], ...] = ()
+    digests: Digests | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +275,7 @@ class NumberPlan(NamedTuple):
     imsi_prefixes: tuple[str, ...]  # MCC + MNC: "23410"
     fields: frozenset[bytes] = frozenset()  # header names that the operator itself invented, normalised
     report_foreign: bool = False  # judge numbers outside the ranges too
+    hash_table: str = ""  # file with the digests of all own numbers; "" where there is none
 
 
 # --- identify -> judge --------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from pcaps import (  # noqa: F401  importing a family enters its recipes
     recipes_copies,
     recipes_feed,
     recipes_files,
+    recipes_forms,
     recipes_framing,
     recipes_heads,
     recipes_ip,

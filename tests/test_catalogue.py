@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.field import normalise
 from monitor.identify.catalogue import (
     CATALOGUE,
     CLIENT_FIELDS,
@@ -14,7 +15,6 @@ from monitor.identify.catalogue import (
     STEMS,
     SUBSCRIBER_FIELDS,
     hint,
-    normalise,
 )
 from monitor.records import Identifier
 

@@ -93,6 +93,7 @@ fn sieve(criterion: &mut Criterion) {
         tokens: vec![(b"683d0d9".into(), 3), (b"RHcAk".into(), 3), (b"RHcAC".into(), 3), (b"kUR3AA".into(), 4)],
         every_head: false,
         ports: Vec::new(),
+        digests: None,
     });
     for (name, (target, fields)) in clean_heads() {
         let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));

@@ -11,6 +11,7 @@ pub mod counts;
 pub mod decode;
 pub mod defrag;
 pub mod doubts;
+pub mod hashes;
 pub mod hpack;
 pub mod http1;
 pub mod http2;

@@ -1,6 +1,8 @@
 //! The module `monitor._engine`: the only one that knows Python. Types in monitor/_engine.pyi.
 
 use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyOSError;
@@ -9,6 +11,7 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::capture::Ending;
 use crate::counts::Count;
+use crate::hashes::{HashTable, Numbers, Octets, write_sections};
 use crate::limits::Limits;
 use crate::records::{Certainty, Flow, KeptMessage, Layer, RequestHead, Section, Watch};
 use crate::sieve::Sieve;
@@ -227,11 +230,56 @@ fn watch_of(watch: &Bound<'_, PyAny>) -> PyResult<Watch> {
         rows: watch.getattr("rows")?.extract()?,
         ports: watch.getattr("ports")?.try_iter()?.map(|port| port?.extract()).collect::<PyResult<_>>()?,
         tokens: watch.getattr("tokens")?.extract()?,
+        digests: table_of(&watch.getattr("digests")?)?.map(Arc::new),
+    })
+}
+
+type Native = (String, String, Vec<(u64, u64)>, u64, Py<PyAny>);
+
+/// What `Digests.native` of monitor.records says.
+fn table_of(digests: &Bound<'_, PyAny>) -> PyResult<Option<HashTable>> {
+    if digests.is_none() {
+        return Ok(None);
+    }
+    let (country, trunk, ranges, begin, octets): Native = digests.getattr("native")?.extract()?;
+    let octets = match octets.extract::<String>(digests.py()) {
+        Ok(path) => Octets::File(File::open(path)?),
+        Err(_) => Octets::Memory(octets.extract(digests.py())?),
+    };
+    Ok(Some(HashTable::new(Numbers { country, trunk, ranges }, octets, begin)))
+}
+
+/// Writes the table of monitor/identify/hashes.py behind its first `begin` octets, `line`. Calls `progress` with the
+/// digests made since the last call; what it raises ends the work.
+#[pyfunction]
+#[pyo3(signature = (path, line, country, trunk, ranges, progress))]
+fn write_hashes(
+    py: Python<'_>,
+    path: std::path::PathBuf,
+    line: Vec<u8>,
+    country: String,
+    trunk: String,
+    ranges: Vec<(u64, u64)>,
+    progress: Py<PyAny>,
+) -> PyResult<()> {
+    let numbers = Numbers { country, trunk, ranges };
+    py.detach(move || {
+        let mut out = BufWriter::new(File::create(path)?);
+        out.write_all(&line)?;
+        write_sections(&numbers, &mut out, |made| {
+            Python::attach(|py| progress.call1(py, (made,)).map(drop)).map_err(io::Error::other)
+        })?;
+        out.flush()
+    })
+    .map_err(|error| match error.downcast::<PyErr>() {
+        Ok(raised) => raised,
+        Err(error) => error.into(),
     })
 }
 
 /// The native engine (see monitor/_engine.pyi).
 #[pymodule]
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(write_hashes, module)?)?;
     module.add_class::<Engine>()
 }

@@ -1,5 +1,9 @@
 //! Every noun that passes between stages: the records of `monitor/records.py`, borrowed from the frame where they can be.
 
+use std::sync::Arc;
+
+use crate::hashes::HashTable;
+
 /// What the sieve lets through. It may pass too much, never too little.
 #[derive(Clone, Debug)]
 pub struct Watch {
@@ -15,6 +19,8 @@ pub struct Watch {
     pub ports: Vec<u16>,
     /// Letters and digits that may be a number coded by itself: what they begin with, and how many others follow.
     pub tokens: Vec<(Vec<u8>, usize)>,
+    /// Unkeyed digests of own numbers.
+    pub digests: Option<Arc<HashTable>>,
 }
 
 impl Default for Watch {
@@ -26,6 +32,7 @@ impl Default for Watch {
             rows: vec![(Vec::new(), 7)],
             ports: Vec::new(),
             tokens: Vec::new(),
+            digests: None,
         }
     }
 }

@@ -9,14 +9,18 @@
 //! text. Nothing is copied, no head costs an allocation.
 
 mod coded;
+mod digest;
 #[cfg(test)]
 mod tests;
 
 use std::iter;
+use std::sync::Arc;
 
 use crate::counts::{Count, Counts};
+use crate::hashes::HashTable;
 use crate::records::{RequestHead, Watch};
 use crate::sieve::coded::Coded;
+use crate::sieve::digest::shows_digest;
 
 /// Whether an octet ends a row of digits. Comparisons alone: the compiler makes them for many octets at once.
 const fn ends_row(octet: u8) -> bool {
@@ -67,6 +71,7 @@ pub struct Sieve {
     /// Digits of the shortest of them.
     fewest: usize,
     coded: Coded,
+    digests: Option<Arc<HashTable>>,
     /// By length, those of one length in order.
     names: Vec<Vec<u8>>,
     stems: Vec<Vec<u8>>,
@@ -90,7 +95,7 @@ impl Sieve {
         let (rows, stems) = (watch.rows.clone(), watch.stems.clone());
         let fewest = rows.iter().map(|(begin, more)| begin.len() + more).min().unwrap_or(usize::MAX);
         let (every_head, coded) = (watch.every_head || fewest == 0, Coded::new(&watch.tokens));
-        Sieve { every_head, rows, fewest, coded, names, stems, hinting_ends }
+        Sieve { every_head, rows, fewest, coded, digests: watch.digests.clone(), names, stems, hinting_ends }
     }
 
     /// Whether the head must be judged; counts `clean_heads` when not.
@@ -125,6 +130,7 @@ impl Sieve {
         self.coded.may_be_in(octets)
             || (self.may_have_row(octets) && (self.has_plain_row(octets) || self.has_row_in_quoted(octets)))
             || self.is_coded_in_quoted(octets)
+            || self.digests.as_ref().is_some_and(|digests| shows_digest(octets, digests))
     }
 
     /// Whether there may be a row, plain or coded; a coded digit has two digits itself, so there are never fewer of them.

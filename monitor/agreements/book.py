@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -177,4 +178,5 @@ class RuleBook:
             imsi_prefixes=network.imsi_prefixes,
             fields=frozenset(field.encode() for field in self.fields),
             report_foreign=network.foreign is Foreign.JUDGE,
+            hash_table=str(Path(self.document.file).parent / network.hash_table) if network.hash_table else "",
         )

@@ -143,6 +143,9 @@ class Network(Model):
         Entry(SubscriberFeed), "who holds which address, where somebody tells", default=None
     )
     opt_out_list: str | None = key(TEXT, "file with the numbers or tokens of those who opted out", default=None)
+    hash_table: str | None = key(
+        TEXT, "file of `msisdn-monitor hashes build` that turns unkeyed hashes back into numbers", default=None
+    )
     jurisdiction: Jurisdiction = key(
         v.JURISDICTION, "whose law says how soon the regulator must know: UK 72 hours, EU 24 hours"
     )

@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from monitor.field import normalise
 from monitor.recipient import host_name, is_host_name
 from monitor.records import Form, Identifier, Number, Outcome, Place
 from monitor.written.document import quoted
@@ -22,11 +23,6 @@ from monitor.written.scalars import listed, no_number, unlike
 
 RESERVED = ("none", "unknown", "other")  # label values of the metrics that mean what they say
 SHORT_NAME = r"^(?=.*[a-z])[a-z0-9][a-z0-9_-]{0,63}$"
-
-
-def normal_field(name: str) -> str:
-    """The one spelling of a header name, as in identify: a CGI server takes `HTTP_X_MSISDN` and `x-msisdn` for one."""
-    return name.lower().replace("_", "-").removeprefix("http-")
 
 
 class NumberRange(NamedTuple):
@@ -133,7 +129,7 @@ def _path(text: str) -> str:
 def _field(text: str) -> str:
     if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", text):  # RFC 9110 section 5.6.2
         raise ValueError(f"{quoted(text)} is no header name; write it without colon and spaces, such as `x-msisdn`")
-    return no_number(normal_field(text))
+    return no_number(normalise(text.encode()).decode())
 
 
 # Numbers are not repeated in a message: a rule file may hold a subscriber's.

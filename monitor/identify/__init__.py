@@ -20,7 +20,9 @@ from monitor.identify.catalogue import (
 )
 from monitor.identify.coded import codings_of
 from monitor.identify.forms import READERS, foreign, sealed
-from monitor.identify.found import Found
+from monitor.identify.found import Found, Reader
+from monitor.identify.hashed import Hashed
+from monitor.identify.hashes import table_of
 from monitor.identify.numbers import OwnNumbers
 from monitor.identify.places import Text, decoded, of_field, of_target, parts
 from monitor.records import (
@@ -45,9 +47,13 @@ _FIELDS = (Place.HEADER, Place.TRAILER)
 
 
 class Identify:
+    """Raises ConfigError when the plan's table of hashes cannot be used."""
+
     def __init__(self, plan: NumberPlan) -> None:
-        own = OwnNumbers(plan)
-        self._readers = [reader(own) for reader in READERS]
+        own, table = OwnNumbers(plan), table_of(plan)
+        self._readers: list[Reader] = [reader(own) for reader in READERS]
+        if table:
+            self._readers.append(Hashed(table))
         self._own_fields = plan.fields
         self._carries = dict.fromkeys(MSISDN_FIELDS | ALIAS_FIELDS, Identifier.MSISDN)
         self._carries |= dict.fromkeys(IMSI_FIELDS, Identifier.IMSI)
@@ -61,6 +67,7 @@ class Identify:
             stems=tuple(STEMS),
             rows=own.digit_rows + tuple(sorted({(one.begin, one.more) for one in codings if one.of_digits})),
             tokens=tuple(sorted({(one.begin, one.more) for one in codings if not one.of_digits})),
+            digests=table,
         )
 
     def watch(self) -> Watch:

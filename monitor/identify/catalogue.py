@@ -8,9 +8,11 @@ ranges is worth a look, and what a metric may call the field. The list is header
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from monitor.field import LONGEST_KEPT, letters, normalise
 from monitor.records import Identifier
 
 # what the letters of a name end with when it carries such a thing, whatever stands before (`x-up-calling-line-id`)
@@ -32,7 +34,6 @@ _STEM = re.compile(rb"(%b)(?:no|nr|num|number|ts|nocc|withoutcc)?\Z" % b"|".join
 _SHORT_WORD = re.compile(rb"(?<![a-z])(?:clid|cli|tel|cell|gsm)[^a-z]?(?:no|nr|num|number)?\Z")
 LONGEST_HINT = 64  # octets at the end of a name that are looked at: names are an attacker's to invent
 _CARRIES = {"alias": Identifier.MSISDN, **{each.value: each for each in Identifier}}
-_NO_LETTER = re.compile(rb"[^a-z]+")
 
 
 class Known(NamedTuple):
@@ -44,21 +45,23 @@ class Known(NamedTuple):
     evidence: str  # seen-live | vendor-doc | code | list
 
 
-def normalise(name: bytes) -> bytes:
-    """Lower case, `-` for `_`, no `HTTP_` in front: to a CGI server (RFC 3875 section 4.1.18) they are one field."""
-    return name.lower().replace(b"_", b"-").removeprefix(b"http-")
-
-
 def hint(name: bytes) -> Identifier | None:
     """What the name of a header, cookie or parameter says that it carries, by the catalogue or by its stem."""
+    return _kept(name) if len(name) <= LONGEST_KEPT else _hint(name)
+
+
+def _hint(name: bytes) -> Identifier | None:
     if known := CATALOGUE.get(normalise(name)):
         carries = _CARRIES.get(known.identifier)
         if carries:
             return carries
     lower = name[-LONGEST_HINT:].lower()
-    if stem := _STEM.search(_NO_LETTER.sub(b"", lower)):
+    if stem := _STEM.search(letters(lower)):
         return STEMS[stem[1]]
     return Identifier.MSISDN if _SHORT_WORD.search(lower) else None
+
+
+_kept = lru_cache(4096)(_hint)
 
 
 def _read() -> dict[bytes, Known]:

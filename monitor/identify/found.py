@@ -32,6 +32,10 @@ class Spelling(StrEnum):
     TBCD = "tbcd"  # nibbles swapped, in hex (TS 29.002 section 17.7.8)
     BASE64_BCD = "base64_bcd"
     BASE64_TBCD = "base64_tbcd"
+    # unkeyed digests of the number as e164, plus or national, in hex or base64
+    MD5 = "md5"
+    SHA1 = "sha1"
+    SHA256 = "sha256"
     # sealed: known by its field only
     OPAQUE = "opaque"
 

@@ -44,6 +44,7 @@ class OwnNumbers:
         self.amounts = {
             length: sum(lasts) - sum(firsts) + len(firsts) for length, (firsts, lasts) in self._spans.items()
         }
+        self.ranges = [span for spans in self._spans.values() for span in zip(*spans, strict=True)]
         # own numbers of each length: the digits that all have in common, then `.` for each other
         self.templates = [(plan.country + _prefix(plan, length)).ljust(length, ".") for length in lengths]
         self.patterns = [(Identifier.MSISDN, pattern) for length in lengths for pattern in _msisdn(plan, length)]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
-from monitor.identify.catalogue import normalise
+from monitor.field import normalise
 from monitor.records import Place, Section
 
 Text = tuple[Place, bytes, bytes]  # place, normalised name, octets as on the wire

@@ -17,6 +17,7 @@ from itertools import chain
 from string import ascii_letters
 from urllib.parse import unquote_to_bytes
 
+from monitor.field import letters, normalise
 from monitor.records import RequestHead, Watch
 
 NAMES_KEPT = 4096  # field names are an attacker's to invent; beyond this many the memory of them starts anew
@@ -28,7 +29,6 @@ COMMA_FOR_OTHERS = bytes(octet if octet in DIGITS else 0x2C for octet in range(2
 ZERO_FOR_DIGIT = bytes(0x30 if octet in DIGITS else 0x2C for octet in range(256))
 # three digits in base64 are four of these letters, and any ten digits have two such groups (identify/coded.py)
 DIGITS_IN_BASE64 = re.compile(rb"(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2}").search
-NO_LETTER = bytes(set(range(256)).difference(ascii_letters.encode()))
 
 
 class Sieve:
@@ -73,7 +73,12 @@ class Sieve:
         return False
 
     def _has_number(self, text: bytes) -> bool:
-        return self._has_row(text) or self._has_token(text) or DIGITS_IN_BASE64(text) is not None
+        return (
+            self._has_row(text)
+            or self._has_token(text)
+            or DIGITS_IN_BASE64(text) is not None
+            or (self._watch.digests is not None and any(self._watch.digests.found_in(text)))
+        )
 
     def _has_row(self, text: bytes) -> bool:
         digits = text.translate(COMMA_FOR_OTHERS, BETWEEN_DIGITS)
@@ -93,8 +98,8 @@ class Sieve:
         for name, _ in head.fields:
             if name in plain:
                 continue
-            normal = name.lower().replace(b"_", b"-").removeprefix(b"http-")
-            if normal in watch.names or normal.translate(None, NO_LETTER).endswith(watch.stems):
+            normal = normalise(name)
+            if normal in watch.names or letters(normal).endswith(watch.stems):
                 return True
             if len(plain) >= NAMES_KEPT:
                 plain.clear()

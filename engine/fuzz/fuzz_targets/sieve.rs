@@ -17,6 +17,7 @@ static SIEVE: LazyLock<Sieve> = LazyLock::new(|| {
         tokens: vec![(b"RHcA".into(), 4)],
         every_head: false,
         ports: Vec::new(),
+        digests: None,
     })
 });
 

@@ -1,6 +1,7 @@
 //! The sieve, against the portable one written down once more.
 
 use super::*;
+use crate::hashes::{Numbers, Octets, write_sections};
 use crate::records::{Certainty, Flow, HeadText, Oddities, Section};
 use crate::testing::Random;
 
@@ -21,6 +22,7 @@ fn watch() -> Watch {
         tokens: vec![(b"683d0d9".into(), 3), (b"RHcAk".into(), 3)],
         every_head: false,
         ports: Vec::new(),
+        digests: None,
     }
 }
 
@@ -204,4 +206,37 @@ fn agrees_with_the_obvious_sieve() {
         passed += u32::from(passes);
     }
     assert!((4_000..16_000).contains(&passed), "{passed}");
+}
+
+#[test]
+fn passes_digests_of_own_numbers() {
+    let numbers =
+        Numbers { country: "44".into(), trunk: "0".into(), ranges: vec![(447_700_900_000, 447_700_900_999)] };
+    let mut octets = Vec::new();
+    write_sections(&numbers, &mut octets, |_| Ok(())).unwrap();
+    let digests = Some(Arc::new(HashTable::new(numbers, Octets::Memory(octets), 0)));
+    let sieve = Sieve::new(&Watch { digests, ..watch() });
+    let passes = |value: &[u8]| sieve.passes(&odd_head(b"x-odd", value, b"/"), &mut Counts::default());
+    for value in [
+        &b"40ce120a3509087f921cad996518742a"[..],
+        b"AC57EA46BDBF5CC55E81F19EF4E0FB9B",
+        b"QM4SCjUJCH+SHK2ZZRh0Kg==",
+        b"QM4SCjUJCH-SHK2ZZRh0Kg",
+        b"/a/QM4SCjUJCH-SHK2ZZRh0Kg/b",
+        b"id=QM4SCjUJCH%2BSHK2ZZRh0Kg%3D%3D;x",
+        b"QM4SCjUJCH%252BSHK2ZZRh0Kg",
+        b"c42dcb28f1c7d4273d80541b603466415c47d094",
+        b"033134b911b137918338415ee3d20a064b24773d36a3b02e8b99fdd3fcd6b4cd",
+    ] {
+        assert!(passes(value), "{}", String::from_utf8_lossy(value));
+    }
+    for value in [
+        &b"40ce120a3509087f921cad996518742b"[..],
+        b"a40ce120a3509087f921cad996518742a",
+        b"x-QM4SCjUJCH+SHK2ZZRh0Kg==",
+        b"QM4SCjUJCH+SHK2ZZRh0Kgx",
+        b"a2123f05f7dc0f779dba8ffa52a1cdaebe3530e45269abe84b769bbd69a43810",
+    ] {
+        assert!(!passes(value), "{}", String::from_utf8_lossy(value));
+    }
 }

@@ -1,0 +1,89 @@
+//! Whether a text holds an unkeyed digest of an own number, in hex or base64.
+
+use crate::hashes::HashTable;
+use crate::sieve::Unquoted;
+
+/// Octets of MD5, SHA-1 and SHA-256, and letters of each in base64 without padding.
+const LENGTHS: [(usize, usize); 3] = [(16, 22), (20, 27), (32, 43)];
+const SHORTEST: usize = 22;
+
+/// As they are, and with percent-encoding undone once and twice. Only the few texts that have any are copied.
+pub(super) fn shows_digest(octets: &[u8], table: &HashTable) -> bool {
+    if is_in(octets, table) {
+        return true;
+    }
+    if octets.len() < SHORTEST || memchr::memchr(b'%', octets).is_none() {
+        return false;
+    }
+    let once: Vec<u8> = Unquoted(octets.iter().copied()).collect();
+    is_in(&once, table)
+        || (memchr::memchr(b'%', &once).is_some() && is_in(&Unquoted(once.iter().copied()).collect::<Vec<u8>>(), table))
+}
+
+/// Runs of letters that are long enough are few: most octets are not looked at.
+fn is_in(octets: &[u8], table: &HashTable) -> bool {
+    let mut rest = octets;
+    while let Some(shortest) = rest.get(..SHORTEST) {
+        let end = match shortest.iter().rposition(|&octet| !is_letter(octet)) {
+            Some(end) => end,
+            None => {
+                let end = rest.iter().position(|&octet| !is_letter(octet)).unwrap_or(rest.len());
+                let run = &rest[..end];
+                if run.split(|octet| !octet.is_ascii_alphanumeric()).any(|token| is_hex(token, table))
+                    || (0..end).any(|at| is_base64(run, at, table))
+                {
+                    return true;
+                }
+                end
+            }
+        };
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+    false
+}
+
+fn is_hex(token: &[u8], table: &HashTable) -> bool {
+    let Some((octets, _)) = LENGTHS.iter().find(|(octets, _)| 2 * octets == token.len()) else { return false };
+    let mut digest = [0; 32];
+    for (octet, pair) in digest.iter_mut().zip(token.chunks_exact(2)) {
+        let nibble = |at: usize| char::from(pair[at]).to_digit(16);
+        let (Some(high), Some(low)) = (nibble(0), nibble(1)) else { return false };
+        *octet = (high << 4 | low) as u8;
+    }
+    table.has(&digest[..*octets])
+}
+
+/// Whether a digest begins here; a slash may be one of its letters, and may stand around it in a path.
+fn is_base64(run: &[u8], at: usize, table: &HashTable) -> bool {
+    if at > 0 && run[at - 1] != b'/' {
+        return false;
+    }
+    LENGTHS.iter().any(|&(octets, letters)| {
+        let Some(text) = run.get(at..at + letters) else { return false };
+        run.get(at + letters).is_none_or(|&behind| behind == b'/') && table.has(&decoded(text)[..octets])
+    })
+}
+
+/// RFC 4648 sections 4 and 5; at most 43 letters.
+fn decoded(text: &[u8]) -> [u8; 33] {
+    let mut octets = [0; 33];
+    for (three, four) in octets.chunks_exact_mut(3).zip(text.chunks(4)) {
+        let bits = four.iter().fold(0, |bits, &letter| bits << 6 | sextet(letter)) << (6 * (4 - four.len()));
+        three.copy_from_slice(&bits.to_be_bytes()[1..]);
+    }
+    octets
+}
+
+fn sextet(letter: u8) -> u32 {
+    u32::from(match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'+' | b'-' => 62,
+        _ => 63,
+    })
+}
+
+fn is_letter(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'-' | b'_')
+}
