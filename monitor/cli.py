@@ -286,6 +286,37 @@ def check(rules: Path) -> None:
     _end(run(rules))
 
 
+@cli.command(
+    cls=Page,
+    examples="""
+        msisdn-monitor discover /captures/today
+        msisdn-monitor discover --interface eth1      (until Ctrl-C)
+        msisdn-monitor discover big.pcap --format jsonl | jq -r .field
+    """,
+    exit_codes="""
+        0  no candidate
+        1  candidates were found
+        2  usage is wrong
+        3  an input could not be read at all
+        4  incomplete: an input was cut, or the run was stopped
+    """,
+)
+@click.argument("files", nargs=-1, type=FILE, metavar="[FILE...]")
+@click.option("--interface", metavar="IF", help="A live port instead of captures, until SIGINT or SIGTERM.")
+@click.option("--format", "output", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
+@engine_option
+def discover(**options: Any) -> None:
+    """Finds identifiers that no list and no form gives away.
+
+    A field whose value stays the same for one client on unrelated sites, and differs between clients, identifies the
+    subscriber, whatever its name and coding. Shown are the fields with their evidence, never a value. An operator's own
+    are then named in network.yaml under own_fields.
+    """
+    from monitor.commands.discover import discover as run
+
+    _end(run(**options))
+
+
 @cli.group(
     cls=Manual,
     examples="""
