@@ -317,28 +317,10 @@ def discover(**options: Any) -> None:
     _end(run(**options))
 
 
-@cli.group(
-    cls=Manual,
-    examples="""
-        msisdn-monitor hashes build --rules /etc/msisdn-monitor/rules /etc/msisdn-monitor/rules/numbers.hashes
-    """,
-    exit_codes="""
-        0  the table was written
-        2  usage or rules are wrong, or the table cannot be written
-    """,
-)
-def hashes() -> None:
-    """Tables that turn unkeyed hashes of own numbers back into numbers.
-
-    An MD5, SHA-1 or SHA-256 of a phone number is a phone number: all of a country are hashed in minutes. Up to 10,000
-    numbers are known without a table; more need one, which network.yaml names under `hash_table`.
-    """
-
-
-@hashes.command(
+@cli.command(
     cls=Page,
     examples="""
-        msisdn-monitor hashes build --rules rules/ rules/numbers.hashes
+        msisdn-monitor hashes --rules rules/ rules/numbers.hashes
     """,
     exit_codes="""
         0  the table was written
@@ -347,16 +329,18 @@ def hashes() -> None:
 )
 @rules_option
 @click.argument("out", type=FOLDER, metavar="OUT")
-def build(rules: Path, out: Path) -> None:
-    """Writes the table of the msisdn_ranges in network.yaml to OUT.
+def hashes(rules: Path, out: Path) -> None:
+    """Writes a table that turns unkeyed hashes of own numbers back into numbers.
+
+    An MD5, SHA-1 or SHA-256 of a phone number is a phone number: all of a country are hashed in minutes. Up to 10,000
+    own numbers are known by their hashes without a table; more need one, which network.yaml names under hash_table.
 
     It takes 39 bytes a number: 39 MB for a million, 1 GB for 25 million. No number stands in it, but whoever has it can
-    undo the hashes of these numbers as we do. It is read in place, so little of it is in memory; a new one is needed
-    when the ranges change.
+    undo hashes as we do. It is read in place, so little of it is in memory. When msisdn_ranges change, write it anew.
     """
-    from monitor.commands.hashes import build as run
+    from monitor.commands.hashes import write
 
-    _end(run(rules, out))
+    _end(write(rules, out))
 
 
 @cli.command(

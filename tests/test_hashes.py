@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from monitor.agreements import load
-from monitor.commands.hashes import build
+from monitor.commands.hashes import write
 from monitor.engine import native_is_here
 from monitor.errors import ConfigError, EngineError
 from monitor.identify import Identify
@@ -96,8 +96,8 @@ def interrupt(_made: int) -> None:
 # --- the file -----------------------------------------------------------------------------------------------------
 
 
-def test_build_writes_what_network_yaml_names(tmp_path, capsys):
-    assert build(RULES, tmp_path / "numbers.hashes") == 0
+def test_it_writes_what_network_yaml_names(tmp_path, capsys):
+    assert write(RULES, tmp_path / "numbers.hashes") == 0
     assert capsys.readouterr().out.startswith(f"{tmp_path}/numbers.hashes: 1,000 numbers, 9,000 digests, ")
     table = table_of(load(RULES).plan._replace(hash_table=str(tmp_path / "numbers.hashes")))
     assert table
@@ -106,7 +106,7 @@ def test_build_writes_what_network_yaml_names(tmp_path, capsys):
 
 
 def test_the_file_shows_ranges_and_no_number(tmp_path):
-    build(RULES, tmp_path / "numbers.hashes")
+    write(RULES, tmp_path / "numbers.hashes")
     octets = (tmp_path / "numbers.hashes").read_bytes()
     assert octets.startswith(b"msisdn-monitor hashes 1; country 44; trunk 0; numbers 447700900000-447700900999\n")
     assert octets.count(b"7700900") == 2
@@ -119,7 +119,7 @@ def test_a_table_that_cannot_be_used_says_why(tmp_path):
     path.write_bytes(b"")
     with pytest.raises(ConfigError, match="cannot read the table of hashes"):
         open_table(path, PLAN)
-    build(RULES, path)
+    write(RULES, path)
     with pytest.raises(ConfigError, match=r"is not of the ranges in network\.yaml; make it with"):
         open_table(path, PLAN)
     path.write_bytes(path.read_bytes()[:-1])
@@ -127,9 +127,9 @@ def test_a_table_that_cannot_be_used_says_why(tmp_path):
         open_table(path, load(RULES).plan)
 
 
-def test_build_says_where_it_cannot_write(tmp_path):
+def test_it_says_where_it_cannot_write(tmp_path):
     with pytest.raises(ConfigError, match=r"cannot write the table .*; name another place"):
-        build(RULES, tmp_path / "nowhere" / "numbers.hashes")
+        write(RULES, tmp_path / "nowhere" / "numbers.hashes")
 
 
 def test_many_numbers_need_the_native_engine_and_a_table(tmp_path, monkeypatch):
@@ -139,4 +139,4 @@ def test_many_numbers_need_the_native_engine_and_a_table(tmp_path, monkeypatch):
     monkeypatch.setattr("monitor.commands.hashes.native_is_here", lambda: False)
     monkeypatch.setattr("monitor.commands.hashes.MOST_IN_PYTHON", 999)
     with pytest.raises(EngineError, match="needs the native engine"):
-        build(RULES, tmp_path / "numbers.hashes")
+        write(RULES, tmp_path / "numbers.hashes")

@@ -120,7 +120,7 @@ def capture(tmp_path: Path, clients: int) -> Path:
     for client in range(clients):
         for port, site in enumerate(SITES):
             lines = [f"{name}: {value}".encode() for name, value in fields(client, site, dice).items()][1:]
-            talk = Talk(src=f"100.64.1.{client + 1}", sport=40000 + port).open()
+            talk = Talk(src=f"100.64.1.{client}", sport=40000 + port).open()
             frames += talk.client(get(*lines, host=site.encode())).close().frames
     path = tmp_path / "traffic.pcap"
     path.write_bytes(pcap(frames))

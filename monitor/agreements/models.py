@@ -144,7 +144,7 @@ class Network(Model):
     )
     opt_out_list: str | None = key(TEXT, "file with the numbers or tokens of those who opted out", default=None)
     hash_table: str | None = key(
-        TEXT, "file of `msisdn-monitor hashes build` that turns unkeyed hashes back into numbers", default=None
+        TEXT, "file of `msisdn-monitor hashes` that turns unkeyed hashes back into numbers", default=None
     )
     jurisdiction: Jurisdiction = key(
         v.JURISDICTION, "whose law says how soon the regulator must know: UK 72 hours, EU 24 hours"

@@ -1,4 +1,4 @@
-"""`hashes build`: the table that turns unkeyed digests of own numbers back into numbers."""
+"""`hashes`: the table that turns unkeyed digests of own numbers back into numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.errors import ConfigError, EngineError
 from monitor.identify.hashes import ALGORITHMS, MOST, MOST_IN_PYTHON, Layout, Progress, written
 
 
-def build(rules: Path, out: Path) -> int:
+def write(rules: Path, out: Path) -> int:
     """Writes `out`, whole or not at all. Raises MonitorError for what is wrong with the rules or with `out`."""
     layout = Layout(load(rules).plan)
     native = native_is_here()
@@ -28,7 +28,7 @@ def build(rules: Path, out: Path) -> int:
     begun, part = time.monotonic(), out.with_name(f"{out.name}.part")
     try:
         with _shown(layout.entries * len(ALGORITHMS)) as progress:
-            _write(part, layout, progress, native)
+            _octets(part, layout, progress, native)
         part.rename(out)
     except OSError as fault:
         raise ConfigError(f"{out}: cannot write the table ({fault.strerror or fault}); name another place") from None
@@ -42,7 +42,7 @@ def build(rules: Path, out: Path) -> int:
     return 0
 
 
-def _write(path: Path, layout: Layout, progress: Progress, native: bool) -> None:
+def _octets(path: Path, layout: Layout, progress: Progress, native: bool) -> None:
     if native:
         from monitor._engine import write_hashes  # late: it may not be there
 

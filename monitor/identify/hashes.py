@@ -2,7 +2,7 @@
 
 All mobile numbers of a country are hashed in minutes, so whoever gets an MD5, SHA-1 or SHA-256 of a number has the
 number; so must we. A table holds the digests of every own number in the three ways that people write it before they
-hash it (SPELT). It is a file that `msisdn-monitor hashes build` writes and both engines read in place.
+hash it (SPELT). It is a file that `msisdn-monitor hashes` writes and both engines read in place.
 
 The file is a line that says whose numbers it is of, then for each algorithm the digests in order, without the digests:
 buckets of about sixteen by their first bits, and in them four octets a digest. These are a few more bits of it, and
@@ -41,7 +41,7 @@ FORMAT = 1
 MOST = 2**32 // SPELT  # numbers
 MOST_IN_PYTHON = 1_000_000  # it takes some 20 s for these, and sorts them as objects
 SMALL = 10_000  # numbers for which every run makes its own table, in a tenth of a second, where there is none
-REMEDY = "make it with `msisdn-monitor hashes build`"
+REMEDY = "make it with `msisdn-monitor hashes`"
 # 16, 20 or 32 octets in hex; the same in base64 of either alphabet, behind any slash of a path
 _HEX = re.compile(rb"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{32}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})(?![0-9A-Za-z])")
 _BASE64 = re.compile(

@@ -210,8 +210,7 @@ fn agrees_with_the_obvious_sieve() {
 
 #[test]
 fn passes_digests_of_own_numbers() {
-    let numbers =
-        Numbers { country: "44".into(), trunk: "0".into(), ranges: vec![(447_700_900_000, 447_700_900_999)] };
+    let numbers = Numbers { country: "44".into(), trunk: "0".into(), ranges: vec![(447_700_900_000, 447_700_900_999)] };
     let mut octets = Vec::new();
     write_sections(&numbers, &mut octets, |_| Ok(())).unwrap();
     let digests = Some(Arc::new(HashTable::new(numbers, Octets::Memory(octets), 0)));
