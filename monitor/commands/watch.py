@@ -51,13 +51,17 @@ class Watch:
         """Between two batches: all of it, or nothing."""
         sensor, say = self.sensor, self.log.say
         self.outlets.reopen()
+        if not isinstance(new, MonitorError):
+            try:
+                self.pipeline.adopt(new.book)
+            except MonitorError as mistake:  # a table of hashes that is not of the new ranges
+                new = mistake
         if isinstance(new, MonitorError):
             sensor.reloaded = False
             say("ERROR", "nothing was reloaded, what was in force stands:")
             for line in str(new).splitlines():
                 say("ERROR", line)
             return
-        self.pipeline.adopt(new.book)
         if late := [name for name in changed(self.settings.config, new.config) if name not in LIVE_KEYS]:
             say("WARNING", f"needs a restart: {', '.join(late)}")
         self.settings, self.log.how = new, new.config.log
