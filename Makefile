@@ -1,6 +1,6 @@
 # msisdn-monitor. `make help` lists everything; each target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test engine lint types check golden bench fuzz fuzz-long docs wheel clean
+.PHONY: help demo test engine lint types check golden bench precision fuzz fuzz-long docs wheel clean
 VENV := .venv/bin
 
 help: ## this list
@@ -39,6 +39,10 @@ golden: ## write captures and goldens again; read the diff before you commit it
 bench: ## packets a CPU second and the share of each stage -> bench/RESULTS.md
 	@scripts/setup dev
 	@$(VENV)/python -m bench
+
+precision: ## numbers found among a million values that hold none, and values a CPU second
+	@scripts/setup dev
+	@$(VENV)/python -m bench.precision
 
 fuzz: ## each fuzz target for a minute: the native engine's, and the agreements
 	@scripts/setup dev

@@ -208,6 +208,17 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("foreign_sightings_total", "counter", "Identifiers outside the operator's own ranges; not judged."),
     Metric(
+        "contested_requests_total",
+        "counter",
+        "Request heads in which headers name different own subscribers: the handset sent one of them itself.",
+    ),
+    Metric(
+        "unknown_identifier_candidates",
+        "gauge",
+        "Fields that are constant for a client on unrelated sites and differ between clients; `discover` lists them. "
+        "Looked for in all traffic of one second a minute; 0 in a replay.",
+    ),
+    Metric(
         "requests_with_identifier_total",
         "counter",
         "Request heads with an own subscriber's identifier; over requests_total it is the alarm that needs no rules.",

@@ -4,10 +4,11 @@ A sighting is `allowed` if one grant fits in every condition. If none fits, the 
 of the nearest grant: the one that got furthest in the fixed order of CONDITIONS, and the first written of these. So
 an operator reads what would have to change: where one grant fails by date and others by address, it is `expired`.
 
-Two outcomes say where the number came from, and no grant can allow them: `client_supplied` (seen in a tunnel before
-the gateway) and `secondary` (in a query, path, cookie or Referer). They go before the conditions of any grant, for
-the gateway did nothing wrong then, whoever got the number: a customer who types it into a web form must not raise the
-alarm of a gateway that leaks to everybody. Partner and purpose are still those of the nearest grant.
+Two outcomes say where the number came from, and no grant can allow them: `client_supplied` (seen in a tunnel before the
+gateway, or beside another number that the gateway added) and `secondary` (in a query, path, cookie or Referer). They go
+before the conditions of any grant, for the gateway did nothing wrong then, whoever got the number: a customer who types
+it into a web form must not raise the alarm of a gateway that leaks to everybody. Partner and purpose are still those of
+the nearest grant.
 
 Where two Hosts differ, the one counts that is trusted less. Where a feed tells who holds an address, the last
 condition is that the number is that subscriber's own (`number_mismatch`); a verdict says it of every sighting,
@@ -180,7 +181,7 @@ class Judge:
 
         None for a foreign number, unless network.yaml wants these judged too.
         """
-        head, identifier, number, place, field, form, _, _, own = sighting
+        head, identifier, number, place, field, form, _, _, own, contested = sighting
         if not own and not self._judges_foreign:
             return None
         asked = self._asked
@@ -209,6 +210,8 @@ class Judge:
             outcome = Outcome.CLIENT_SUPPLIED
         elif place not in FROM_GATEWAY:
             outcome = Outcome.SECONDARY
+        elif contested:
+            outcome = Outcome.CLIENT_SUPPLIED
         return _new(Verdict, (sighting, outcome, recipient, partner, purpose, client.access, brand, grant, whose))
 
     def explain(self, sighting: Sighting, holder: Holder | None = None) -> list[tuple[Terms, Outcome]]:
@@ -313,7 +316,7 @@ def whose_is(identifier: Identifier, digits: str, form: Form, holder: Holder) ->
 
 def possible(book: RuleBook) -> Iterator[tuple[str, str, Outcome]]:
     """Every partner, purpose and outcome that a verdict by these rules can have, each once."""
-    anywhere = {Outcome.SECONDARY} | ({Outcome.CLIENT_SUPPLIED} if book.network.tunnels_before_gateway else set())
+    anywhere = {Outcome.SECONDARY, Outcome.CLIENT_SUPPLIED}
     impossible = set() if book.feed else {Outcome.NUMBER_MISMATCH}  # nobody tells whose an address is
     outcomes: dict[tuple[str, str], set[Outcome]] = {(NONE, NONE): {Outcome.UNKNOWN_RECIPIENT} | anywhere}
     for terms in book.terms:

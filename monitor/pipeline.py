@@ -20,12 +20,13 @@ from monitor.confirm import confirm
 from monitor.counts import values
 from monitor.engine import Engine, Preference, open_engine
 from monitor.identify import Identify
-from monitor.identify.catalogue import CATALOGUE
+from monitor.identify.catalogue import CATALOGUE, SUBSCRIBER_FIELDS
 from monitor.judge import Judge, possible
 from monitor.records import Batch, CaptureFiles, Certainty, Interface, Outcome, RequestHead, Verdict, Watch
 from monitor.redact import Redactor
 from monitor.report.tallies import Summary, Tallies, VerdictSeries
 from monitor.subscribers import Feed
+from monitor.survey import Lookout
 
 ALLOWED = Outcome.ALLOWED  # a member is looked up in its enumeration at every mention
 POLL_S = 0.2  # how long a live port may keep us from noticing a signal
@@ -68,6 +69,7 @@ class Pipeline:
         self._live = isinstance(source, Interface)
         self.tallies = Tallies((), frozenset())
         self._sinks: tuple[Sink, ...] = (self.tallies, *sinks)
+        self.lookout = Lookout(SUBSCRIBER_FIELDS | book.plan.fields)
         self._judge_by(book)
         self.engine = open_engine(source, self._watch(), prefer=prefer)
         self._last: Batch | None = None
@@ -97,7 +99,7 @@ class Pipeline:
 
     def _watch(self) -> Watch:
         watch, feed = self._identify.watch(), self.book.feed
-        return watch if feed is None else replace(watch, ports=feed.ports)
+        return replace(watch, every_head=self.lookout.looking, ports=feed.ports if feed else watch.ports)
 
     def batches(self, stop: Stop) -> Iterator[Batch]:
         """Each batch after its heads were judged."""
@@ -108,6 +110,9 @@ class Pipeline:
                 self.tallies.subscriber_feed.take(batch.messages, batch.time_ns)
             for head in batch.heads:
                 self._feed(head)
+            if self._live and self.lookout.feed(batch):
+                self.engine.watch_for(self._watch())
+                self.tallies.candidates = self.lookout.candidates
             yield batch
 
     def summary(self) -> Summary:
@@ -115,7 +120,7 @@ class Pipeline:
         return self.tallies.summary(self._last, self.engine.name, self.book.sha256, stopped=not self._last.done)
 
     def _feed(self, head: RequestHead) -> None:
-        judged = violates = False
+        judged = violates = contested = False
         conditions = self.tallies.conditions
         assert conditions is not None, "there is a rule book"
         conditions.tick(head.time_ns)
@@ -123,6 +128,7 @@ class Pipeline:
         if feed and (holder := feed.holder(head.flow.src, head.time_ns)):
             sightings = confirm(head, holder, self.book.plan, sightings)
         for sighting in sightings:
+            contested = contested or sighting.contested
             verdict = self._judge.feed(sighting, holder)
             if verdict is None:
                 self.tallies.foreign += 1
@@ -133,6 +139,8 @@ class Pipeline:
             conditions.feed(verdict, token)
             for sink in self._sinks:
                 sink.feed(verdict, token)
+        if contested:
+            self.tallies.contested_requests += 1
         if violates:
             self.tallies.requests_with_violation += 1
         if judged:

@@ -335,6 +335,7 @@ class Sighting(NamedTuple):
     spelling: str  # how exactly it was written: `e164`, `plus`, `national`, `tel_uri`, ... (identify/forms.py)
     certainty: Certainty
     own: bool  # lies in the operator's ranges; others are counted as foreign
+    contested: bool = False  # a header further on names another subscriber: this one came with the request
 
 
 class Outcome(StrEnum):

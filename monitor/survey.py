@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from monitor.field import LONGEST_KEPT, normalise
 from monitor.recipient import recipient_of
-from monitor.records import RequestHead
+from monitor.records import Batch, RequestHead
 from monitor.report.text import address
 
 FIELDS = 2_048
@@ -30,6 +30,9 @@ FEWEST_CLIENTS = 5  # seen on so many sites, before anything is said
 CONSTANT = DISTINCT = (
     0.9  # share of these clients that have one value everywhere, and share of them that have their own
 )
+LOOK_NS = 1_000_000_000
+LOOK_EVERY_NS = 60_000_000_000  # between two looks
+MOST_LOOKED_AT = 1024  # heads of one batch
 SHORTEST = 4  # octets of a value that tells many clients apart
 # what a browser or an app says of itself, of the request or of the connection, and what is known already
 _DESCRIBES = re.compile(
@@ -124,6 +127,44 @@ class Survey:
 
     def _digest(self, octets: bytes) -> bytes:
         return blake2b(octets, digest_size=8, key=self._key).digest()
+
+
+class Lookout:
+    """A second of every minute of the capture clock, in which whole heads are looked at; else the sieve drops most.
+
+    `looking` says whether the engine is to pass every head now.
+    """
+
+    def __init__(self, known: frozenset[bytes]) -> None:
+        self._survey = Survey(known)
+        self._since_ns: int | None = None
+        self._told: set[str] = set()
+        self._news: list[str] = []
+        self.looking = False
+        self.candidates = 0
+
+    def feed(self, batch: Batch) -> bool:
+        """Whether `looking` is another now. A look ends early when more heads come than can be looked at."""
+        if self._since_ns is None:
+            self._since_ns = batch.time_ns
+        if self.looking:
+            for head in batch.heads:
+                self._survey.feed(head)
+        over = batch.time_ns >= self._since_ns + (LOOK_NS if self.looking else LOOK_EVERY_NS)
+        if not (over or (self.looking and len(batch.heads) >= MOST_LOOKED_AT)):
+            return False
+        if self.looking:
+            fields = [candidate.field for candidate in self._survey.candidates()]
+            self.candidates = len(fields)
+            self._news += [field for field in fields if field not in self._told]
+            self._told.update(fields)
+        self.looking, self._since_ns = not self.looking, batch.time_ns
+        return True
+
+    def news(self) -> list[str]:
+        """Fields that became candidates since the last call."""
+        news, self._news = self._news, []
+        return news
 
 
 def _judged(name: bytes, field: _Field) -> Candidate | None:

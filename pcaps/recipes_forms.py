@@ -80,6 +80,12 @@ def form_in_a_trailer() -> Talk:
     return talk_of(*(post + b"0\r\nX-Any: %b\r\n\r\n" % text for text in CODED))
 
 
+@recipe("forms", (*leak(), *leak(outcome="client_supplied")))
+def two_subscribers() -> Talk:
+    """The handset sent X_MSISDN itself, which a gateway that strips only X-MSISDN lets pass and adds its own to."""
+    return talk_of(get(b"X_MSISDN: 447700900456", b"X-MSISDN: " + NUMBER))
+
+
 @recipe("forms", QUIET)
 def like_a_number() -> Talk:
     """Charging ids, clocks, cards, devices, validators, coordinates and digests of something else."""

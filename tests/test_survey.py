@@ -9,8 +9,8 @@ import pytest
 from monitor import survey
 from monitor.commands.discover import discover
 from monitor.errors import ConfigError
-from monitor.records import Flow, RequestHead
-from monitor.survey import Survey
+from monitor.records import Batch, Flow, RequestHead
+from monitor.survey import Lookout, Survey
 from pcaps.recipe import get
 from pcaps.talk import Talk, pcap
 
@@ -151,3 +151,52 @@ def test_discover_wants_one_source():
     for files, interface in (((), None), (("a.pcap",), "eth1")):
         with pytest.raises(ConfigError, match="one of the two"):
             discover(files, interface, "table", "auto")
+
+
+# --- the lookout on a live port -----------------------------------------------------------------------------------
+
+
+def batch(second: float, *heads: RequestHead) -> Batch:
+    return Batch(list(heads), {}, int(second * 1e9), 0, (), False)
+
+
+def test_a_look_is_a_second_of_every_minute():
+    lookout = Lookout(frozenset())
+    seconds = (0, 1, 60, 60.5, 61, 62, 120, 121, 121.5, 122, 181, 182)
+    turns = [(second, lookout.looking) for second in seconds if lookout.feed(batch(second))]
+    assert turns == [(60, True), (61, False), (121, True), (122, False), (182, True)]
+
+
+def looking() -> Lookout:
+    """In the second of its first look."""
+    lookout = Lookout(frozenset())
+    assert not lookout.feed(batch(0))
+    assert lookout.feed(batch(60))
+    return lookout
+
+
+def test_a_look_ends_early_when_too_much_comes(monkeypatch):
+    monkeypatch.setattr(survey, "MOST_LOOKED_AT", 3)
+    lookout, dice = looking(), random.Random(7)
+    assert lookout.feed(batch(60.1, *[head(1, SITES[0], dice)] * 3))
+    assert not lookout.looking
+
+
+def test_a_candidate_is_told_once_and_counted_on():
+    lookout, dice = looking(), random.Random(7)
+    everybody = [head(client, site, dice) for client in range(8) for site in SITES]
+    assert lookout.news() == []
+    assert lookout.feed(batch(61, *everybody))
+    assert lookout.news() == ["x-trail"]
+    assert lookout.feed(batch(121))
+    assert lookout.feed(batch(122, *everybody))
+    assert (lookout.news(), lookout.candidates) == ([], 1)
+
+
+def test_what_the_sieve_lets_through_between_looks_is_not_surveyed():
+    lookout, dice = looking(), random.Random(7)
+    lookout.feed(batch(61))
+    lookout.feed(batch(62, *[head(client, site, dice) for client in range(8) for site in SITES]))
+    lookout.feed(batch(121))
+    lookout.feed(batch(122))
+    assert lookout.candidates == 0

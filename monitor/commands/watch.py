@@ -21,6 +21,7 @@ from monitor.report.log import Log
 from monitor.report.metrics import Exporter, Sensor, visible_ratio
 from monitor.report.outlets import Outlets
 from monitor.report.tallies import Tallies
+from monitor.report.text import masked
 from monitor.report.web import listening
 from monitor.sandbox import Reach, Sandbox
 from monitor.supervisor import Supervisor
@@ -117,6 +118,8 @@ def watch(read: Callable[[], SensorConfig], own_process: bool = False) -> int:
         due = time.monotonic() + COVERAGE_S
         for _ in pipeline.batches(stop):
             outlets.flush()
+            for field in pipeline.lookout.news():
+                log.say("WARNING", f"an unknown identifier may be in {masked(field)}; `discover` lists the evidence")
             around.turned_s = time.monotonic()
             supervisor.progress(around.status)
             if reload.begins():

@@ -47,7 +47,7 @@ class Journal:
 
     def feed(self, verdict: Verdict, token: str) -> None:
         sighting = verdict.sighting
-        head, identifier, number, place, field, form, _, certainty, _ = sighting
+        head, identifier, number, place, field, form, _, certainty, *_ = sighting
         src, sport, dst, dport, _ = head.flow
         kind = (verdict[1:], identifier, place, field, form, certainty)
         line = self._known.get(kind)

@@ -86,6 +86,8 @@ class Exporter(Collector):
             "verdicts_total": tallies.verdicts.copy().items(),
             "sightings_total": tallies.sightings.copy().items(),
             "foreign_sightings_total": [((), tallies.foreign)],
+            "contested_requests_total": [((), tallies.contested_requests)],
+            "unknown_identifier_candidates": [((), tallies.candidates)],
             "requests_with_identifier_total": [((), tallies.requests_with_identifier)],
             "exposed_recipients": [((), len(tallies.recipients))],
             "exposed_subscribers": [((), len(tallies.subscribers))],

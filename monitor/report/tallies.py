@@ -65,6 +65,8 @@ class Tallies:
         self.conditions: Conditions | None = None  # what no single sighting shows
         self.subscriber_feed: Feed | None = None  # who holds which address, where somebody tells
         self.requests_with_identifier = 0
+        self.contested_requests = 0
+        self.candidates = 0  # fields that may hold an unknown identifier
         self.requests_with_violation = 0
         self.recipients: set[str] = set()
         self.subscribers: set[str] = set()
