@@ -335,8 +335,9 @@ def hashes(rules: Path, out: Path) -> None:
     An MD5, SHA-1 or SHA-256 of a phone number is a phone number: all of a country are hashed in minutes. Up to 10,000
     own numbers are known by their hashes without a table; more need one, which network.yaml names under hash_table.
 
-    It takes 39 or 40 bytes a number: 39 MB for a million, 1 GB for 25 million. No number stands in it, but whoever has it can
-    undo hashes as we do. It is read in place, so little of it is in memory. When msisdn_ranges change, write it anew.
+    It takes 39 or 40 bytes a number: 39 MB for a million, 1 GB for 25 million. No number stands in it, but whoever has
+    it can undo hashes as we do. It is read in place, so little of it is in memory. When msisdn_ranges change, write it
+    anew.
     """
     from monitor.commands.hashes import write
 
