@@ -224,6 +224,7 @@ def requests(**options: Any) -> None:
     cls=Page,
     examples="""
         msisdn-monitor watch --interface eth1 --rules /etc/msisdn-monitor/rules
+        msisdn-monitor watch --interface tap0 --interface tap1 --filter 'not port 443'
         msisdn-monitor watch --config /etc/msisdn-monitor/sensor.yaml
         curl -s http://127.0.0.1:9108/metrics | grep msisdn_monitor_verdicts_total
         kill -HUP PID      (reads the rules again)
@@ -237,7 +238,13 @@ def requests(**options: Any) -> None:
 @click.option("--config", type=FOLDER, metavar="FILE", envvar="MSISDN_MONITOR_CONFIG", show_envvar=True,
               help="Everything below and more, in YAML (deploy/sensor.yaml); options win over it.")  # fmt: skip
 @click.option("--interface", "interfaces", multiple=True, metavar="IF",
-              help="The mirror port; it is read promiscuously.")  # fmt: skip
+              help="The mirror port; it is read promiscuously. Several: once for each.")  # fmt: skip
+@click.option("--filter", metavar="EXPR",
+              help="See only frames that this tcpdump expression lets through; needs libpcap.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(1, 64), metavar="N",
+              help="Threads that read; one does for several Gbit/s.  [default: 1]")  # fmt: skip
+@click.option("--hardware-stamps", is_flag=True, default=None,
+              help="Times of the network card's clock, where one runs and is kept at UTC.")  # fmt: skip
 @click.option("--rules", type=FOLDER, metavar="DIR", envvar="MSISDN_MONITOR_RULES", show_envvar=True,
               help="Folder of the partner agreements and network.yaml.  [default: rules]")  # fmt: skip
 @click.option("--listen", metavar="HOST:PORT", callback=_endpoint,

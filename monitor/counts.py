@@ -64,6 +64,8 @@ SHED = (
     "readings",  # ways to read on, or to read a head, beyond those that fit
     "marks",  # doubts about bytes that are not said of their heads
     "disk",  # rows of the journal or alerts of the outbox that could not be written
+    "queue",  # suspect heads that Python had no time for; equal ones are counted together first
+    "new_flows",  # segments of connections that were not begun on because the ring was more than half full
 )
 FEED_KINDS = (
     "start",
@@ -129,6 +131,15 @@ COUNTS: tuple[Count, ...] = (
     Count("kernel_frames", "counter", "Frames that the kernel counted for this port, dropped ones included."),
     Count("kernel_drops", "counter", "Frames that the kernel dropped because the ring was full."),
     Count("ring_freezes", "counter", "Times that the ring was full and stood still."),
+    Count("nic_drops", "counter", "Frames that the network card lost before the kernel saw them."),
+    Count(
+        "softnet_drops", "counter", "Frames of all ports that the kernel lost before any ring, its queue being full."
+    ),
+    Count(
+        "not_admitted_permille",
+        "gauge",
+        "Of a thousand new connections, how many are not read now because the sensor does not keep up.",
+    ),
     # decode and defrag: frames + second_readings = segments + sum(skipped)
     Count("segments", "counter", "TCP segments decoded."),
     Count("skipped", "counter", "Frames that did not become a segment, by reason.", "reason", SKIPPED),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import re
-import socket
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires
@@ -15,6 +14,7 @@ from typing import NamedTuple
 from monitor import __version__
 from monitor.engine import native_is_here, open_engine
 from monitor.errors import EngineError, MonitorError
+from monitor.ports import is_up, missing
 from monitor.records import CaptureFiles, Watch
 from monitor.sandbox import PR_GET_SECCOMP, Kernel
 
@@ -22,7 +22,6 @@ PACKAGE = "msisdn-monitor"
 CAP_NET_RAW = 13  # capabilities(7)
 OK, OPTIONAL, MISSING = "ok", "--", "MISSING"
 STATUS = Path("/proc/self/status")
-PORTS = Path("/sys/class/net")
 
 
 class Finding(NamedTuple):
@@ -96,20 +95,11 @@ def _sandbox() -> Finding:
 
 
 def _port(name: str) -> Finding:
-    there_are = [port for _, port in socket.if_nameindex()]
-    if name not in there_are:
-        return Finding(MISSING, f"there is no interface {name}; there are: {', '.join(there_are)}")
+    if wrong := missing(name):
+        return Finding(MISSING, wrong)
     if not is_up(name):
         return Finding(MISSING, f"interface {name} is down: ip link set {name} up")
     return Finding(OK, f"interface {name} is up")
-
-
-def is_up(name: str) -> bool:
-    """Whether the port is there and can carry frames (RFC 2863's ifOperStatus; loopback says `unknown`)."""
-    try:
-        return (PORTS / name / "operstate").read_text().strip() in ("up", "unknown")
-    except OSError:
-        return False
 
 
 def _rules(folder: Path) -> Finding:

@@ -23,6 +23,11 @@ LIVE_SETTLE_NS = 2_000_000  # a live sensor cannot wait as long as a replay (doc
 class Engine(Protocol):
     name: str
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What an operator should know of how the source was opened."""
+        ...
+
     def poll(self, timeout: float) -> Batch:
         """Suspect heads and cumulative counts; may be empty; returns within `timeout` seconds."""
         ...
@@ -52,15 +57,18 @@ def open_engine(
     prefer = preferred(prefer)
     if limits is None:
         limits = Limits(settle_ns=LIVE_SETTLE_NS) if isinstance(source, Interface) else Limits()
-    if isinstance(source, Interface):
-        if prefer == "native":
-            raise EngineError("engine native does not read a live port yet; use --engine portable, or auto")
-    elif prefer == "native" or (prefer == "auto" and native_is_here()):
+    if prefer == "native" or (prefer == "auto" and native_is_here()):
         if not native_is_here():
             raise EngineError(f"engine native is not in this installation; {NATIVE_REMEDY}, or use --engine portable")
-        from monitor.native import NativeEngine  # late: it may not be there
+        from monitor import native  # late: it may not be there
 
-        return NativeEngine(source, watch, limits)
+        return (
+            native.LiveEngine(source, watch, limits)
+            if isinstance(source, Interface)
+            else native.NativeEngine(source, watch, limits)
+        )
+    if isinstance(source, Interface) and source.workers > 1:
+        raise EngineError(f"the portable engine reads with one thread; leave --workers out, or {NATIVE_REMEDY}")
     from monitor.portable.engine import PortableEngine  # late: dpkt is not needed where the native engine runs
 
     return PortableEngine(source, watch, limits)

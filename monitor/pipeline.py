@@ -131,20 +131,21 @@ class Pipeline:
             contested = contested or sighting.contested
             verdict = self._judge.feed(sighting, holder)
             if verdict is None:
-                self.tallies.foreign += 1
+                self.tallies.foreign += head.times
                 continue
             judged = True
             violates = violates or verdict.outcome is not ALLOWED
             token = self._redactor.token(sighting.number, sighting.identifier)
-            conditions.feed(verdict, token)
-            for sink in self._sinks:
-                sink.feed(verdict, token)
+            for _ in range(head.times):
+                conditions.feed(verdict, token)
+                for sink in self._sinks:
+                    sink.feed(verdict, token)
         if contested:
-            self.tallies.contested_requests += 1
+            self.tallies.contested_requests += head.times
         if violates:
-            self.tallies.requests_with_violation += 1
+            self.tallies.requests_with_violation += head.times
         if judged:
-            self.tallies.requests_with_identifier += 1
+            self.tallies.requests_with_identifier += head.times
             if self._live:
                 self.tallies.delay(time.time() - head.time_ns / 1e9)
 

@@ -23,9 +23,12 @@ class CaptureFiles:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """A live port, read promiscuously."""
+    """Live ports, read promiscuously by so many threads; what the filter (pcap-filter(7)) refuses is not seen."""
 
-    name: str
+    names: tuple[str, ...]
+    workers: int = 1
+    filter: str = ""
+    hardware_stamps: bool = False  # the network card's clock, where it has one that runs
 
 
 class Digests(Protocol):
@@ -227,6 +230,7 @@ class RequestHead(NamedTuple):
     certainty: Certainty = Certainty.CONFIRMED
     section: Section = Section.HEAD
     readings: tuple[RequestHead, ...] = ()
+    times: int = 1  # how many equal heads it stands for: a live queue that is full counts instead of growing
 
     def __repr__(self) -> str:
         """Without target and values: a head in a log or a traceback must not show a number."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from monitor import counts
 from monitor.engine import Preference, native_is_here, open_engine
 from monitor.errors import EngineError
-from monitor.records import Batch, CaptureFiles, Interface, Limits, RequestHead, Watch
+from monitor.records import Batch, CaptureFiles, Limits, RequestHead, Watch
 from pcaps.recipe import FOLDER
 from pcaps.talk import ETHERNET, Packet, Talk, pcap
 from tests.heads import CLEAN, LEAK
@@ -178,5 +178,3 @@ def test_native_means_that_or_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 @both
 def test_native_serves_where_it_is() -> None:
     assert open_engine(CaptureFiles(()), Watch()).name == "native"
-    with pytest.raises(EngineError, match="engine native does not read a live port yet; use --engine portable"):
-        open_engine(Interface("lo"), Watch(), prefer="native")

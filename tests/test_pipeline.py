@@ -100,7 +100,7 @@ def head(field: bytes, *, time_ns: int = 0) -> RequestHead:
 def test_a_live_port_measures_how_late_a_number_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Script(head(b"x-msisdn", time_ns=time.time_ns() - 3 * 10**9))
     monkeypatch.setattr(pipeline, "open_engine", lambda *_, **__: engine)
-    with Pipeline(Interface("eth1"), load(RULES), REDACTOR) as ran:
+    with Pipeline(Interface(("eth1",)), load(RULES), REDACTOR) as ran:
         list(ran.batches(Stop()))
     assert ran.tallies.latency_sum_s == pytest.approx(3, abs=1)
     assert engine.closed
@@ -113,6 +113,16 @@ def test_a_request_with_two_violations_is_one_request(monkeypatch: pytest.Monkey
     with Pipeline(CaptureFiles(("-",)), load(RULES), REDACTOR) as ran:
         list(ran.batches(Stop()))
     assert (ran.tallies.violations, ran.tallies.requests_with_violation) == (2, 1)
+
+
+def test_a_head_that_stands_for_several_counts_as_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, many = Seen(), head(b"x-msisdn")._replace(times=3)
+    monkeypatch.setattr(pipeline, "open_engine", lambda *_, **__: Script(many))
+    with Pipeline(CaptureFiles(("-",)), load(RULES), REDACTOR, (seen,)) as ran:
+        list(ran.batches(Stop()))
+    tallies = ran.tallies
+    assert len(seen.verdicts) == tallies.violations == 3
+    assert tallies.requests_with_identifier == tallies.requests_with_violation == 3
 
 
 def test_what_is_agreed_does_not_hide_the_violation_before_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -128,7 +138,7 @@ def test_what_is_agreed_does_not_hide_the_violation_before_it(monkeypatch: pytes
 def test_new_rules_judge_and_sieve_from_the_next_batch_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     new, engine, seen = load(write_rules(tmp_path, host="shop.example", field="x-new")), Script(head(b"x-new")), Seen()
     monkeypatch.setattr(pipeline, "open_engine", lambda *_, **__: engine)
-    with Pipeline(Interface("eth1"), load(RULES), REDACTOR, (seen,)) as ran:
+    with Pipeline(Interface(("eth1",)), load(RULES), REDACTOR, (seen,)) as ran:
         list(ran.batches(Stop()))
         ran.adopt(new)
         list(ran.batches(Stop()))

@@ -1,4 +1,4 @@
-"""The ring without a kernel: blocks as it would fill them, and what an operator is told when there can be no ring.
+"""The ring without a kernel: blocks as it would fill them.
 
 tests/live/test_ring_live.py has the same on real ports.
 """
@@ -6,17 +6,13 @@ tests/live/test_ring_live.py has the same on real ports.
 from __future__ import annotations
 
 import mmap
-import socket
 import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.counts import zeros
-from monitor.errors import SourceError
-from monitor.portable import ring
-from monitor.portable.ring import Blocks, Ring
+from monitor.portable.ring import Blocks
 from monitor.records import Frame
 
 SIZE = 4096
@@ -101,84 +97,3 @@ def test_a_port_without_ethernet_has_no_tag():
 def test_a_checksum_that_was_left_to_the_card():
     shared = memory(block((b"abc", 8, 0, 0), plain(b"abc")))
     assert [frame.checksum_ready for frame in Blocks(shared, SIZE, 1).walk(2)] == [False, True]
-
-
-# --- what an operator is told -------------------------------------------------------------------------------------
-
-
-class Port:
-    """A socket of a kind of hardware, of which the kernel grants what it is told to."""
-
-    def __init__(self, hardware: int = 1, refuse: int | None = None) -> None:
-        self.hardware, self.refuse, self.closed = hardware, refuse, False
-
-    def __call__(self, *_: object) -> Port:
-        return self
-
-    def bind(self, _: object) -> None: ...
-
-    def getsockname(self) -> tuple[object, ...]:
-        return ("eth0", 0, 0, self.hardware, b"")
-
-    def setsockopt(self, level: int, option: int, value: object) -> None:
-        if option == self.refuse:
-            raise OSError(12, "Cannot allocate memory")
-
-    def close(self) -> None:
-        self.closed = True
-
-
-@pytest.fixture
-def eth0(monkeypatch):
-    monkeypatch.setattr(socket, "AF_PACKET", 17, raising=False)
-    monkeypatch.setattr(socket, "if_nametoindex", {"eth0": 2}.__getitem__)
-    monkeypatch.setattr(socket, "if_nameindex", lambda: [(1, "lo"), (2, "eth0")])
-
-
-def message(name: str = "eth0") -> str:
-    with pytest.raises(SourceError) as refused:
-        Ring(name, zeros())
-    assert refused.value.exit_code == 3
-    return str(refused.value)
-
-
-def test_no_such_interface(monkeypatch, eth0):
-    def unknown(_: str) -> int:
-        raise OSError(19, "No such device")
-
-    monkeypatch.setattr(socket, "if_nametoindex", unknown)
-    assert message("eth1") == "there is no interface eth1; there are: lo, eth0"
-
-
-def test_no_permission(monkeypatch, eth0):
-    def refuse(*_: object) -> Port:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr(socket, "socket", refuse)
-    monkeypatch.setattr(ring.sys, "executable", "/opt/python3")
-    assert message() == (
-        "eth0: reading an interface needs CAP_NET_RAW; use sudo, or sudo setcap cap_net_raw+ep /opt/python3,"
-        " or AmbientCapabilities=CAP_NET_RAW in the systemd unit"
-    )
-
-
-def test_no_linux(monkeypatch, eth0):
-    monkeypatch.delattr(socket, "AF_PACKET")
-    assert message() == (
-        "eth0: this system has no AF_PACKET, only Linux does;"
-        " capture elsewhere: tcpdump -i eth0 -U -w - | msisdn-monitor replay -"
-    )
-
-
-def test_no_memory(monkeypatch, eth0):
-    port = Port(refuse=ring.PACKET_RX_RING)
-    monkeypatch.setattr(socket, "socket", port)
-    assert message() == "eth0: no ring of 64 MiB (Cannot allocate memory); free that much memory"
-    assert port.closed
-
-
-def test_no_ethernet(monkeypatch, eth0):
-    port = Port(hardware=280)
-    monkeypatch.setattr(socket, "socket", port)
-    assert message() == "eth0 carries neither Ethernet nor IP (ARPHRD 280); name a port that does"
-    assert port.closed

@@ -37,6 +37,7 @@ class Port:
     """An engine on a port: each poll does the next thing and gives one leaking head."""
 
     name = "portable"
+    remarks = ("lo: the ring has 32 MiB",)
 
     def __init__(self, *steps: Callable[[], object]) -> None:
         self.steps = [*steps, lambda: os.kill(os.getpid(), signal.SIGTERM)]
@@ -112,6 +113,7 @@ def test_a_leak_shows_in_metrics_and_once_in_the_log(
     assert "to 44770*****23.example" in log
     assert "123.example" not in log
     assert "watching lo: engine portable" in log
+    assert "WARNING lo: the ring has 32 MiB" in log
     assert "stopped; 3 frames (0 dropped by the kernel)" in log
 
 

@@ -23,6 +23,9 @@ counts! {
     KernelFrames "kernel_frames"
     KernelDrops "kernel_drops"
     RingFreezes "ring_freezes"
+    NicDrops "nic_drops"
+    SoftnetDrops "softnet_drops"
+    NotAdmittedPermille "not_admitted_permille"
     Segments "segments"
     SkippedEmpty "skipped.empty"
     SkippedUnknownLink "skipped.unknown_link"
@@ -119,6 +122,8 @@ counts! {
     ShedReadings "shed.readings"
     ShedMarks "shed.marks"
     ShedDisk "shed.disk"
+    ShedQueue "shed.queue"
+    ShedNewFlows "shed.new_flows"
 }
 
 /// All counts, cumulative since the start.
@@ -152,6 +157,13 @@ impl Counts {
         for oddity in oddities.iter() {
             self.0[Count::OdditiesOverlap as usize + oddity as usize] += 1;
         }
+    }
+
+    /// Those of another worker as well.
+    pub fn add(&mut self, other: &Counts) {
+        let permille = self[Count::NotAdmittedPermille].max(other[Count::NotAdmittedPermille]);
+        self.0.iter_mut().zip(other.0).for_each(|(mine, more)| *mine += more);
+        self[Count::NotAdmittedPermille] = permille; // a share: that of the worker that is worst off
     }
 
     /// Each key with its value.

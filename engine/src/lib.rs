@@ -16,12 +16,16 @@ pub mod hpack;
 pub mod http1;
 pub mod http2;
 pub mod limits;
+#[cfg(target_os = "linux")]
+pub mod live;
 pub mod looks;
 pub mod pcap;
 #[cfg(feature = "python")]
 mod python;
 pub mod reassembly;
 pub mod records;
+#[cfg(target_os = "linux")]
+pub mod ring;
 pub mod sandbox;
 pub mod sieve;
 pub mod stream;

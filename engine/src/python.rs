@@ -1,5 +1,8 @@
 //! The module `monitor._engine`: the only one that knows Python. Types in monitor/_engine.pyi.
 
+#[cfg(target_os = "linux")]
+mod live;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
@@ -10,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::capture::Ending;
-use crate::counts::Count;
+use crate::counts::{Count, Counts};
 use crate::hashes::{HashTable, Numbers, Octets, write_sections};
 use crate::limits::Limits;
 use crate::records::{Certainty, Flow, KeptMessage, Layer, RequestHead, Section, Watch};
@@ -94,7 +97,7 @@ impl Engine {
     /// The suspect heads since the last call, as monitor.records.RequestHead.
     fn take_heads<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let heads = self.worker.take_heads();
-        heads.iter().map(|head| self.records.head(py, head, self.worker.sieve())).collect()
+        heads.iter().map(|head| self.records.head(py, head, 1, self.worker.sieve())).collect()
     }
 
     /// The messages since the last call, as monitor.records.Message.
@@ -105,11 +108,7 @@ impl Engine {
 
     /// Cumulative; the keys are those of monitor/counts.py.
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let counts = PyDict::new(py);
-        for (key, value) in self.worker.counts().iter() {
-            counts.set_item(key, value)?;
-        }
-        Ok(counts)
+        counts_of(py, self.worker.counts())
     }
 
     /// Frames read so far, of all captures.
@@ -160,12 +159,13 @@ impl Records {
     }
 
     /// The head with the fields that anybody will look at.
-    fn head<'py>(&self, py: Python<'py>, head: &RequestHead, sieve: &Sieve) -> PyResult<Bound<'py, PyAny>> {
+    fn head<'py>(&self, py: Python<'py>, head: &RequestHead, times: u64, sieve: &Sieve) -> PyResult<Bound<'py, PyAny>> {
         let bytes = |octets: &[u8]| PyBytes::new(py, octets);
         let kept = head.text.fields().filter(|(name, value)| sieve.keeps(name, value));
         let fields: Vec<_> = kept.map(|(name, value)| (bytes(name), bytes(value))).collect();
         let oddities: Vec<_> = head.oddities.iter().map(|oddity| oddity.name()).collect();
-        let readings = head.readings.iter().map(|other| self.head(py, other, sieve)).collect::<PyResult<Vec<_>>>()?;
+        let readings =
+            head.readings.iter().map(|other| self.head(py, other, times, sieve)).collect::<PyResult<Vec<_>>>()?;
         let certainty = match head.certainty {
             Certainty::Confirmed => &self.confirmed,
             Certainty::Ambiguous => &self.ambiguous,
@@ -185,6 +185,7 @@ impl Records {
             certainty,
             section,
             PyTuple::new(py, readings)?,
+            times,
         ))
     }
 
@@ -199,6 +200,14 @@ impl Records {
         let (src, dst) = (PyBytes::new(py, &flow.src[..length]), PyBytes::new(py, &flow.dst[..length]));
         self.flow.bind(py).call1((src, flow.sport, dst, flow.dport, PyTuple::new(py, layers)?))
     }
+}
+
+fn counts_of<'py>(py: Python<'py>, counts: &Counts) -> PyResult<Bound<'py, PyDict>> {
+    let all = PyDict::new(py);
+    for (key, value) in counts.iter() {
+        all.set_item(key, value)?;
+    }
+    Ok(all)
 }
 
 fn limits_of(limits: &Bound<'_, PyAny>) -> PyResult<Limits> {
@@ -281,5 +290,7 @@ fn write_hashes(
 #[pymodule]
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(write_hashes, module)?)?;
+    #[cfg(target_os = "linux")]
+    module.add_class::<live::Live>()?;
     module.add_class::<Engine>()
 }

@@ -381,6 +381,11 @@ impl HeadText {
         self.ends.push(self.octets.len() as u32);
     }
 
+    /// How many octets all of it has.
+    pub fn octets(&self) -> usize {
+        self.octets.len()
+    }
+
     /// As on the wire.
     pub fn method(&self) -> &[u8] {
         self.part(0)

@@ -132,6 +132,17 @@ impl Streams {
         self.let_go_of_due(counts, out);
     }
 
+    /// How long of the capture clock until something that waits is due; None: nothing does.
+    pub fn due_in_ns(&self) -> Option<i64> {
+        self.due.peek().map(|due| (due.0.0 - self.now_ns).max(0))
+    }
+
+    /// Whether a half-stream of this connection, on this path, is kept.
+    pub fn knows(&self, flow: &Flow) -> bool {
+        let known = |flow: &Flow| self.halves.find(flow, self.halves.mark(flow)).is_some();
+        known(flow) || known(&reversed(flow))
+    }
+
     fn advance(&mut self, time_ns: i64) {
         if time_ns > self.latest_ns {
             self.now_ns += time_ns.saturating_sub(self.latest_ns).min(STEP_NS);

@@ -7,7 +7,7 @@ use crate::counts::{Count, Counts};
 use crate::decode::{Decoder, Found};
 use crate::defrag::Defragmenter;
 use crate::limits::Limits;
-use crate::records::{Datagram, Frame, KeptMessage, RequestHead, Watch};
+use crate::records::{Datagram, Fragment, Frame, KeptMessage, RequestHead, Segment, Watch};
 use crate::sieve::Sieve;
 use crate::stream::Streams;
 
@@ -22,39 +22,27 @@ pub struct Worker {
 
 /// What frames go through.
 #[derive(Debug)]
-struct Stages {
-    counts: Counts,
+pub(crate) struct Stages {
+    pub(crate) counts: Counts,
     decoder: Decoder,
     defragmenter: Defragmenter,
     streams: Streams,
-    sieve: Sieve,
-    time_ns: i64,
+    pub(crate) sieve: Sieve,
+    /// The latest time stamp seen.
+    pub(crate) time_ns: i64,
     /// Link types of the current capture, in the order in which they came.
     links: Vec<u32>,
     /// Settled, not yet through the sieve.
     heads: Vec<RequestHead>,
-    passed: Vec<RequestHead>,
-    messages: Vec<KeptMessage>,
+    /// Through the sieve.
+    pub(crate) passed: Vec<RequestHead>,
+    pub(crate) messages: Vec<KeptMessage>,
 }
 
 impl Worker {
     /// An engine without a source.
     pub fn new(limits: Limits, watch: &Watch) -> Worker {
-        let mut decoder = Decoder::new(&limits);
-        decoder.watch_ports(&watch.ports);
-        let stages = Stages {
-            counts: Counts::default(),
-            decoder,
-            defragmenter: Defragmenter::new(&limits),
-            streams: Streams::new(limits),
-            sieve: Sieve::new(watch),
-            time_ns: 0,
-            links: Vec::new(),
-            heads: Vec::new(),
-            passed: Vec::new(),
-            messages: Vec::new(),
-        };
-        Worker { capture: None, buffer: Vec::new(), stages }
+        Worker { capture: None, buffer: Vec::new(), stages: Stages::new(limits, watch) }
     }
 
     /// The next capture begins; connections go on in it.
@@ -83,16 +71,12 @@ impl Worker {
 
     /// Nothing follows.
     pub fn finish(&mut self) {
-        let stages = &mut self.stages;
-        stages.defragmenter.finish(&mut stages.counts);
-        stages.streams.finish(stages.time_ns, &mut stages.counts, &mut stages.heads);
-        stages.sift();
+        self.stages.finish();
     }
 
     /// Another Watch from now on.
     pub fn watch_for(&mut self, watch: &Watch) {
-        self.stages.sieve = Sieve::new(watch);
-        self.stages.decoder.watch_ports(&watch.ports);
+        self.stages.watch_for(watch);
     }
 
     /// The suspect heads since the last call.
@@ -141,51 +125,172 @@ impl Worker {
     }
 }
 
+/// What becomes of something that was decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is read on here.
+    Here,
+    /// Another worker has it, decodes it again and counts it.
+    Elsewhere,
+    /// It was let go, and counted.
+    Nowhere,
+}
+
+/// What something was decoded from: what another worker would have to be given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Origin<'a> {
+    Frame(&'a Frame<'a>),
+    Datagram(&'a Datagram),
+}
+
+/// Who reads on what was decoded.
+pub(crate) trait Route {
+    fn segment(&mut self, found: &Segment<'_>, from: Origin<'_>, streams: &Streams, counts: &mut Counts) -> Fate;
+    fn fragment(&mut self, found: &Fragment<'_>, from: Origin<'_>) -> Fate;
+}
+
+/// Everything is read on here: where there is one worker, and time to read everything.
+struct Straight;
+
+impl Route for Straight {
+    #[inline]
+    fn segment(&mut self, _: &Segment<'_>, _: Origin<'_>, _: &Streams, _: &mut Counts) -> Fate {
+        Fate::Here
+    }
+
+    #[inline]
+    fn fragment(&mut self, _: &Fragment<'_>, _: Origin<'_>) -> Fate {
+        Fate::Here
+    }
+}
+
 impl Stages {
+    /// Nothing seen yet.
+    pub(crate) fn new(limits: Limits, watch: &Watch) -> Stages {
+        let mut decoder = Decoder::new(&limits);
+        decoder.watch_ports(&watch.ports);
+        Stages {
+            counts: Counts::default(),
+            decoder,
+            defragmenter: Defragmenter::new(&limits),
+            streams: Streams::new(limits),
+            sieve: Sieve::new(watch),
+            time_ns: 0,
+            links: Vec::new(),
+            heads: Vec::new(),
+            passed: Vec::new(),
+            messages: Vec::new(),
+        }
+    }
+
+    /// Another Watch from now on.
+    pub(crate) fn watch_for(&mut self, watch: &Watch) {
+        self.sieve = Sieve::new(watch);
+        self.decoder.watch_ports(&watch.ports);
+    }
+
     #[inline]
     fn feed(&mut self, frame: &Frame<'_>) {
+        if self.links.last() != Some(&frame.link) && !self.links.contains(&frame.link) {
+            self.links.push(frame.link);
+        }
+        self.arrive(frame, &mut Straight);
+    }
+
+    /// A frame that this worker's source read.
+    #[inline]
+    pub(crate) fn arrive(&mut self, frame: &Frame<'_>, route: &mut impl Route) {
         let counts = &mut self.counts;
         counts[Count::Frames] += 1;
         counts[Count::FrameBytes] += u64::from(frame.wire_len);
         counts[Count::CapturedBytes] += frame.data.len() as u64;
+        self.read(frame, route);
+    }
+
+    /// A frame, whoever counted it.
+    #[inline]
+    pub(crate) fn read(&mut self, frame: &Frame<'_>, route: &mut impl Route) {
         // the capture clock may go backwards; timers must not
         self.time_ns = self.time_ns.max(frame.time_ns);
-        if self.links.last() != Some(&frame.link) && !self.links.contains(&frame.link) {
-            self.links.push(frame.link);
-        }
-        match self.decoder.feed(frame, counts) {
-            Found::Segment(segment) => self.streams.feed(&segment, counts, &mut self.heads),
-            Found::Fragment(fragment) => {
-                let mut whole = Vec::new();
-                self.defragmenter.feed(&fragment, counts, &mut whole);
-                self.take_datagrams(whole);
+        let mut whole = Vec::new();
+        let found = self.decoder.feed(frame, &mut self.counts);
+        let mut read = ReadOn { counts: &mut self.counts, streams: &mut self.streams, heads: &mut self.heads };
+        match found {
+            Found::Segment(segment) => read.segment(&segment, Origin::Frame(frame), route),
+            Found::Fragment(fragment) if route.fragment(&fragment, Origin::Frame(frame)) == Fate::Here => {
+                self.defragmenter.feed(&fragment, read.counts, &mut whole);
             }
             Found::Message(message) => self.messages.push(message.into()),
-            Found::Nothing => {}
+            Found::Fragment(_) | Found::Nothing => {}
         }
+        self.take_datagrams(whole, route);
     }
 
     /// What `defrag` put together goes back into `decode`; a tunnel's inside may be fragmented as well.
-    fn take_datagrams(&mut self, mut whole: Vec<Datagram>) {
+    pub(crate) fn take_datagrams(&mut self, mut whole: Vec<Datagram>, route: &mut impl Route) {
         let mut next = 0;
         while next < whole.len() {
             let mut inner = Vec::new();
-            match self.decoder.datagram(&whole[next], &mut self.counts) {
-                Found::Segment(segment) => self.streams.feed(&segment, &mut self.counts, &mut self.heads),
-                Found::Fragment(fragment) => self.defragmenter.feed(&fragment, &mut self.counts, &mut inner),
+            let datagram = &whole[next];
+            let found = self.decoder.datagram(datagram, &mut self.counts);
+            let mut read = ReadOn { counts: &mut self.counts, streams: &mut self.streams, heads: &mut self.heads };
+            match found {
+                Found::Segment(segment) => read.segment(&segment, Origin::Datagram(datagram), route),
+                Found::Fragment(fragment) if route.fragment(&fragment, Origin::Datagram(datagram)) == Fate::Here => {
+                    self.defragmenter.feed(&fragment, read.counts, &mut inner);
+                }
                 Found::Message(message) => self.messages.push(message.into()),
-                Found::Nothing => {}
+                Found::Fragment(_) | Found::Nothing => {}
             }
             next += 1;
             whole.splice(next..next, inner);
         }
     }
 
-    fn sift(&mut self) {
+    /// How long of the capture clock until something that waits is due; None: nothing does.
+    pub(crate) fn due_in_ns(&self) -> Option<i64> {
+        self.streams.due_in_ns()
+    }
+
+    /// What is due at `now_ns` of the capture clock, on a port that is silent.
+    pub(crate) fn expire(&mut self, now_ns: i64) {
+        self.time_ns = self.time_ns.max(now_ns);
+        self.defragmenter.expire(self.time_ns, &mut self.counts);
+        self.streams.expire(self.time_ns, &mut self.counts, &mut self.heads);
+        self.sift();
+    }
+
+    /// Nothing follows.
+    pub(crate) fn finish(&mut self) {
+        self.defragmenter.finish(&mut self.counts);
+        self.streams.finish(self.time_ns, &mut self.counts, &mut self.heads);
+        self.sift();
+    }
+
+    /// Sends what is settled through the sieve.
+    pub(crate) fn sift(&mut self) {
         for head in self.heads.drain(..) {
             if self.sieve.passes(&head, &mut self.counts) {
                 self.passed.push(head);
             }
+        }
+    }
+}
+
+/// Where segments end.
+struct ReadOn<'a> {
+    counts: &'a mut Counts,
+    streams: &'a mut Streams,
+    heads: &'a mut Vec<RequestHead>,
+}
+
+impl ReadOn<'_> {
+    #[inline]
+    fn segment(&mut self, segment: &Segment<'_>, from: Origin<'_>, route: &mut impl Route) {
+        match route.segment(segment, from, self.streams, self.counts) {
+            Fate::Here => self.streams.feed(segment, self.counts, self.heads),
+            Fate::Elsewhere => self.counts[Count::Segments] -= 1,
+            Fate::Nowhere => {}
         }
     }
 }

@@ -13,9 +13,9 @@ from signal import SIGHUP, SIGINT, SIGTERM
 from monitor.commands.common import redactor, stop_on
 from monitor.commands.reload import Reload, Settings, read_all
 from monitor.config import SensorConfig, changed
-from monitor.doctor import is_up
 from monitor.errors import ConfigError, MonitorError
 from monitor.pipeline import Pipeline
+from monitor.ports import is_up
 from monitor.records import Interface
 from monitor.report.log import Log
 from monitor.report.metrics import Exporter, Sensor, visible_ratio
@@ -27,6 +27,7 @@ from monitor.sandbox import Reach, Sandbox
 from monitor.supervisor import Supervisor
 
 COVERAGE_S = 600  # between two lines that say what was seen
+PORTS_S = 0.2  # between two looks at the ports
 STANDSTILL_S = 30  # a turn of the packet loop takes a fraction of a second
 LIVE_KEYS = {"rules", "web_config", "log"}  # what SIGHUP can change; all else needs a restart
 
@@ -79,6 +80,27 @@ class Watch:
         return f"{', '.join(ports)}: {coverage(self.pipeline.tallies)}"
 
 
+class PortNews:
+    """Logs that a port went down, or is there again; a silent log would look as if nobody had been on the wire."""
+
+    def __init__(self, names: tuple[str, ...], log: Log) -> None:
+        self._up = dict.fromkeys(names, True)
+        self._log = log
+        self._due = 0.0
+
+    def look(self) -> None:
+        if (now := time.monotonic()) < self._due:
+            return
+        self._due = now + PORTS_S
+        for name, was_up in self._up.items():
+            if (up := is_up(name)) != was_up:
+                self._up[name] = up
+                if up:
+                    self._log.say("INFO", f"{name} is up again, and read on")
+                else:
+                    self._log.say("WARNING", f"{name} is down or gone, nothing of it is seen: ip link set {name} up")
+
+
 def watch(read: Callable[[], SensorConfig], own_process: bool = False) -> int:
     """Returns 0 when it was told to stop; raises MonitorError for what is wrong with the configuration.
 
@@ -101,7 +123,7 @@ def watch(read: Callable[[], SensorConfig], own_process: bool = False) -> int:
         supervisor = stack.enter_context(Supervisor())
         stop, reload = stack.enter_context(stop_on(SIGINT, SIGTERM)), Reload(lambda: read_all(read, log.say))
         stack.callback(signal.signal, SIGHUP, signal.signal(SIGHUP, lambda *_: setattr(reload, "wanted", True)))
-        source = Interface(config.interfaces[0])
+        source = Interface(config.interfaces, config.workers, config.filter, config.hardware_stamps)
         pipeline = stack.enter_context(Pipeline(source, book, redact, (outlets,), config.engine))
         sandbox = lock_in(reach(config), log) if own_process else Sandbox()
         stack.enter_context(outlets)
@@ -112,11 +134,14 @@ def watch(read: Callable[[], SensorConfig], own_process: bool = False) -> int:
         )
         names, by = ", ".join(config.interfaces), f"rules {config.rules} (sha256 {book.sha256[:12]})"
         log.say("INFO", f"watching {names}: engine {pipeline.engine.name}, {by}")
+        for remark in pipeline.engine.remarks:
+            log.say("WARNING", remark)
         scheme = "https" if settings.web.encrypted else "http"
         log.say("INFO", f"metrics: {scheme}://{config.listen[0]}:{port}/metrics")
         supervisor.ready(f"watching {names}")
-        due = time.monotonic() + COVERAGE_S
+        due, ports = time.monotonic() + COVERAGE_S, PortNews(config.interfaces, log)
         for _ in pipeline.batches(stop):
+            ports.look()
             outlets.flush()
             for field in pipeline.lookout.news():
                 log.say("WARNING", f"an unknown identifier may be in {masked(field)}; `discover` lists the evidence")

@@ -19,7 +19,7 @@ from monitor.portable.stream import Streams
 from monitor.records import Batch, CaptureFiles, Fragment, Frame, Interface, Limits, Message, RequestHead, Watch
 
 FRAMES_A_POLL = 4096
-RING_NS = 100_000_000  # the kernel hands frames over some milliseconds late, and time must not overtake them
+STEPPED_BACK_NS = 10_000_000  # the clock of the frames stands still for so long only when it was set back
 
 
 class PortableEngine:
@@ -31,17 +31,21 @@ class PortableEngine:
         self._source: CaptureReader | Ring = (
             CaptureReader(source.paths, self._counts)
             if isinstance(source, CaptureFiles)
-            else Ring(source.name, self._counts)
+            else Ring(source, self._counts)
         )
+        self.remarks = self._source.remarks if isinstance(self._source, Ring) else ()
         self._decoder = Decoder(limits, self._counts, watch.ports)
         self._messages: list[Message] = []
         self._defragmenter = Defragmenter(limits, self._counts)
         self._streams = Streams(limits, self._counts, Parts(Assembler, Http1, Http2))
         self._sieve = Sieve(watch, self._counts)
         self._time_ns = 0
+        self._read_ns, self._read = 0, time.monotonic_ns()  # the clock of the frames, and when it last went on
         self._done = False
 
     def poll(self, timeout: float) -> Batch:
+        if self._live:
+            timeout = min(timeout, self._until_due_s(timeout))
         heads = [] if self._done else self._judgeable(self._source.read(FRAMES_A_POLL, timeout))
         if self._source.done and not self._done:
             self._done = True
@@ -53,7 +57,11 @@ class PortableEngine:
         self._decoder.ports = watch.ports
 
     def drain(self) -> Batch:
-        return self._batch(self._finish())
+        heads: list[RequestHead] = []
+        if isinstance(self._source, Ring):
+            for frames in self._source.rest(FRAMES_A_POLL):
+                heads += self._judgeable(frames)
+        return self._batch([*heads, *self._finish()])
 
     def close(self) -> None:
         self._source.close()
@@ -90,11 +98,29 @@ class PortableEngine:
                 heads += feed(found)
         if frames:
             self._time_ns = max(self._time_ns, *(frame.time_ns for frame in frames))
-        if self._live and not frames:  # a port that falls silent: what waits is due all the same
-            self._time_ns = max(self._time_ns, time.time_ns() - RING_NS)
-            self._defragmenter.expire(self._time_ns)
-            heads += self._streams.expire(self._time_ns)
+        if self._live:
+            heads += self._expire(bool(frames))
         return heads
+
+    def _until_due_s(self, longest: float) -> float:
+        """A port may fall silent while heads wait for their time."""
+        due_ns = self._streams.due_in_ns()
+        if due_ns is None:
+            return longest
+        return max(0, due_ns - (time.monotonic_ns() - self._read)) / 1e9
+
+    def _expire(self, came: bool) -> Sequence[RequestHead]:
+        """What is due by the clock of the frames, which goes on with the monotonic clock from the newest frame."""
+        now = time.monotonic_ns()
+        silent_ns = now - self._read
+        if self._time_ns <= self._read_ns:
+            due_ns = self._streams.due_in_ns()
+            if due_ns is None or silent_ns < (STEPPED_BACK_NS if came else due_ns):
+                return ()
+            self._time_ns = self._read_ns + silent_ns
+        self._read_ns, self._read = self._time_ns, now
+        self._defragmenter.expire(self._time_ns)
+        return self._streams.expire(self._time_ns)
 
     def _defragment(self, fragment: Fragment, heads: list[RequestHead]) -> None:
         for datagram in self._defragmenter.feed(fragment):

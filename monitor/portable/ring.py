@@ -1,46 +1,30 @@
-"""A live port: its name in, frames out, from a ring of blocks that the kernel fills and this process empties.
-
-The ring is TPACKET_V3 of Linux (packet(7), Documentation/networking/packet_mmap.rst) over plain mmap: no system call
-per frame, no library, and no right but CAP_NET_RAW. The kernel hands a block over when it is full or BLOCK_MS old, so a
-frame is seen within milliseconds; all blocks together bridge 64 MiB, or two and a half seconds of a quiet port, while
-Python is elsewhere.
+"""Live ports: frames out of the rings that `port` has the kernel fill, read in plain Python over mmap.
 
 What the kernel changed on a frame is undone: a VLAN tag that it took off is put back, and a frame whose checksum it
-left to the network card says so (Frame.checksum_ready). On the loopback port each frame passes twice; the copy that is
-being sent is left out. A port that goes down is counted as blind{source} and read on as soon as it is back, also under
-a new index.
+left to the network card says so (Frame.checksum_ready). What several ports hold is read in the order of time.
 """
 
 from __future__ import annotations
 
 import mmap
-import os
 import select
 import socket
 import struct
-import sys
-from contextlib import suppress
+import time
+from collections.abc import Iterator
 
-from monitor.errors import SourceError
-from monitor.portable.source import ETHERNET, RAW, count_frames
-from monitor.records import Fault, Frame
+from monitor.portable.port import BLOCK_SIZE, open_ports
+from monitor.portable.source import ETHERNET, count_frames
+from monitor.ports import Drops
+from monitor.records import Fault, Frame, Interface
 
-BLOCK_SIZE = 1 << 19  # the largest frame must fit in: 262,144 octets, as GRO builds them
-BLOCKS = 128
-BLOCK_MS = 20
+LAST_BLOCK_MS = 4  # the kernel hands over any block after one, where its clock ticks as often as that
+NOTE_S = 0.1  # between two looks at what the kernel says of a port
 
 # linux/if_packet.h
-SOL_PACKET = 263
-PACKET_ADD_MEMBERSHIP, PACKET_RX_RING, PACKET_STATISTICS, PACKET_VERSION, PACKET_IGNORE_OUTGOING = 1, 5, 6, 10, 23
-PACKET_MR_PROMISC = 1
-TPACKET_V3 = 2
 TP_STATUS_KERNEL, TP_STATUS_USER = 0, 1
 TP_STATUS_CSUMNOTREADY, TP_STATUS_VLAN_VALID, TP_STATUS_VLAN_TPID_VALID = 1 << 3, 1 << 4, 1 << 6
-ETH_P_ALL, ETH_P_8021Q = 3, 0x8100
-
-# linux/if_arp.h: what stands before IP on a port. Those of the second kind are read without it, as LINKTYPE_RAW
-ARPHRD_ETHER, ARPHRD_LOOPBACK = 1, 772
-ARPHRD_OF_IP = frozenset((512, 519, 768, 769, 776, 778, 823, 65534))  # PPP, RAWIP, IPIP, IP6IP6, SIT, GRE, GRE6, TUN
+ETH_P_8021Q = 0x8100
 
 _STATUS = struct.Struct("=8xI")  # of tpacket_block_desc
 _BLOCK = struct.Struct("=8xIII")  # status, frames, offset of the first
@@ -77,6 +61,9 @@ class Blocks:
                 self._base = (self._base + self._block_size) % len(self._memory)
         return frames
 
+    def close(self) -> None:
+        self._memory.close()
+
     def _take(self, count: int, frames: list[Frame]) -> None:
         memory, at, link, unpack = self._memory, self._at, self._link, _FRAME.unpack_from
         for _ in range(count):
@@ -95,114 +82,79 @@ class Blocks:
 
 
 class Ring:
-    """The frames of the port `name`, read promiscuously and counted into `counts`; it is never `done`.
+    """The frames of the ports, counted into `counts`; it is never `done`.
 
-    Raises SourceError when the port cannot be read: no such port, no permission, no memory, no IP on it, no Linux.
+    Raises SourceError and ConfigError as Port does.
     """
 
     done = False
     bytes_total = None  # as CaptureReader says of a pipe
 
-    def __init__(self, name: str, counts: dict[str, int]) -> None:
+    def __init__(self, source: Interface, counts: dict[str, int]) -> None:
         self.faults: list[Fault] = []  # a port has none: what it loses is counted
-        self._name = name
         self._counts = counts
-        self._lost = False  # went down, and nothing came since
-        self._socket, link = _open(name)
-        try:
-            self._memory = _share(self._socket)
-            self._index = self._join()
-        except OSError as error:
-            self._socket.close()
-            size = BLOCK_SIZE * BLOCKS >> 20
-            raise SourceError(f"{name}: no ring of {size} MiB ({error.strerror}); free that much memory") from error
-        self._blocks = Blocks(self._memory, BLOCK_SIZE, link)
+        self._ports = open_ports(source)
+        self.remarks = tuple(port.remark for port in self._ports if port.remark)
+        self._drops = Drops(source.names, counts)
+        self._due = 0.0
         self._poll = select.poll()
-        self._poll.register(self._socket, select.POLLIN | select.POLLERR)
+        self._blocks: list[Blocks] = []
+        self._sockets: dict[int, socket.socket] = {}
+        for port in self._ports:
+            for each in port.sockets:
+                self._sockets[each.fileno()] = each
+                self._poll.register(each, select.POLLIN | select.POLLERR)
+                memory = mmap.mmap(each.fileno(), BLOCK_SIZE * port.blocks)
+                self._blocks.append(Blocks(memory, BLOCK_SIZE, port.link))
 
     @property
     def bytes_read(self) -> int:
         return self._counts["captured_bytes"]
 
     def read(self, limit: int, timeout: float) -> list[Frame]:
-        """At most `limit` frames; waits at most `timeout` seconds for the first."""
-        frames = self._blocks.walk(limit)
+        """About `limit` frames at most; waits at most `timeout` seconds for the first."""
+        frames = self._walk(limit)
         if not frames:
-            for _, state in self._poll.poll(timeout * 1000):
+            for number, state in self._poll.poll(timeout * 1000):
                 if state & select.POLLERR:
-                    self._note_error()
-            frames = self._blocks.walk(limit)
+                    # it went down: reading the error takes it away, else every poll would come back at once
+                    self._sockets[number].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                    self._counts["blind.source"] += 1
+            frames = self._walk(limit)
         if frames:
-            self._lost = False
             count_frames(self._counts, frames)
-        elif self._lost:
-            self._rejoin()
-        # reading them sets the kernel's counters back to 0
-        seen, dropped, froze = struct.unpack("=III", self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 12))
-        self._counts["kernel_frames"] += seen
-        self._counts["kernel_drops"] += dropped
-        self._counts["ring_freezes"] += froze
+        if not frames or time.monotonic() >= self._due:
+            self.note()
         return frames
 
+    def rest(self, limit: int) -> Iterator[list[Frame]]:
+        """What the rings hold now, so many frames at a time; and the last counts."""
+        self._poll.poll(LAST_BLOCK_MS)
+        most = sum(port.blocks for port in self._ports)  # reads: frames that keep coming must not keep us
+        for _ in range(most):
+            frames = self._walk(limit)
+            if not frames:
+                break
+            count_frames(self._counts, frames)
+            yield frames
+        self.note()
+
+    def note(self) -> None:
+        """Counts what the kernel says of the ports."""
+        self._due = time.monotonic() + NOTE_S
+        for port in self._ports:
+            port.note(self._counts)
+        self._drops.count()
+
     def close(self) -> None:
-        self._memory.close()
-        self._socket.close()
+        for blocks in self._blocks:
+            blocks.close()
+        for port in self._ports:
+            port.close()
 
-    def _join(self) -> int:
-        """Hears the port from now on; its index."""
-        index = socket.if_nametoindex(self._name)
-        self._socket.bind((self._name, ETH_P_ALL))
-        request = struct.pack("=iHH8x", index, PACKET_MR_PROMISC, 0)  # packet_mreq
-        self._socket.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, request)
-        return index
-
-    def _note_error(self) -> None:
-        """The port went down: reading the error takes it away, else every poll would come back at once."""
-        self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        self._lost = True
-        self._counts["blind.source"] += 1
-
-    def _rejoin(self) -> None:
-        """A port that only went down comes back by itself; one that was made anew has another index."""
-        with suppress(OSError):  # it is gone: the next read looks again
-            if socket.if_nametoindex(self._name) != self._index:
-                self._index = self._join()
-
-
-def _open(name: str) -> tuple[socket.socket, int]:
-    """A socket that is bound to the port but hears nothing yet, and the link type of the frames that it will hear."""
-    if not hasattr(socket, "AF_PACKET"):
-        remedy = f"capture elsewhere: tcpdump -i {name} -U -w - | msisdn-monitor replay -"
-        raise SourceError(f"{name}: this system has no AF_PACKET, only Linux does; {remedy}")
-    try:
-        socket.if_nametoindex(name)
-    except OSError:
-        there_are = ", ".join(port for _, port in socket.if_nameindex())
-        raise SourceError(f"there is no interface {name}; there are: {there_are}") from None
-    try:
-        port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    except PermissionError:
-        python = os.path.realpath(sys.executable)
-        raise SourceError(
-            f"{name}: reading an interface needs CAP_NET_RAW; use sudo, or sudo setcap cap_net_raw+ep {python},"
-            " or AmbientCapabilities=CAP_NET_RAW in the systemd unit"
-        ) from None
-    port.bind((name, 0))
-    hardware = port.getsockname()[3]
-    if hardware in ARPHRD_OF_IP:
-        port.close()
-        return socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM), RAW
-    if hardware == ARPHRD_LOOPBACK:
-        port.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-    elif hardware != ARPHRD_ETHER:
-        port.close()
-        raise SourceError(f"{name} carries neither Ethernet nor IP (ARPHRD {hardware}); name a port that does")
-    return port, ETHERNET
-
-
-def _share(port: socket.socket) -> mmap.mmap:
-    port.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
-    frame_size = 2048  # only has to divide the block: frames of TPACKET_V3 are as long as they are
-    request = struct.pack("=7I", BLOCK_SIZE, BLOCKS, frame_size, BLOCK_SIZE * BLOCKS // frame_size, BLOCK_MS, 0, 0)
-    port.setsockopt(SOL_PACKET, PACKET_RX_RING, request)
-    return mmap.mmap(port.fileno(), BLOCK_SIZE * BLOCKS)
+    def _walk(self, limit: int) -> list[Frame]:
+        if len(self._blocks) == 1:
+            return self._blocks[0].walk(limit)
+        frames = [frame for blocks in self._blocks for frame in blocks.walk(-(-limit // len(self._blocks)))]
+        frames.sort(key=lambda frame: frame.time_ns)
+        return frames

@@ -160,6 +160,10 @@ class Streams:
         self._advance(now_ns)
         return self._expire()
 
+    def due_in_ns(self) -> int | None:
+        """How long of the capture clock until something that waits is due; None: nothing does."""
+        return max(0, self._due[0][0] - self._now_ns) if self._due else None
+
     def _advance(self, time_ns: int) -> None:
         """Dates are kept by a clock of our own: a step of the capture clock, in either direction, changes little."""
         if time_ns > self._latest_ns:

@@ -161,8 +161,8 @@ def family(metric: counts.Metric, labels: Sequence[str], samples: Samples) -> Fa
 def visible_ratio(tallies: Tallies) -> float:
     """See counts.METRICS; 1 while there was nothing to see."""
     seen = tallies.counts
-    arrived = seen["frames"] + seen["kernel_drops"]
-    decoded = seen["frames"] - sum(seen[f"skipped.{reason}"] for reason in BLINDING)
+    arrived = seen["frames"] + seen["kernel_drops"] + seen["nic_drops"]
+    decoded = seen["frames"] - sum(seen[f"skipped.{reason}"] for reason in BLINDING) - seen["shed.new_flows"]
     whole = seen["payload_bytes"] + seen["gap_bytes"]
     return (decoded / arrived if arrived else 1.0) * (seen["payload_bytes"] / whole if whole else 1.0)
 

@@ -13,11 +13,13 @@ import pytest
 
 from monitor.counts import zeros
 from monitor.errors import SourceError
-from monitor.portable.ring import BLOCK_SIZE, BLOCKS, Ring
+from monitor.portable.port import RING_BYTES
+from monitor.portable.ring import Ring as Rings
 from monitor.portable.source import ETHERNET, RAW
-from monitor.records import Frame
+from monitor.records import Frame, Interface
 from pcaps.talk import ip as packet_of
-from tests.live.networks import carries, ip, needs_root, own_network
+from tests.live.cables import cable, cabled
+from tests.live.networks import ip, needs_root, own_network
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -26,20 +28,15 @@ MACS = b"\x02\0\0\0\0\2\x02\0\0\0\0\1"
 PAYLOAD = bytes(range(50))
 
 
+def Ring(name: str, counts: dict[str, int]) -> Rings:
+    return Rings(Interface((name,)), counts)
+
+
 @pytest.fixture
 def veth() -> Iterator[socket.socket]:
-    """A network with the ports `near` and `far`; what is sent on the socket leaves `near` and reaches `far`."""
-    with own_network():
-        ip("link", "add", "near", "mtu", "65535", "type", "veth", "peer", "name", "far", "mtu", "65535")
-        for port in ("near", "far"):
-            ip(
-                "link", "set", port, "addrgenmode", "none"
-            )  # else the kernel's IPv6 sends frames of its own now and then
-            ip("link", "set", port, "up")
-        carries("near")
-        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as end:
-            end.bind(("near", 0))
-            yield end
+    """What is sent on the socket leaves `near` and reaches `far`."""
+    with cabled() as end:
+        yield end
 
 
 def read(ring: Ring, count: int, limit: int = 100, mark: bytes = ETHERTYPE) -> list[Frame]:
@@ -100,7 +97,7 @@ def test_the_largest_frame_is_whole(veth):
 def test_what_the_ring_could_not_hold_is_counted(veth):
     counts = zeros()
     ring = Ring("far", counts)
-    sent = BLOCK_SIZE * BLOCKS // 60_000 + 200
+    sent = RING_BYTES // 60_000 + 200
     for _ in range(sent):
         veth.send(MACS + ETHERTYPE + bytes(60_000))
     kept = 0
@@ -125,7 +122,6 @@ def test_a_port_that_goes_down_and_comes_back_is_read_on(veth):
     assert time.monotonic() - begun > 0.09  # the error comes once; then it waits as told
     assert counts["blind.source"] == 1
     ip("link", "set", "far", "up")
-    carries("near")
     veth.send(MACS + ETHERTYPE + PAYLOAD)
     assert len(read(ring, 1)) == 1
     ring.close()
@@ -137,15 +133,10 @@ def test_a_port_that_is_made_anew_is_read_on(veth):
     ip("link", "del", "far")
     ring.read(10, 0.01)
     ring.read(10, 0.01)
-    ip("link", "add", "near", "type", "veth", "peer", "name", "far")
-    ip("link", "set", "far", "up")
-    ip("link", "set", "near", "up")
-    carries("near")
-    ring.read(10, 0.01)
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as port:
-        port.bind(("near", 0))
-        port.send(MACS + ETHERTYPE + PAYLOAD)
-    assert len(read(ring, 1)) == 1
+    with cable() as end:
+        ring.note()
+        end.send(MACS + ETHERTYPE + PAYLOAD)
+        assert len(read(ring, 1)) == 1
     assert counts["blind.source"] >= 1
     ring.close()
 
@@ -155,7 +146,6 @@ def test_a_port_that_is_down_can_be_opened_and_read_once_it_is_up(veth):
     ring = Ring("far", zeros())
     ring.read(10, 0.01)
     ip("link", "set", "far", "up")
-    carries("near")
     veth.send(MACS + ETHERTYPE + PAYLOAD)
     assert len(read(ring, 1)) == 1
     ring.close()
@@ -201,7 +191,7 @@ def test_a_port_without_ethernet_gives_ip():
 
 
 def test_an_interface_that_does_not_exist_is_named_beside_those_that_do(veth):
-    with pytest.raises(SourceError, match=r"there is no interface fat; there are: .*far"):
+    with pytest.raises(SourceError, match=r"there is no interface fat, perhaps far; there are: .*far"):
         Ring("fat", zeros())
 
 

@@ -220,4 +220,4 @@ def test_an_interface_that_is_not_there_is_an_error_of_one_line(networks, rules)
         _, complaint = process.communicate(timeout=10)
     assert process.returncode == 3
     assert complaint.count("\n") == 1
-    assert "there is no interface fat; there are: lo, far" in complaint
+    assert "there is no interface fat, perhaps far; there are: lo, far" in complaint

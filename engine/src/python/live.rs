@@ -1,0 +1,85 @@
+//! The engine on live ports, as Python has it.
+
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use pyo3::exceptions::{PyOSError, PyRuntimeError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::{Records, counts_of, limits_of, watch_of};
+use crate::live;
+use crate::ring::{Ring, Shape};
+use crate::sieve::Sieve;
+
+/// Socket, octets of a block, blocks, LINKTYPE_ number.
+type Described = (RawFd, usize, usize, u32);
+type Taken<'py> = Vec<Bound<'py, PyAny>>;
+
+/// The rings of live ports, each read by a thread that `start` starts; `poll` waits without the interpreter.
+#[pyclass(module = "monitor._engine")]
+pub struct Live {
+    live: live::Live,
+    batch_heads: usize,
+    records: Records,
+    /// What the heads go through, for which of their fields are kept.
+    sieve: Sieve,
+}
+
+#[pymethods]
+impl Live {
+    /// `rings` of each worker; the sockets may be closed then.
+    #[new]
+    fn new(
+        py: Python<'_>,
+        limits: &Bound<'_, PyAny>,
+        watch: &Bound<'_, PyAny>,
+        rings: Vec<Vec<Described>>,
+    ) -> PyResult<Live> {
+        let (limits, watch) = (limits_of(limits)?, watch_of(watch)?);
+        let share = |(socket, block_size, blocks, link)| Ring::share(socket, Shape { block_size, blocks, link });
+        let of_worker = |described: Vec<Described>| described.into_iter().map(share).collect::<Result<Vec<_>, _>>();
+        let rings = rings.into_iter().map(of_worker).collect::<Result<_, _>>()?;
+        Ok(Live {
+            live: live::Live::new(&limits, &watch, rings)?,
+            batch_heads: limits.batch_heads,
+            records: Records::import(py)?,
+            sieve: Sieve::new(&watch),
+        })
+    }
+
+    /// Starts the threads; what this thread may not do, they may not do.
+    fn start(&mut self) -> PyResult<()> {
+        self.live.start().map_err(|error| PyOSError::new_err(error.to_string()))
+    }
+
+    /// Heads, messages, counts and the latest time; waits at most `seconds` for the first head.
+    fn poll<'py>(
+        &mut self,
+        py: Python<'py>,
+        seconds: f64,
+    ) -> PyResult<(Taken<'py>, Taken<'py>, Bound<'py, PyDict>, i64)> {
+        let (live, most) = (&self.live, self.batch_heads);
+        let taken = py
+            .detach(|| live.poll(most, Duration::from_secs_f64(seconds.clamp(0.0, 60.0))))
+            .map_err(|_| PyRuntimeError::new_err("a thread of the engine has died"))?;
+        let heads = taken.heads.iter().map(|(head, times)| self.records.head(py, head, *times, &self.sieve));
+        let messages = taken.messages.iter().map(|message| self.records.message(py, message));
+        let (heads, messages) = (heads.collect::<PyResult<_>>()?, messages.collect::<PyResult<_>>()?);
+        Ok((heads, messages, counts_of(py, &taken.counts)?, taken.time_ns))
+    }
+
+    /// Another Watch from now on.
+    fn watch_for(&mut self, watch: &Bound<'_, PyAny>) -> PyResult<()> {
+        let watch = watch_of(watch)?;
+        self.live.watch_for(&watch);
+        self.sieve = Sieve::new(&watch);
+        Ok(())
+    }
+
+    /// Reads nothing more; the next polls give what still waits.
+    fn finish(&mut self, py: Python<'_>) {
+        let live = &mut self.live;
+        py.detach(move || live.finish());
+    }
+}
