@@ -69,7 +69,10 @@ def bytewise(octets: bytes) -> list[bytes]:
 
 
 def content(heads: list[PlacedHead]) -> list[tuple]:
-    return [(p.start, p.end, *p.head[2:-1], [other[2:] for other in p.head.readings]) for p in heads]
+    return [
+        (p.start, p.end, p.head._replace(time_ns=0, readings=()), [other[2:] for other in p.head.readings])
+        for p in heads
+    ]
 
 
 def everyhow(octets: bytes) -> Read:
