@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test engine lint types check golden bench precision fuzz fuzz-long docs wheel clean
 VENV := .venv/bin
+SIZE := 100
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,9 +37,9 @@ golden: ## write captures and goldens again; read the diff before you commit it
 	@$(VENV)/python -m pcaps.recipes && $(VENV)/python -m pcaps.recipes --golden
 	@$(VENV)/python -m tests.metrics_page
 
-bench: ## packets a CPU second and the share of each stage -> bench/RESULTS.md
+bench: ## speed beside the installed peers -> bench/RESULTS.md; SIZE=1000 for captures of a gigabyte
 	@scripts/setup dev
-	@$(VENV)/python -m bench
+	@$(VENV)/python -m bench --size $(SIZE)
 
 precision: ## numbers found among a million values that hold none, and values a CPU second
 	@scripts/setup dev

@@ -1,10 +1,11 @@
 """What one engine and each stage of the pipeline cost on one capture: run in a process of its own, prints JSON.
 
-    python -m bench.stages portable out.pcap
+    python -m bench.stages native out.pcap
+    python -m bench.stages portable out.pcap --shares
 
-First the engine alone is polled to the end, then the whole pipeline runs under a sampler: a timer of the process clock
-interrupts it, and the CPU time since the last interrupt goes to the stage that is at work. No call is wrapped, so
-nothing is slowed that is measured. What runs in another language is one stage: the engine itself.
+The engine alone is polled to the end, on one core; or, with --shares, the whole pipeline runs under a sampler: a timer
+of the process clock interrupts it, and the CPU time since the last interrupt goes to the stage that is at work. No call
+is wrapped, so nothing is slowed that is measured. What runs in another language is one stage: the engine itself.
 """
 
 from __future__ import annotations
@@ -109,8 +110,10 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="python -m bench.stages")
     options.add_argument("engine")
     options.add_argument("capture")
+    options.add_argument("--shares", action="store_true")
     chosen = options.parse_args()
-    print(json.dumps(engine_alone(**vars(chosen)) | {"stages": stages(**vars(chosen))}))
+    measure = stages if chosen.shares else engine_alone
+    print(json.dumps(measure(chosen.engine, chosen.capture)))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m bench.traffic 2012 out.pcap --octets 100000000
 
-writes out.pcap and out.json (requests, requests with a number, packets). Connections are Talks that take turns at
+writes out.pcap and out.json (what it holds, and who sent which number). Connections are Talks that take turns at
 random, so segments of thousands of them lie between each other as on a mirror port; the line runs at 1 Gbit/s. Kinds of
 connection are begun such that the octets of HTTP, TLS and QUIC come to the shares of the preset. Numbers are Ofcom's
 for drama, addresses of RFC 5737, 3849 and 6598, names of RFC 2606.
@@ -87,6 +87,9 @@ PRESETS = {
 }
 PRESETS["gtpu"] = replace(PRESETS["2012"], gtpu=True)
 PRESETS["lossy"] = replace(PRESETS["2012"], lost=0.005, late=0.01, repeated=0.01)
+PRESETS["storm"] = replace(PRESETS["2012"], numbered=1.0)
+
+Sender = tuple[str, int, str]  # address and port of a handset, and the number that its request carries
 
 
 @dataclass
@@ -95,12 +98,15 @@ class Truth:
 
     preset: str
     seed: int
+    planned: int = 0  # octets that were asked for
     packets: int = 0
     octets: int = 0  # of the file
     requests: int = 0
     requests_captured: int = 0
     numbered: int = 0  # requests with a subscriber number in a field
     numbered_captured: int = 0
+    senders: list[Sender] = field(default_factory=list)  # of each request with a number that was captured whole
+    lost_senders: list[Sender] = field(default_factory=list)  # of each that was not: it may be found all the same
 
 
 Steps = Iterator[int | None]  # each appends packets to the talk; yields the number of the request that they carry
@@ -119,7 +125,7 @@ class Traffic:
         self._mix = mix
         self._random = random.Random(seed)
         self._noise = self._random.randbytes(1 << 22)
-        self._numbered: list[bool] = []  # by request
+        self._senders: list[Sender | None] = []  # by request; None where it has no number
         self._lost: set[int | None] = set()  # requests
         self._shares = {kind: share for kind, share in (
             (self._web, mix.web), (self._tls, mix.tls), (self._quic, 1 - mix.web - mix.tls),
@@ -129,7 +135,7 @@ class Traffic:
     def write(self, file: BinaryIO, octets: int, truth: Truth) -> None:
         """About so many octets of capture; fills in the truth."""
         file.write(FILE_HEADER)
-        time_ns = float(START_NS)
+        truth.planned, time_ns = octets, float(START_NS)
         connections: list[Connection] = []
         while True:
             while len(connections) < self._mix.connections and sum(self._planned.values()) < octets:
@@ -148,10 +154,13 @@ class Traffic:
             file.write(pcap(frames)[len(FILE_HEADER) :])
             truth.packets += len(frames)
         truth.octets = file.tell()
-        captured = [number not in self._lost for number in range(len(self._numbered))]
-        truth.requests, truth.numbered = len(self._numbered), sum(self._numbered)
-        truth.requests_captured = sum(captured)
-        truth.numbered_captured = sum(map(min, captured, self._numbered))
+        for request, sender in enumerate(self._senders):
+            if sender:
+                (truth.lost_senders if request in self._lost else truth.senders).append(sender)
+        truth.requests = len(self._senders)
+        truth.requests_captured = sum(request not in self._lost for request in range(truth.requests))
+        truth.numbered_captured = len(truth.senders)
+        truth.numbered = truth.numbered_captured + len(truth.lost_senders)
 
     def _begin(self) -> Connection:
         """A connection of the kind that lags furthest behind its share."""
@@ -221,8 +230,10 @@ class Traffic:
         yield None
         handset, session = draw.choice(HANDSETS), b"%032x" % draw.getrandbits(128)
         for octets in answers:
-            request = len(self._numbered)
-            head = self._head(request, host, path, handset, session)
+            request = len(self._senders)
+            number = b"447700900%03d" % draw.randrange(1000) if draw.random() < self._mix.numbered else b""
+            self._senders.append((talk.src, talk.sport, number.decode()) if number else None)
+            head = self._head(request, number, host, path, handset, session)
             cut = draw.randrange(len(head)) if draw.random() < 0.03 else len(head)
             for part in filter(None, (head[:cut], head[cut:])):
                 talk.client(part, acknowledged=False)
@@ -232,11 +243,9 @@ class Traffic:
         talk.close()
         yield None
 
-    def _head(self, request: int, host: bytes, path: bytes, handset: bytes, session: bytes) -> bytes:
+    def _head(self, request: int, number: bytes, host: bytes, path: bytes, handset: bytes, session: bytes) -> bytes:
         draw = self._random
         posts = draw.random() < 0.04
-        numbered = draw.random() < self._mix.numbered
-        self._numbered.append(numbered)
         fields = [
             b"Host: " + host,
             b"User-Agent: " + handset,
@@ -251,10 +260,8 @@ class Traffic:
             fields.append(b"X-Forwarded-For: 10.%d.%d.%d" % tuple(draw.randbytes(3)))
         if draw.random() < 0.2:
             fields.append(b"If-Modified-Since: Tue, 03 Jan 2012 07:28:00 GMT")
-        if numbered:
-            fields.insert(
-                draw.randrange(1, len(fields)), b"%b: 447700900%03d" % (draw.choice(FIELDS), draw.randrange(1000))
-            )
+        if number:
+            fields.insert(draw.randrange(1, len(fields)), b"%b: %b" % (draw.choice(FIELDS), number))
         if cookie := b"".join(
             b"p%d=%b; " % (n, session[n:]) for n in range(draw.randrange(self._mix.cookie_octets // 30 + 1))
         ):

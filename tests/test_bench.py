@@ -4,17 +4,24 @@ import io
 import json
 import re
 import sys
+import zlib
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import dpkt
 import pytest
 
 import monitor
-from bench.__main__ import PRESETS as MEASURED_PRESETS
-from bench.__main__ import Cost, Measured, cost, medians, page
+from bench.__main__ import ALONE, OURS, SHARES, Measured, page
+from bench.cost import Cost, cost, middle
+from bench.reading import by_mmap, by_read
+from bench.results import put
 from bench.stages import STAGE_OF, Sampler
 from bench.traffic import PRESETS, Traffic, Truth, write
+from bench.truth import Found, compare, key_file
+from monitor.records import Number
+from monitor.redact import Redactor, load_key
 from pcaps.talk import internet_checksum
 
 OCTETS = 600_000
@@ -43,7 +50,7 @@ def sent(capture: bytes) -> list[bytes]:
 
 
 def test_every_measured_preset_exists():
-    assert set(MEASURED_PRESETS) == set(PRESETS)
+    assert set(SHARES) == set(PRESETS)
 
 
 def test_a_seed_stands_for_one_capture():
@@ -51,12 +58,14 @@ def test_a_seed_stands_for_one_capture():
     assert made("2012")[0] != made("2012", seed=2)[0]
 
 
-@pytest.mark.parametrize("preset", ["2012", "today", "small"])
+@pytest.mark.parametrize("preset", ["2012", "today", "small", "storm"])
 def test_the_truth_is_what_the_capture_holds(preset):
     capture, truth = made(preset)
     halves = sent(capture)
     assert truth.requests == truth.requests_captured == sum(len(LINE.findall(half)) for half in halves) > 0
     assert truth.numbered == truth.numbered_captured == sum(len(NUMBER.findall(half)) for half in halves)
+    assert len(truth.senders) == truth.numbered
+    assert truth.lost_senders == []
     assert truth.packets == len(packets(capture))
     assert truth.octets == len(capture)
     assert 0.5 * OCTETS < len(capture) < 2 * OCTETS
@@ -87,10 +96,13 @@ def test_gtpu_is_tunnelled_in_both_directions():
 
 
 def test_lossy_says_which_requests_are_whole():
-    capture, truth = made("lossy")
+    file, truth = io.BytesIO(), Truth("lossy", 1)
+    Traffic(replace(PRESETS["lossy"], lost=0.1, numbered=0.8), 1).write(file, OCTETS, truth)
+    capture = file.getvalue()
     whole = {line for half in sent(capture) for line in LINE.findall(half)}
     assert truth.requests_captured < truth.requests
     assert truth.requests_captured <= len(whole)
+    assert len(truth.senders) == truth.numbered_captured < truth.numbered == len(truth.senders + truth.lost_senders)
     assert truth.packets == len(packets(capture))
 
 
@@ -134,23 +146,72 @@ def test_a_command_is_charged_for_what_it_spends(tmp_path):
         cost([sys.executable, "-c", "raise SystemExit(3)"], tmp_path / "out")
 
 
-def test_medians_keep_the_shape():
-    said = [{"cpu_s": value, "stages": {"decode": value}} for value in (3, 1, 2)]
-    assert medians(said) == {"cpu_s": 2, "stages": {"decode": 2}}
+def test_the_middle_is_that_of_each_figure():
+    assert middle([Cost(3, 1, 2), Cost(1, 2, 3), Cost(2, 3, 1)]) == Cost(2, 2, 2)
+
+
+def test_both_ways_of_reading_read_everything(tmp_path):
+    (tmp_path / "x").write_bytes(bytes(range(256)) * 5000)
+    assert by_read(tmp_path / "x") == by_mmap(tmp_path / "x") == zlib.adler32(bytes(range(256)) * 5000)
+
+
+@pytest.mark.parametrize(
+    ("senders", "lost", "wanted"),
+    [
+        ([0, 1, 2], [], Found(3, 0, 0)),
+        ([0, 1, 2, 2], [], Found(4, 1, 0)),  # two requests of one handset, one of them found
+        ([0, 1], [], Found(2, 0, 1)),
+        ([0, 1], [2], Found(2, 0, 0)),  # a part of the request was lost, and it was found all the same
+        ([0, 1, 2], [3], Found(3, 0, 0)),
+    ],
+)
+def test_what_was_found_is_held_against_what_was_sent(tmp_path, senders, lost, wanted):
+    key = key_file(tmp_path)
+    redactor, sender = Redactor(load_key(key)), [("100.64.0.1", port, f"44770090000{port}") for port in range(4)]
+    rows = [{"type": "verdict", "src": a, "sport": b, "token": redactor.token(Number(c))} for a, b, c in sender[:3]]
+    (tmp_path / "rows").write_text("\n".join(map(json.dumps, [*rows, {"type": "summary"}])))
+    told = {"senders": [sender[one] for one in senders], "lost_senders": [sender[one] for one in lost]}
+    (tmp_path / "truth").write_text(json.dumps(told))
+    assert compare(tmp_path / "rows", tmp_path / "truth", key) == wanted
+
+
+def test_a_section_is_replaced_and_the_others_stay(tmp_path):
+    results = tmp_path / "RESULTS.md"
+    for section, line in (("speed", "one"), ("live", r"two \1"), ("speed", r"three \g<0>")):
+        put(section, [line], results)
+    text = results.read_text()
+    assert "one" not in text
+    assert text.index(r"three \g<0>") < text.index(r"two \1")
+    assert text.count("begins") == text.count("ends") == 2
 
 
 def test_the_page_shows_every_figure():
-    engine = {"cpu_s": 2.0, "packets": 100_000, "requests": 40, "passed": 30, "stages": {"decode": 1.5, "judge": 0.5}}
-    truth = {"requests_captured": 41, "numbered_captured": 12}
-    costs = {"msisdn-monitor replay, portable": Cost(2.5, 60.2), "tcpdump": Cost(0.25, 10.0)}
-    text = "\n".join(page([Measured("2012", 85_000_000, truth, costs, {"portable": engine})], runs=3))
+    truth = {
+        "packets": 100_000, "octets": 85_000_000, "planned": 90_000_000, "seed": 1,
+        "requests_captured": 41, "numbered_captured": 12,
+    }  # fmt: skip
+    costs = {
+        OURS: [Cost(2.5, 2.0, 60.2)],
+        ALONE: [Cost(2.4, 3.0, 50.0), Cost(2.2, 3.4, 52.0)],
+        "tcpdump": [Cost(0.25, 1, 10)],
+    }  # fmt: skip
+    measured = Measured("2012", truth, costs, [2.0], {"engine": 1.5, "judge": 0.5, "http": 0.0}, Found(12, 1, 2), True)
+    text = "\n".join(page([measured], Cost(0.2, 0.25, 40), {"read": 0.5, "mmap": 0.4}, runs=3))
     for line in (
-        "Medians of 3 runs.",
-        "100,000 packets; 85.0 MB; 41 requests, 12 with a number; portable read 40 requests",
-        "| engine portable | 2.00 | 50,000 | 0.80 |  | alone; passes 30 heads |",
-        "| msisdn-monitor replay, portable | 2.50 | 40,000 | 1.00 | 60 | everything, every number judged |",
-        "| tcpdump | 0.25 | 400,000 | 0.10 | 10 | copies records |",
-        "| decode | 75.0% | 15.00 |",
-        "| judge | 25.0% | 5.00 |",
+        "medians of 3 runs",
+        "### 2012 (`bench.traffic 2012 --octets 90000000 --seed 1`)",
+        "100,000 packets; 85.0 MB; 41 requests, 12 with a number",
+        "| engine alone, 2012, million packets a CPU second | 0.05 | ≥ 2.5 |",
+        "| replay, 2012, every number judged, one core, 85 MB, CPU s | 2.30 | ≤ 0.7 at 1 GB |",
+        "| peak memory, 2012, MB | 60 | ≤ 100 |",
+        "| wall clock on one core : on two, 2012 | 1.60 | ≥ 1.6 |",
+        "| start to end on an empty capture, wall s (CPU s) | 0.25 (0.20) | ≤ 0.25 |",
+        "| one core and two print the same to the byte | yes | yes |",
+        "| numbers found once, 2012 | 11 of 12, 2 false | all, 0 false |",
+        "| engine alone, one core | 2.00 | 0.80 | 0.05 | | | 1 | finds heads |",
+        "| tcpdump | 0.25 | 0.10 | 0.40 | 1.00 | 10 | 1 | copies records |",
+        "read() into one buffer 0.500 CPU s",
+        "mmap 0.400 CPU s (1.25 : 1)",
+        "engine 75%, judge 25%.",
     ):
         assert line in text
