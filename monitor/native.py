@@ -30,7 +30,7 @@ class NativeEngine:
     remarks = ()
 
     def __init__(self, source: CaptureFiles, watch: Watch, limits: Limits) -> None:
-        self._engine = Engine(limits, watch)
+        self._engine = Engine(limits, watch, source.workers)
         self._counts = {"frames": 0, "frame_bytes": 0, "captured_bytes": 0, "blind.source": 0}  # of the source, here
         self._source = CaptureReader(source.paths, self._counts, self._open)
         self._done = False
@@ -169,11 +169,11 @@ class HandedCapture(Capture):
     def _hand_over(self, source: Octets) -> None:
         self._handed = True
         if source.format is None and self._path != STANDARD_INPUT and os.path.isfile(self._path):  # noqa: PTH113
-            self._engine.open(self._path)
+            self._engine.open(self._path, ahead=True)
             return
         self._pipe, to = os.pipe()
         Thread(target=_pour, args=(self._octets, source, to), name="unpack", daemon=True).start()
-        self._engine.open(f"/dev/fd/{self._pipe}")
+        self._engine.open(f"/dev/fd/{self._pipe}", ahead=False)
 
     def _pump(self, timeout: float) -> None:
         if self._pipe is not None and not select.select([self._pipe], [], [], timeout)[0]:

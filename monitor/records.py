@@ -19,6 +19,7 @@ class CaptureFiles:
     """Captures to replay, in the order in which they were taken; `-` is standard input."""
 
     paths: tuple[str, ...]
+    workers: int = 1  # threads of the native engine; two share the work, a third finds none
 
 
 @dataclass(frozen=True, slots=True)

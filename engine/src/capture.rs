@@ -87,6 +87,16 @@ impl Capture {
         self.bytes_read
     }
 
+    /// Gives the buffer away with all that was walked, and reads on into `other`.
+    pub fn exchange(&mut self, mut other: Vec<u8>) -> Vec<u8> {
+        let rest = self.end - self.begin;
+        other.resize(self.buffer.len().max(other.len()), 0);
+        other[..rest].copy_from_slice(&self.buffer[self.begin..self.end]);
+        self.base += self.begin as u64;
+        (self.begin, self.end) = (0, rest);
+        std::mem::replace(&mut self.buffer, other)
+    }
+
     /// The buffer, for the next capture.
     pub fn into_buffer(self) -> Vec<u8> {
         self.buffer

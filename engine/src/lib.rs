@@ -11,6 +11,7 @@ pub mod counts;
 pub mod decode;
 pub mod defrag;
 pub mod doubts;
+pub mod front;
 pub mod hashes;
 pub mod hpack;
 pub mod http1;
@@ -29,6 +30,7 @@ pub mod ring;
 pub mod sandbox;
 pub mod sieve;
 pub mod stream;
+pub mod tandem;
 #[cfg(test)]
 mod testing;
 pub mod worker;

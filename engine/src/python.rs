@@ -8,22 +8,23 @@ use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyOSError;
+use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::capture::Ending;
 use crate::counts::{Count, Counts};
+use crate::front::{Died, Front, Pace};
 use crate::hashes::{HashTable, Numbers, Octets, write_sections};
 use crate::limits::Limits;
 use crate::records::{Certainty, Flow, KeptMessage, Layer, RequestHead, Section, Watch};
-use crate::sieve::Sieve;
+use crate::tandem::Tandem;
 use crate::worker::Worker;
 
 /// One engine. Captures are opened one after another; `pump` reads on without the interpreter.
 #[pyclass(module = "monitor._engine")]
 struct Engine {
-    worker: Worker,
+    front: Box<dyn Front>,
     batch_heads: usize,
     records: Records,
 }
@@ -33,6 +34,8 @@ struct Records {
     head: Py<PyAny>,
     message: Py<PyAny>,
     flow: Py<PyAny>,
+    /// `tuple.__new__`: makes a NamedTuple without going through Python.
+    new: Py<PyAny>,
     confirmed: Py<PyAny>,
     ambiguous: Py<PyAny>,
     whole: Py<PyAny>,
@@ -41,104 +44,102 @@ struct Records {
 
 #[pymethods]
 impl Engine {
+    /// `workers`: how many threads; more than two find nothing to do.
     #[new]
-    fn new(py: Python<'_>, limits: &Bound<'_, PyAny>, watch: &Bound<'_, PyAny>) -> PyResult<Engine> {
-        let limits = limits_of(limits)?;
+    fn new(py: Python<'_>, limits: &Bound<'_, PyAny>, watch: &Bound<'_, PyAny>, workers: usize) -> PyResult<Engine> {
+        let (limits, watch) = (limits_of(limits)?, watch_of(watch)?);
         let batch_heads = limits.batch_heads;
-        Ok(Engine { worker: Worker::new(limits, &watch_of(watch)?), batch_heads, records: Records::import(py)? })
+        let front: Box<dyn Front> =
+            if workers > 1 { Box::new(Tandem::new(limits, &watch)?) } else { Box::new(Worker::new(limits, &watch)) };
+        Ok(Engine { front, batch_heads, records: Records::import(py)? })
     }
 
-    /// The next capture, which begins with its header: a file or a pipe by its path.
-    fn open(&mut self, path: std::path::PathBuf) -> PyResult<()> {
-        self.worker.open(File::open(path).map_err(|error| PyOSError::new_err(error.to_string()))?);
+    /// The next capture, which begins with its header: a file or a pipe by its path. A file is read ahead, a pipe once
+    /// for each `pump`: who would have to wait for it asks first whether there is something.
+    fn open(&mut self, path: std::path::PathBuf, ahead: bool) -> PyResult<()> {
+        let file = File::open(path).map_err(|error| PyOSError::new_err(error.to_string()))?;
+        self.front.open(file, if ahead { Pace::Ahead } else { Pace::Asked });
         Ok(())
     }
 
     /// Reads on for at most `seconds`, or until a batch of heads is full. None, or how the capture ended: a word, and
     /// what is wrong (`damaged`) or the errno (`unreadable`).
-    fn pump(&mut self, py: Python<'_>, seconds: f64) -> Option<(&'static str, String)> {
-        let worker = &mut self.worker;
-        let (batch_heads, until) =
-            (self.batch_heads, Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 60.0)));
-        let ending = py.detach(move || {
-            loop {
-                let ending = worker.pump();
-                if ending.is_some() || worker.waiting() >= batch_heads || Instant::now() >= until {
-                    return ending;
-                }
-            }
-        });
-        ending.map(|ending| match ending {
+    fn pump(&mut self, py: Python<'_>, seconds: f64) -> PyResult<Option<(&'static str, String)>> {
+        let (front, heads) = (&mut self.front, self.batch_heads);
+        let until = Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 60.0));
+        let ending = py.detach(move || front.pump(heads, until)).map_err(died)?;
+        Ok(ending.map(|ending| match ending {
             Ending::Proper => ("proper", String::new()),
             Ending::Cut => ("cut", String::new()),
             Ending::Foreign => ("foreign", String::new()),
             Ending::Damaged(what) => ("damaged", what),
             Ending::Unreadable(errno) => ("unreadable", errno.to_string()),
-        })
+        }))
     }
 
     /// Done with the current capture; connections go on in the next.
-    fn close(&mut self) {
-        self.worker.close();
+    fn close(&mut self, py: Python<'_>) {
+        let front = &mut self.front;
+        py.detach(move || front.close());
     }
 
     /// Nothing follows: let every head go that waits.
-    fn finish(&mut self, py: Python<'_>) {
-        let worker = &mut self.worker;
-        py.detach(move || worker.finish());
+    fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
+        let front = &mut self.front;
+        py.detach(move || front.finish()).map_err(died)
     }
 
     /// Another Watch from now on.
     fn watch_for(&mut self, watch: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.worker.watch_for(&watch_of(watch)?);
+        self.front.watch_for(&watch_of(watch)?);
         Ok(())
     }
 
     /// The suspect heads since the last call, as monitor.records.RequestHead.
     fn take_heads<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let heads = self.worker.take_heads();
-        heads.iter().map(|head| self.records.head(py, head, 1, self.worker.sieve())).collect()
+        let heads = self.front.take_heads();
+        heads.iter().map(|head| self.records.head(py, head, 1)).collect()
     }
 
     /// The messages since the last call, as monitor.records.Message.
     fn take_messages<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let messages = self.worker.take_messages();
+        let messages = self.front.take_messages();
         messages.iter().map(|message| self.records.message(py, message)).collect()
     }
 
     /// Cumulative; the keys are those of monitor/counts.py.
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        counts_of(py, self.worker.counts())
+        counts_of(py, &self.front.progress().counts)
     }
 
     /// Frames read so far, of all captures.
     #[getter]
     fn frames(&self) -> u64 {
-        self.worker.counts()[Count::Frames]
+        self.front.progress().counts[Count::Frames]
     }
 
     /// The latest time stamp seen.
     #[getter]
     fn time_ns(&self) -> i64 {
-        self.worker.time_ns()
+        self.front.progress().time_ns
     }
 
     /// Link types of the current capture, in the order in which they came.
     #[getter]
     fn links(&self) -> Vec<u32> {
-        self.worker.links().to_vec()
+        self.front.progress().links
     }
 
     /// Where in the current capture the next record begins.
     #[getter]
     fn position(&self) -> u64 {
-        self.worker.position()
+        self.front.progress().position
     }
 
     /// Octets read of the current capture.
     #[getter]
     fn bytes_read(&self) -> u64 {
-        self.worker.bytes_read()
+        self.front.progress().bytes_read
     }
 }
 
@@ -151,6 +152,7 @@ impl Records {
             head: records.getattr("RequestHead")?.unbind(),
             message: records.getattr("Message")?.unbind(),
             flow: records.getattr("Flow")?.unbind(),
+            new: py.get_type::<PyTuple>().getattr("__new__")?.unbind(),
             confirmed: member("Certainty", "CONFIRMED")?,
             ambiguous: member("Certainty", "AMBIGUOUS")?,
             whole: member("Section", "HEAD")?,
@@ -158,14 +160,11 @@ impl Records {
         })
     }
 
-    /// The head with the fields that anybody will look at.
-    fn head<'py>(&self, py: Python<'py>, head: &RequestHead, times: u64, sieve: &Sieve) -> PyResult<Bound<'py, PyAny>> {
+    fn head<'py>(&self, py: Python<'py>, head: &RequestHead, times: u64) -> PyResult<Bound<'py, PyAny>> {
         let bytes = |octets: &[u8]| PyBytes::new(py, octets);
-        let kept = head.text.fields().filter(|(name, value)| sieve.keeps(name, value));
-        let fields: Vec<_> = kept.map(|(name, value)| (bytes(name), bytes(value))).collect();
+        let fields: Vec<_> = head.text.fields().map(|(name, value)| (bytes(name), bytes(value))).collect();
         let oddities: Vec<_> = head.oddities.iter().map(|oddity| oddity.name()).collect();
-        let readings =
-            head.readings.iter().map(|other| self.head(py, other, times, sieve)).collect::<PyResult<Vec<_>>>()?;
+        let readings = head.readings.iter().map(|other| self.head(py, other, times)).collect::<PyResult<Vec<_>>>()?;
         let certainty = match head.certainty {
             Certainty::Confirmed => &self.confirmed,
             Certainty::Ambiguous => &self.ambiguous,
@@ -174,7 +173,7 @@ impl Records {
             Section::Head => &self.whole,
             Section::Trailer => &self.trailer,
         };
-        self.head.bind(py).call1((
+        let values = (
             head.time_ns,
             self.flow(py, &head.flow, &head.path)?,
             bytes(head.text.method()),
@@ -186,7 +185,8 @@ impl Records {
             section,
             PyTuple::new(py, readings)?,
             times,
-        ))
+        );
+        self.new.bind(py).call1((&self.head, values))
     }
 
     fn message<'py>(&self, py: Python<'py>, message: &KeptMessage) -> PyResult<Bound<'py, PyAny>> {
@@ -198,8 +198,12 @@ impl Records {
         let length = if flow.v6 { 16 } else { 4 };
         let layers: Vec<_> = path.iter().map(|layer| (layer.kind, layer.number)).collect();
         let (src, dst) = (PyBytes::new(py, &flow.src[..length]), PyBytes::new(py, &flow.dst[..length]));
-        self.flow.bind(py).call1((src, flow.sport, dst, flow.dport, PyTuple::new(py, layers)?))
+        self.new.bind(py).call1((&self.flow, (src, flow.sport, dst, flow.dport, PyTuple::new(py, layers)?)))
     }
+}
+
+fn died(_: Died) -> PyErr {
+    PyRuntimeError::new_err("a thread of the engine has died")
 }
 
 fn counts_of<'py>(py: Python<'py>, counts: &Counts) -> PyResult<Bound<'py, PyDict>> {

@@ -386,6 +386,29 @@ impl HeadText {
         self.octets.len()
     }
 
+    /// Leaves out the fields that `keeps` does not want.
+    pub fn retain(&mut self, mut keeps: impl FnMut(&[u8], &[u8]) -> bool) {
+        let (mut end, mut parts) = (self.part_end(3), 3);
+        for field in 0..self.field_count() {
+            let (begin, middle) = (self.part_end(3 + 2 * field), self.part_end(4 + 2 * field));
+            let behind = self.part_end(5 + 2 * field);
+            if keeps(&self.octets[begin..middle], &self.octets[middle..behind]) {
+                self.octets.copy_within(begin..behind, end);
+                self.ends[parts] = (end + middle - begin) as u32;
+                end += behind - begin;
+                self.ends[parts + 1] = end as u32;
+                parts += 2;
+            }
+        }
+        self.octets.truncate(end);
+        self.ends.truncate(parts);
+    }
+
+    /// Where the first so many parts end.
+    fn part_end(&self, parts: usize) -> usize {
+        parts.checked_sub(1).and_then(|last| self.ends.get(last)).map_or(0, |&end| end as usize)
+    }
+
     /// As on the wire.
     pub fn method(&self) -> &[u8] {
         self.part(0)

@@ -115,6 +115,12 @@ impl Sieve {
             || { fields }.any(|(name, value)| self.has_number(value) || self.has_number(name))
     }
 
+    /// Leaves of a suspect head what `identify` and `judge` need.
+    pub fn strip(&self, head: &mut RequestHead) {
+        head.text.retain(|name, value| self.keeps(name, value));
+        head.readings.iter_mut().for_each(|reading| self.strip(reading));
+    }
+
     /// Whether `identify` and `judge` need this field of a suspect head: it may show a number, or who got it.
     pub fn keeps(&self, name: &[u8], value: &[u8]) -> bool {
         self.every_head

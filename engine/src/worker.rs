@@ -1,11 +1,13 @@
 //! The front of the engine: wires source -> decode -> defrag -> stream -> http -> sieve; nothing else does.
 
 use std::fs::File;
+use std::time::Instant;
 
 use crate::capture::{Capture, Ending};
 use crate::counts::{Count, Counts};
 use crate::decode::{Decoder, Found};
 use crate::defrag::Defragmenter;
+use crate::front::{Died, Front, Pace, Progress};
 use crate::limits::Limits;
 use crate::records::{Datagram, Fragment, Frame, KeptMessage, RequestHead, Segment, Watch};
 use crate::sieve::Sieve;
@@ -55,7 +57,7 @@ impl Worker {
     pub fn pump(&mut self) -> Option<Ending> {
         let stages = &mut self.stages;
         let ending = match &mut self.capture {
-            Some(capture) => capture.pump(&mut |frame| stages.feed(&frame)),
+            Some(capture) => capture.pump(&mut |frame| stages.feed(&frame, &mut Straight)),
             None => Some(Ending::Proper),
         };
         stages.sift();
@@ -89,11 +91,6 @@ impl Worker {
         std::mem::take(&mut self.stages.messages)
     }
 
-    /// What the heads that were taken went through.
-    pub fn sieve(&self) -> &Sieve {
-        &self.stages.sieve
-    }
-
     /// How many suspect heads wait to be taken.
     pub fn waiting(&self) -> usize {
         self.stages.passed.len()
@@ -103,25 +100,46 @@ impl Worker {
     pub fn counts(&self) -> &Counts {
         &self.stages.counts
     }
+}
 
-    /// The latest time stamp seen.
-    pub fn time_ns(&self) -> i64 {
-        self.stages.time_ns
+impl Front for Worker {
+    fn open(&mut self, file: File, _: Pace) {
+        self.open(file);
     }
 
-    /// Link types of the current capture, in the order in which they came.
-    pub fn links(&self) -> &[u32] {
-        &self.stages.links
+    fn pump(&mut self, heads: usize, until: Instant) -> Result<Option<Ending>, Died> {
+        loop {
+            let ending = self.pump();
+            if ending.is_some() || self.waiting() >= heads || Instant::now() >= until {
+                return Ok(ending);
+            }
+        }
     }
 
-    /// Where in the current capture the next record begins.
-    pub fn position(&self) -> u64 {
-        self.capture.as_ref().map_or(0, Capture::position)
+    fn close(&mut self) {
+        self.close();
     }
 
-    /// Octets read of the current capture.
-    pub fn bytes_read(&self) -> u64 {
-        self.capture.as_ref().map_or(0, Capture::bytes_read)
+    fn finish(&mut self) -> Result<(), Died> {
+        self.finish();
+        Ok(())
+    }
+
+    fn watch_for(&mut self, watch: &Watch) {
+        self.watch_for(watch);
+    }
+
+    fn take_heads(&mut self) -> Vec<RequestHead> {
+        self.take_heads()
+    }
+
+    fn take_messages(&mut self) -> Vec<KeptMessage> {
+        self.take_messages()
+    }
+
+    fn progress(&self) -> Progress {
+        let capture = self.capture.as_ref();
+        self.stages.progress(capture.map_or(0, Capture::position), capture.map_or(0, Capture::bytes_read))
     }
 }
 
@@ -189,12 +207,13 @@ impl Stages {
         self.decoder.watch_ports(&watch.ports);
     }
 
+    /// A frame of a capture.
     #[inline]
-    fn feed(&mut self, frame: &Frame<'_>) {
+    pub(crate) fn feed(&mut self, frame: &Frame<'_>, route: &mut impl Route) {
         if self.links.last() != Some(&frame.link) && !self.links.contains(&frame.link) {
             self.links.push(frame.link);
         }
-        self.arrive(frame, &mut Straight);
+        self.arrive(frame, route);
     }
 
     /// A frame that this worker's source read.
@@ -247,6 +266,23 @@ impl Stages {
         }
     }
 
+    /// What another thread has decoded.
+    #[inline]
+    pub(crate) fn follow(&mut self, segment: &Segment<'_>) {
+        self.streams.feed(segment, &mut self.counts, &mut self.heads);
+    }
+
+    /// Where these stages stand, and their source.
+    pub(crate) fn progress(&self, position: u64, bytes_read: u64) -> Progress {
+        let Stages { counts, time_ns, links, .. } = self;
+        Progress { counts: counts.clone(), time_ns: *time_ns, links: links.clone(), position, bytes_read }
+    }
+
+    /// The next capture begins.
+    pub(crate) fn forget_links(&mut self) {
+        self.links.clear();
+    }
+
     /// How long of the capture clock until something that waits is due; None: nothing does.
     pub(crate) fn due_in_ns(&self) -> Option<i64> {
         self.streams.due_in_ns()
@@ -269,8 +305,9 @@ impl Stages {
 
     /// Sends what is settled through the sieve.
     pub(crate) fn sift(&mut self) {
-        for head in self.heads.drain(..) {
+        for mut head in self.heads.drain(..) {
             if self.sieve.passes(&head, &mut self.counts) {
+                self.sieve.strip(&mut head);
                 self.passed.push(head);
             }
         }

@@ -26,6 +26,7 @@ def replay(
     output: Literal["table", "jsonl"],
     engine: Preference,
     listen: tuple[str, int] | None,
+    workers: int,
     key_file: Path | None,
     max_blind: int | None,
 ) -> int:
@@ -40,7 +41,7 @@ def replay(
             from monitor.report.terminal import Findings  # late: rich is for people
 
             sink = Findings(tuple(book.network.access), tuple(book.network.brands))
-        pipeline = stack.enter_context(Pipeline(CaptureFiles(files), book, redact, (sink,), engine))
+        pipeline = stack.enter_context(Pipeline(CaptureFiles(files, workers), book, redact, (sink,), engine))
         if listen:
             from monitor.report.metrics import Exporter, Sensor
             from monitor.report.web import listening

@@ -10,7 +10,6 @@ use pyo3::types::PyDict;
 use super::{Records, counts_of, limits_of, watch_of};
 use crate::live;
 use crate::ring::{Ring, Shape};
-use crate::sieve::Sieve;
 
 /// Socket, octets of a block, blocks, LINKTYPE_ number.
 type Described = (RawFd, usize, usize, u32);
@@ -22,8 +21,6 @@ pub struct Live {
     live: live::Live,
     batch_heads: usize,
     records: Records,
-    /// What the heads go through, for which of their fields are kept.
-    sieve: Sieve,
 }
 
 #[pymethods]
@@ -44,7 +41,6 @@ impl Live {
             live: live::Live::new(&limits, &watch, rings)?,
             batch_heads: limits.batch_heads,
             records: Records::import(py)?,
-            sieve: Sieve::new(&watch),
         })
     }
 
@@ -63,7 +59,7 @@ impl Live {
         let taken = py
             .detach(|| live.poll(most, Duration::from_secs_f64(seconds.clamp(0.0, 60.0))))
             .map_err(|_| PyRuntimeError::new_err("a thread of the engine has died"))?;
-        let heads = taken.heads.iter().map(|(head, times)| self.records.head(py, head, *times, &self.sieve));
+        let heads = taken.heads.iter().map(|(head, times)| self.records.head(py, head, *times));
         let messages = taken.messages.iter().map(|message| self.records.message(py, message));
         let (heads, messages) = (heads.collect::<PyResult<_>>()?, messages.collect::<PyResult<_>>()?);
         Ok((heads, messages, counts_of(py, &taken.counts)?, taken.time_ns))
@@ -71,9 +67,7 @@ impl Live {
 
     /// Another Watch from now on.
     fn watch_for(&mut self, watch: &Bound<'_, PyAny>) -> PyResult<()> {
-        let watch = watch_of(watch)?;
-        self.live.watch_for(&watch);
-        self.sieve = Sieve::new(&watch);
+        self.live.watch_for(&watch_of(watch)?);
         Ok(())
     }
 

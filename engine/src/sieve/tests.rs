@@ -239,3 +239,23 @@ fn passes_digests_of_own_numbers() {
         assert!(!passes(value), "{}", String::from_utf8_lossy(value));
     }
 }
+
+#[test]
+fn of_a_suspect_head_and_its_readings_stays_what_is_needed() {
+    let mut suspect = head(b"x-any", b"447700900123", b"/a?b");
+    suspect.text.push(b"x-msisdn", b"none");
+    suspect.text.push(b"accept", b"last");
+    suspect.readings.push(odd_head(b"x-other", b"clean", b"/"));
+    Sieve::new(&watch()).strip(&mut suspect);
+    let fields = |head: &RequestHead| {
+        head.text
+            .fields()
+            .map(|(name, value)| [name, value].map(|octets| String::from_utf8_lossy(octets).into()))
+            .collect::<Vec<[String; 2]>>()
+    };
+    let kept = [["x-any", "447700900123"], ["host", "shop.example"], ["x-msisdn", "none"]];
+    assert_eq!(fields(&suspect), kept.map(|field| field.map(String::from)));
+    assert_eq!((suspect.text.method(), suspect.text.target()), (&b"GET"[..], &b"/a?b"[..]));
+    assert!(fields(&suspect.readings[0]).is_empty());
+    assert_eq!(suspect.readings[0].text.version(), b"HTTP/1.1");
+}
