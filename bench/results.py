@@ -30,7 +30,8 @@ def put(section: str, lines: Iterable[str], results: Path = RESULTS) -> None:
 def where_and_when() -> Iterator[str]:
     """Machine, versions and date: every section says its own, for they are run apart."""
     git = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    yield f"- Machine: {_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
+    load = f"load average {os.getloadavg()[0]:.1f} at the end"
+    yield f"- Machine: {_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, {load}"
     yield f"- Python {platform.python_version()}, commit {git.stdout.strip() or '?'}, {datetime.now(UTC):%Y-%m-%d}"
 
 

@@ -105,8 +105,9 @@ class Truth:
     requests_captured: int = 0
     numbered: int = 0  # requests with a subscriber number in a field
     numbered_captured: int = 0
-    senders: list[Sender] = field(default_factory=list)  # of each request with a number that was captured whole
-    lost_senders: list[Sender] = field(default_factory=list)  # of each that was not: it may be found all the same
+    # of each request with a number that was captured whole, and of each that was not: it may be found all the same
+    senders: list[Sender] = field(default_factory=list, repr=False)
+    lost_senders: list[Sender] = field(default_factory=list, repr=False)
 
 
 Steps = Iterator[int | None]  # each appends packets to the talk; yields the number of the request that they carry

@@ -117,6 +117,11 @@ def _version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
         ctx.exit()
 
 
+def _cores() -> int:
+    """That this process may use, where the system says so."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 FILE = click.Path(allow_dash=True, readable=False)  # what cannot be read is a fault; the other captures are judged
 FOLDER = click.Path(path_type=Path)
@@ -177,7 +182,7 @@ def cli() -> None:
     callback=_endpoint,
     help="Serve Prometheus metrics at /metrics while the replay runs.",
 )
-@click.option("--workers", type=click.IntRange(1, 2), default=lambda: min(2, len(os.sched_getaffinity(0))), metavar="N",
+@click.option("--workers", type=click.IntRange(1, 2), default=lambda: min(2, _cores()), metavar="N",
               show_default="2 where there are two cores", help="Threads that read.")  # fmt: skip
 @key_option
 @click.option("--max-blind", type=click.IntRange(min=0), metavar="N",
