@@ -196,7 +196,7 @@ def replay(**options: Any) -> None:
     """
     from monitor.commands.replay import replay as run
 
-    _end(run(**options))
+    _end(run(**options, own_process=_is_own()))
 
 
 @cli.command(
@@ -224,7 +224,7 @@ def requests(**options: Any) -> None:
     """
     from monitor.commands.requests import requests as run
 
-    _end(run(**options))
+    _end(run(**options, own_process=_is_own()))
 
 
 @cli.command(
@@ -275,7 +275,7 @@ def watch(config: Path | None, **options: Any) -> None:
     def read() -> SensorConfig:
         return overridden(SensorConfig() if config is None else load(config), options)
 
-    _end(run(read, own_process=click.get_current_context().obj is OWN_PROCESS))
+    _end(run(read, own_process=_is_own()))
 
 
 @cli.command(
@@ -397,6 +397,10 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind is not None, "click knows the shells that the choice offers"
     click.echo(kind(cli, {}, PROGRAM, "_MSISDN_MONITOR_COMPLETE").source())
+
+
+def _is_own() -> bool:
+    return click.get_current_context().obj is OWN_PROCESS
 
 
 def _end(code: int) -> None:

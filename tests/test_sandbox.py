@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -230,3 +231,18 @@ def test_a_worker_counts_only_with_a_filter_more_than_the_process(
         **dict.fromkeys(sandbox.PARTS, True),
         "capabilities": False,
     }
+
+
+@has_landlock
+@pytest.mark.parametrize("words", [("requests", "--format", "jsonl"), ("replay", "--format", "jsonl")])
+def test_a_command_that_reads_captures_locks_itself_in(words: tuple[str, ...]) -> None:
+    top = Path(__file__).parents[1]
+    command = (Path(sys.executable).with_name("msisdn-monitor"), *words, "-")
+    with subprocess.Popen(command, cwd=top, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 20
+        while "Seccomp:\t2\n" not in (status := Path(f"/proc/{process.pid}/status").read_text()):
+            assert time.monotonic() < until, "it reads, and is not locked in"
+        process.communicate((top / "pcaps/o2-2012.pcap").read_bytes())
+    assert process.returncode in {0, 1}
+    assert "NoNewPrivs:\t1\n" in status
+    assert "CapEff:\t0000000000000000\n" in status

@@ -10,7 +10,7 @@ from signal import SIGINT, SIGTERM
 from typing import TYPE_CHECKING, Literal
 
 from monitor.agreements import load
-from monitor.commands.common import complain, no_search_for_cycles, redactor, stop_on
+from monitor.commands.common import complain, lock_in_to_read, no_search_for_cycles, redactor, stop_on
 from monitor.engine import Preference
 from monitor.pipeline import Pipeline, exit_code
 from monitor.records import CaptureFiles
@@ -29,11 +29,14 @@ def replay(
     workers: int,
     key_file: Path | None,
     max_blind: int | None,
+    own_process: bool = False,
 ) -> int:
     """Returns the exit code (pipeline.exit_code); raises MonitorError for what is wrong with the options."""
     with ExitStack() as stack:
         stack.enter_context(no_search_for_cycles())
         book, redact = load(rules), redactor(key_file)
+        if own_process:
+            lock_in_to_read(*(listen or ())[1:])
         sink: Journal | Findings
         if output == "jsonl":
             sink = Journal(sys.stdout, redact)

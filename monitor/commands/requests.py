@@ -8,7 +8,7 @@ from contextlib import closing
 from signal import SIGINT, SIGTERM
 from typing import Any, Literal
 
-from monitor.commands.common import complain, stop_on
+from monitor.commands.common import complain, lock_in_to_read, stop_on
 from monitor.engine import Preference, open_engine
 from monitor.pipeline import batches, exit_code
 from monitor.records import CaptureFiles, Watch
@@ -16,7 +16,15 @@ from monitor.report.journal import encode, request_row
 from monitor.report.text import printable
 
 
-def requests(files: tuple[str, ...], output: Literal["text", "jsonl"], show_values: bool, engine: Preference) -> int:
+def requests(
+    files: tuple[str, ...],
+    output: Literal["text", "jsonl"],
+    show_values: bool,
+    engine: Preference,
+    own_process: bool = False,
+) -> int:
+    if own_process:
+        lock_in_to_read()
     show = encode if output == "jsonl" else as_text
     with (
         closing(open_engine(CaptureFiles(files), Watch(every_head=True), prefer=engine)) as opened,
