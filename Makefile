@@ -1,11 +1,11 @@
 # msisdn-monitor. `make help` lists everything; each target sets up what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test engine lint types check golden bench precision fuzz fuzz-long docs wheel clean
+.PHONY: $(shell awk -F: '/^[a-z-]+:.*## / { print $$1 }' Makefile)
 VENV := .venv/bin
 SIZE := 100
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## replay the 2012 story: what leaked, to whom, since when
 	@scripts/setup
@@ -63,6 +63,19 @@ docs: ## write docs/metrics.md, rules/schema.json and docs/demo.svg again
 wheel: ## a wheel and a source archive in dist/
 	@scripts/setup dev
 	@$(VENV)/python -m pip --disable-pip-version-check install -q build && $(VENV)/python -m build
+
+wheelhouse: wheel ## and in dist/wheels those of the libraries: all that deploy/install needs on a machine without internet
+	@$(VENV)/python -m pip --disable-pip-version-check wheel -q -w dist/wheels dist/*.whl
+
+deployment: ## what deploy/ ships is valid: unit, compose file, Kubernetes manifests
+	@scripts/setup dev
+	@scripts/tools systemd-analyze=systemd docker-compose=docker-compose
+	@$(VENV)/python -m pip --disable-pip-version-check install -q kubernetes-validate
+	@$(VENV)/kubernetes-validate --strict --quiet deploy/kubernetes/msisdn-monitor.yaml
+	@$(VENV)/python -m pytest tests/test_deploy.py
+
+try-service: wheelhouse ## the service in a Debian of its own, from installation to uninstallation (root; some minutes)
+	@scripts/try-service
 
 clean: ## remove what the targets made
 	rm -rf .venv build dist *.egg-info engine/target monitor/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
