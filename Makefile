@@ -60,9 +60,9 @@ docs: ## write docs/metrics.md, rules/schema.json and docs/demo.svg again
 	@$(VENV)/python -m monitor.agreements.schema > rules/schema.json
 	@$(VENV)/python scripts/picture.py
 
-wheel: ## a wheel and a source archive in dist/
+wheel: ## a source archive and a wheel for any Linux of the last ten years, in dist/
 	@scripts/setup dev
-	@$(VENV)/python -m pip --disable-pip-version-check install -q build && $(VENV)/python -m build
+	@scripts/wheel
 
 wheelhouse: wheel ## and in dist/wheels those of the libraries: all that deploy/install needs on a machine without internet
 	@$(VENV)/python -m pip --disable-pip-version-check wheel -q -w dist/wheels dist/*.whl

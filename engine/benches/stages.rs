@@ -71,7 +71,7 @@ fn capture_of(frames: &[Vec<u8>]) -> Vec<u8> {
 /// The request of a phone, as text.
 fn request(head: &Head) -> Vec<u8> {
     let (target, fields) = head;
-    let lines = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<String>();
+    let lines = fields.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect::<String>();
     format!("GET {target} HTTP/1.1\r\n{lines}\r\n").into_bytes()
 }
 

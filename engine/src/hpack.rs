@@ -293,7 +293,7 @@ impl Hpack {
 /// What is left of a header block.
 struct Rest<'a>(&'a [u8]);
 
-impl<'a> Rest<'a> {
+impl Rest<'_> {
     fn octet(&mut self) -> Result<u8, Unreadable> {
         let (&octet, rest) = self.0.split_first().ok_or(Unreadable)?;
         self.0 = rest;

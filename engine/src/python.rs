@@ -163,7 +163,7 @@ impl Records {
     fn head<'py>(&self, py: Python<'py>, head: &RequestHead, times: u64) -> PyResult<Bound<'py, PyAny>> {
         let bytes = |octets: &[u8]| PyBytes::new(py, octets);
         let fields: Vec<_> = head.text.fields().map(|(name, value)| (bytes(name), bytes(value))).collect();
-        let oddities: Vec<_> = head.oddities.iter().map(|oddity| oddity.name()).collect();
+        let oddities: Vec<_> = head.oddities.iter().map(super::records::Oddity::name).collect();
         let readings = head.readings.iter().map(|other| self.head(py, other, times)).collect::<PyResult<Vec<_>>>()?;
         let certainty = match head.certainty {
             Certainty::Confirmed => &self.confirmed,

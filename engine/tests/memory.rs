@@ -122,7 +122,7 @@ fn a_clean_head_costs_the_sieve_nothing() {
         names: vec![b"x-up-calling-line-id".into()],
         stems: vec![b"msisdn".into()],
         rows: vec![(b"7700900".into(), 3)],
-        every_head: false,
+        ..Watch::default()
     };
     let sieve = Sieve::new(&watch);
     let mut sensor = Sensor::new();

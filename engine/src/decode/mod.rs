@@ -82,7 +82,7 @@ struct Packet<'a, 'p> {
     protocol: u8,
 }
 
-impl<'a> Packet<'a, '_> {
+impl Packet<'_, '_> {
     /// Steps over a header that counts for the depth into its payload, which ends at `end`, or where the octets do.
     ///
     /// What lies beyond is padding. A payload longer than the frame is one that was cut on its way here: by the snap

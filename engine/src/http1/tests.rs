@@ -102,7 +102,7 @@ impl Read {
 }
 
 fn oddities(head: &RequestHead) -> String {
-    head.oddities.iter().map(|oddity| oddity.name()).collect::<Vec<_>>().join(" ")
+    head.oddities.iter().map(super::super::records::Oddity::name).collect::<Vec<_>>().join(" ")
 }
 
 fn read(parts: &[Part]) -> Read {
@@ -436,7 +436,7 @@ fn segments_may_end_anywhere() {
             &[CHUNKED, b"5\r\nhello\r\n0\r\n\r\n"].concat(),
             &[&post("Content-Length: 5"), &b"GET /"[..]].concat(),
         ];
-        let octets: Vec<u8> = (0..1 + random.below(5)).flat_map(|_| random.pick(&pieces).to_vec()).collect();
+        let octets: Vec<u8> = (0..=random.below(5)).flat_map(|_| random.pick(&pieces).to_vec()).collect();
         let found = everyhow(&octets);
         assert_eq!(found.http1.start(), START + octets.len() as i64);
         assert!(found.placed.iter().all(|placed| placed.head.certainty == Certainty::Confirmed));

@@ -43,7 +43,9 @@ fn odd_head(name: &[u8], value: &[u8], target: &[u8]) -> RequestHead {
 
 fn head(name: &[u8], value: &[u8], target: &[u8]) -> RequestHead {
     let mut head = odd_head(name, value, target);
-    CLEAN.iter().for_each(|(name, value)| head.text.push(name.as_bytes(), value.as_bytes()));
+    for (name, value) in CLEAN {
+        head.text.push(name.as_bytes(), value.as_bytes());
+    }
     head
 }
 
