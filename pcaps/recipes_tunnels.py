@@ -172,6 +172,28 @@ def i12_4in6() -> bytes:
     return wrapped(lambda packet, up: ether(up) / outer6(up) / packet)
 
 
+@recipe(12, leak())
+def i21_teredo_between_private_ports() -> bytes:
+    """Only with its server a Teredo client uses port 3544; to a relay it speaks from any port to any (RFC 4380)."""
+    client = {"src": "2001:0:c000:201:0:63bf:39bf:fdfe", "dst": "2001:db8:2::9"}
+    ports = (50001, 51820)
+    return wrapped(
+        lambda packet, up: ether(up) / outer(up) / UDP(sport=ports[not up], dport=ports[up], chksum=0) / packet,
+        **client,
+    )
+
+
+@recipe(12, QUIET)
+def i22_what_only_looks_like_teredo() -> bytes:
+    """The same with one byte behind the packet, and to addresses that are not Teredo's: no flow is made of either."""
+    client = {"src": "2001:0:c000:201:0:63bf:39bf:fdfe", "dst": "2001:db8:2::9"}
+    longer = through(
+        lambda p, up: ether(up) / outer(up) / UDP(sport=9, dport=10) / p / Raw(b"x"), talk_of(LEAK, **client)
+    )
+    others = through(lambda p, up: ether(up) / outer(up) / UDP(sport=9, dport=10) / p, talk_of(LEAK, **V6))
+    return pcap([*longer, *others])
+
+
 # --- GTP-U --------------------------------------------------------------------------------------------------------
 
 

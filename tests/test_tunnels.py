@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from monitor.portable.tunnels import PORTS, PORTS_TO
 from monitor.records import Segment
-from pcaps.talk import ip
-from tests.encapsulations import INNER, PAYLOAD, TEID, decoded, frame, gtpu, over, udp
+from pcaps.talk import ip, tcp
+from tests.encapsulations import INNER, INNER6, PAYLOAD, TEID, decoded, frame, gtpu, over, udp
 
 RAW = 101
 DNS = bytes.fromhex("12340100000100000000000004736861700765786d61706c6500") + b"\0\1\0\1"
@@ -73,6 +73,32 @@ def test_an_empty_datagram_hides_nothing():
 )
 def test_gtpu_is_checked_in_every_field(octets: bytes, reason: str):
     assert fate(udp(octets, 2152, 2152)) == reason
+
+
+TEREDO = tcp("2001:0:c000:201::1", 40001, "2001:db8:2::9", 80, 1000, 5000, 24, PAYLOAD)
+
+
+def test_teredo_is_known_between_any_two_ports():
+    back = tcp("2001:db8:2::9", 80, "2001:0:c000:201::1", 40001, 5000, 1000, 24, PAYLOAD)
+    for packet in (TEREDO, back):
+        found, _ = decoded(udp(packet, 9), RAW)
+        assert isinstance(found, Segment)
+        assert found.payload == PAYLOAD
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        TEREDO + b"x",  # longer than it says
+        TEREDO[:-1],
+        TEREDO[:39],
+        b"\x50" + TEREDO[1:],
+        INNER6,  # neither address is Teredo's
+        bytes(8) + TEREDO,  # an origin indication, which only its server sends
+    ],
+)
+def test_what_only_looks_like_teredo_is_no_tunnel(octets: bytes):
+    assert fate(udp(octets, 9)) == "not_tcp"
 
 
 def test_gtpu_ends_where_its_length_says():

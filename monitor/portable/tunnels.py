@@ -25,6 +25,8 @@ G_PDU = 0xFF  # 3GPP TS 29.281 section 6.1
 SIGNALS = frozenset((1, 2, 26, 31, 253, 254))  # echo, error indication, supported headers, tunnel status, end marker
 L2TP_CONTROL, L2TP_LENGTH, L2TP_SEQUENCE, L2TP_OFFSET, L2TP_VERSION = 0x8000, 0x4000, 0x0800, 0x0200, 0x000F
 
+TEREDO_PREFIX = b"\x20\x01\0\0"  # 2001::/32
+
 _BYTE = Struct("!B")
 _SHORT = Struct("!H")
 _LONG = Struct("!I")
@@ -110,8 +112,12 @@ def udp(packet: Packet) -> Step:
     octets = packet.octets
     sport, dport, length = _UDP.unpack_from(octets)
     tunnel = PORTS_TO.get(dport) or PORTS.get(dport) or PORTS.get(sport)
+    if not tunnel and dport in packet.ports:
+        return message(packet, sport, dport, length)
+    if not tunnel and _is_teredo(octets, length):
+        tunnel = teredo
     if not tunnel:
-        return message(packet, sport, dport, length) if dport in packet.ports else Skip.NOT_TCP
+        return Skip.NOT_TCP
     if 8 <= length <= len(octets):
         packet.missing = 0
     packet.octets = octets[8:length] if length >= 8 else octets[8:]
@@ -214,6 +220,18 @@ def teredo(packet: Packet) -> Step:
         at += 13 + identifier + authentication if indicator else 8
     packet.enter(at)
     return ipv6 if looks_like_ip(packet) and packet.octets[0] >> 4 == 6 else Skip.UNKNOWN_TUNNEL
+
+
+def _is_teredo(octets: bytes, length: int) -> bool:
+    """Whether a datagram between any two ports is one of Teredo's: only with its server a client uses port 3544.
+
+    IPv6 without anything before it (RFC 4380 section 5.2.6), exactly as long as UDP says, to or from an address of
+    Teredo's own prefix (section 2.6): 52 bits that other traffic does not have by chance.
+    """
+    if length < 48 or len(octets) < 48 or octets[8] >> 4 != 6:
+        return False
+    fits = 48 + int.from_bytes(octets[12:14], "big") == length
+    return fits and TEREDO_PREFIX in (octets[16:20], octets[32:36])
 
 
 def nat_traversal(packet: Packet) -> Step:

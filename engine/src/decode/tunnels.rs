@@ -118,14 +118,13 @@ fn udp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
     let [a, b, c, d, e, f] = packet.array(0)?;
     let (sport, dport) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
     let length = usize::from(u16::from_be_bytes([e, f]));
-    let Some(tunnel) = to_port(dport).or_else(|| port(dport)).or_else(|| port(sport)) else {
-        return Ok(if packet.ports.contains(&dport) {
-            message(packet, sport, dport, length)
-        } else {
-            Step::Skip(Skip::NotTcp)
-        });
-    };
     let octets = packet.octets;
+    let tunnel = match to_port(dport).or_else(|| port(dport)).or_else(|| port(sport)) {
+        Some(tunnel) => tunnel,
+        None if packet.ports.contains(&dport) => return Ok(message(packet, sport, dport, length)),
+        None if is_teredo(octets, length) => teredo,
+        None => return Ok(Step::Skip(Skip::NotTcp)),
+    };
     if (8..=octets.len()).contains(&length) {
         packet.missing = 0;
     }
@@ -288,6 +287,17 @@ fn teredo<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
     packet.enter(at, None);
     let inside = looks_like_ip(packet)? && packet.u8(0)? >> 4 == 6;
     Ok(if inside { Step::To(ipv6) } else { Step::Skip(Skip::UnknownTunnel) })
+}
+
+/// Whether a datagram between any two ports is one of Teredo's: only with its server a client uses port 3544.
+///
+/// IPv6 without anything before it (RFC 4380 section 5.2.6), exactly as long as UDP says, to or from an address of
+/// Teredo's own prefix (section 2.6): 52 bits that other traffic does not have by chance.
+fn is_teredo(octets: &[u8], length: usize) -> bool {
+    const PREFIX: [u8; 4] = [0x20, 0x01, 0, 0];
+    let Some(head) = octets.get(8..48).filter(|head| head[0] >> 4 == 6) else { return false };
+    let payload = usize::from(u16::from_be_bytes([head[4], head[5]]));
+    length == 48 + payload && (head[8..12] == PREFIX || head[24..28] == PREFIX)
 }
 
 /// RFC 3948: ESP, unless the SPI is 0 (IKE) or there is only one byte (a keepalive).
