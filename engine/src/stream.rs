@@ -15,9 +15,9 @@ mod origins;
 mod paths;
 #[cfg(test)]
 mod tests;
+mod timers;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::mem;
 
 use crate::client::{Beginning, Client, first_byte};
@@ -31,6 +31,7 @@ use far::Far;
 use halves::{HalfStream, Halves, Id, Link};
 use origins::Origins;
 use paths::reversed;
+use timers::Timers;
 
 /// Flags of TCP (RFC 9293 section 3.1).
 const FIN: u16 = 0x01;
@@ -61,9 +62,6 @@ struct Speaker {
     far: Option<Box<Far>>,
 }
 
-/// When something is due, the number of the entry, and about whom.
-type Due = Reverse<(i64, u64, Link)>;
-
 /// All half-streams.
 #[derive(Debug)]
 pub struct Streams {
@@ -76,10 +74,10 @@ pub struct Streams {
     /// Those with a path, by addresses and ports.
     tunnelled: HashMap<Flow, Vec<Id>, foldhash::quality::RandomState>,
     origins: Origins,
-    due: BinaryHeap<Due>,
+    due: Timers<Link>,
     /// When the next look for silent ones is due.
     sweep_ns: i64,
-    /// Entries so far in `due` and `holding`.
+    /// Entries so far in `holding`.
     entered: u64,
     /// Who holds bytes, longest since first.
     holding: BTreeMap<u64, Id>,
@@ -98,7 +96,7 @@ impl Streams {
             halves: Halves::default(),
             tunnelled: HashMap::default(),
             origins: Origins::new(),
-            due: BinaryHeap::new(),
+            due: Timers::new(),
             sweep_ns: 0,
             entered: 0,
             holding: BTreeMap::new(),
@@ -112,7 +110,7 @@ impl Streams {
     pub fn feed(&mut self, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         if segment.time_ns > self.latest_ns {
             self.advance(segment.time_ns);
-            if self.now_ns >= self.sweep_ns || self.due.peek().is_some_and(|due| due.0.0 <= self.now_ns) {
+            if self.now_ns >= self.sweep_ns || self.due.may_be_due(self.now_ns) {
                 self.let_go_of_due(counts, out);
             }
         }
@@ -151,8 +149,7 @@ impl Streams {
     }
 
     fn let_go_of_due(&mut self, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        while let Some(&Reverse((wake_ns, _, link))) = self.due.peek().filter(|due| due.0.0 <= self.now_ns) {
-            self.due.pop();
+        while let Some((wake_ns, link)) = self.due.take(self.now_ns) {
             if let Some(id) = self.halves.follow(link)
                 && self.halves[id].wake_ns == wake_ns
             {
@@ -376,8 +373,7 @@ impl Streams {
         let half = &mut self.halves[id];
         if half.wake_ns == 0 || wake_ns < half.wake_ns {
             half.wake_ns = wake_ns;
-            self.entered += 1;
-            self.due.push(Reverse((wake_ns, self.entered, self.halves.link(id))));
+            self.due.enter(wake_ns, self.halves.link(id));
         }
     }
 
