@@ -19,6 +19,7 @@ test: ## everything that pytest knows; live tests too when root
 
 engine: ## the native engine's own checks: cargo fmt, clippy, test
 	@cd engine && cargo fmt --check && cargo clippy --locked -q --all-targets --features python -- -D warnings && cargo test --locked -q
+	@cd engine/fuzz && cargo fmt --check && cargo check -q
 
 lint: ## ruff, and who may import whom
 	@scripts/setup dev

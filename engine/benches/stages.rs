@@ -249,7 +249,7 @@ fn reassembly(criterion: &mut Criterion) {
                 let begin = assembler.next();
                 for at in order {
                     let position = begin + at * data.len() as i64;
-                    let mut straight = assembler.insert(position, black_box(&data), 0, 1, std::iter::empty()).straight;
+                    let mut straight = assembler.insert(position, black_box(&data), 0, 1, &[], 0).straight;
                     while let Some(item) = assembler.ready(&mut straight) {
                         black_box(item);
                     }

@@ -57,8 +57,7 @@ fuzz_target!(|octets: &[u8]| {
             }
         }
         let position = assembler.place((START + begin as i64) as u32);
-        let Inserted { fresh: found, straight } =
-            assembler.insert(position, &data, missing as u32, 0, std::iter::empty());
+        let Inserted { fresh: found, straight } = assembler.insert(position, &data, missing as u32, 0, &[], position);
         assert_eq!(found, fresh);
         take(&mut assembler, straight, &mut delivered);
         let whole = cells.iter().position(|cell| *cell == Cell::Unseen).unwrap_or(cells.len());
