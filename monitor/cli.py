@@ -300,6 +300,79 @@ def check(rules: Path) -> None:
     _end(run(rules))
 
 
+REQUEST = {  # of explain: what the language of the rules calls a request (agreements/models.py)
+    "host": "What the request calls its host; its address, if left out.",
+    "address": "Where the packet goes. Needed.",
+    "path": "Target of the request.  [default: /]",
+    "field": "Header, cookie or parameter that holds the number.  [default: x-msisdn]",
+    "place": "header, trailer, cookie, path, query or referer.  [default: header]",
+    "identifier": "msisdn, imsi or imei.  [default: msisdn]",
+    "form": "plain, encoded, hashed, pseudonym, keyed or encrypted.  [default: plain]",
+    "number": "The number; the first own one, if left out.",
+    "client": "Address of the handset.",
+    "access": "Access network of the handset, instead of its address.",
+    "holder": "Phone number of who holds that address, where a feed tells.",
+    "tunnel": "Seen inside this tunnel: gtpu, l2tp, pppoe or gre.",
+    "at": "Day, or day and time, in the operator's time zone.  [default: now]",
+}
+
+
+def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for name, text in reversed(REQUEST.items()):
+        command = click.option(f"--{name}", metavar="X", help=text)(command)
+    return command
+
+
+@cli.command(
+    cls=Page,
+    examples="""
+        msisdn-monitor explain rules/ --host ageverify.example --address 203.0.113.9 --access 3g
+        msisdn-monitor explain rules/ --host shop.example --address 203.0.113.9 --at 2012-01-12
+    """,
+    exit_codes="""
+        0  allowed, or a number that is not judged
+        1  not allowed
+        2  usage or rules are wrong
+    """,
+)
+@click.argument("rules", type=FOLDER, metavar="DIR", default=Path("rules"))
+@request_options
+def explain(rules: Path, **request: str | None) -> None:
+    """Says which grant fits a request, or why each does not.
+
+    The request is one that you describe; what you leave out is as usual. Every grant of the recipient is shown with its
+    conditions: what the request has, and what was agreed.
+    """
+    from monitor.commands.explain import explain as run
+
+    _end(run(rules, {name: said for name, said in request.items() if said is not None}))
+
+
+@cli.command(
+    cls=Page,
+    examples="""
+        msisdn-monitor publish rules/ public/
+        msisdn-monitor publish rules/ public/ --at 2012-01-12
+    """,
+    exit_codes="""
+        0  OUT has index.html and agreements.json
+        2  usage or rules are wrong, or OUT cannot be written
+    """,
+)
+@click.argument("rules", type=FOLDER, metavar="DIR")
+@click.argument("out", type=FOLDER, metavar="OUT")
+@click.option("--at", metavar="DAY", help="The day that the page is about.  [default: today]")
+def publish(rules: Path, out: Path, at: str | None) -> None:
+    """Writes the public page: who gets your number, and why.
+
+    For customers: a page that needs nothing else, for phones, screens and paper, and the same as JSON. Grants that are
+    over are not on it. Contracts, contacts, networks, numbers and the opt-out list stay inside.
+    """
+    from monitor.commands.publish import publish as run
+
+    _end(run(rules, out, at))
+
+
 @cli.command(
     cls=Page,
     examples="""

@@ -75,14 +75,14 @@ def holder_of(request: Request) -> Holder | None:
 
 def _whole(request: Request, usual: Request | None) -> Request:
     """`request` with what it leaves out taken from `usual`; client and access are two words for one thing."""
-    said = _said(request)
-    unsaid = {} if usual is None else _said(usual)
+    said = said_in(request)
+    unsaid = {} if usual is None else said_in(usual)
     if said.keys() & {"client", "access"}:
         unsaid = {name: value for name, value in unsaid.items() if name not in ("client", "access")}
     return Request(**(LEFT_OUT | unsaid | said))
 
 
-def _said(request: Request) -> dict[str, Any]:
+def said_in(request: Request) -> dict[str, Any]:
     return {name: value for name in Request.language if (value := getattr(request, name)) is not None}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import time
@@ -150,6 +151,112 @@ def test_files_that_cannot_be_read(rules: Path) -> None:
         "network.yaml: cannot be read: No such file or directory; mend its permissions or move it",
         "portal.yaml: cannot be read: Is a directory; mend its permissions or move it",
     ]
+
+
+def test_network_yml_is_almost_right(rules: Path) -> None:
+    (rules / "network.yaml").rename(rules / "Network.yml")
+    assert faults_of(rules) == ["network.yaml: is missing; rename Network.yml to it"]
+
+
+def test_links_that_go_round(rules: Path, tmp_path: Path) -> None:
+    (rules / "portal.yaml").unlink()
+    (rules / "portal.yaml").symlink_to("portal.yaml")
+    remedy = "cannot be read: Too many levels of symbolic links; mend its permissions or move it"
+    assert faults_of(rules) == [f"portal.yaml: {remedy}"]
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(
+        RuleError, match="loop: cannot be read: Too many levels of symbolic links; mend its permissions"
+    ):
+        load(tmp_path / "loop")
+
+
+def test_a_pipe_is_not_waited_for(rules: Path) -> None:
+    (rules / "portal.yaml").unlink()
+    os.mkfifo(rules / "portal.yaml")
+    (rules / "opt-out.txt").unlink()
+    os.mkfifo(rules / "opt-out.txt")
+    assert faults_of(rules) == [
+        "portal.yaml: is no file of text; move it",
+        "opt-out.txt: is no file of text; move it",
+    ]
+
+
+def test_a_huge_file_is_not_read(rules: Path) -> None:
+    with (rules / "portal.yaml").open("ab") as file:
+        file.truncate(3_000_000_000)  # no block of which is on the disk
+    assert faults_of(rules) == ["portal.yaml: has 3,000,000,000 bytes, a rule file at most 1,048,576; split it"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read")
+def test_what_may_not_be_read_or_entered(rules: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    for folder in tmp_path.parents:
+        if folder.stat().st_mode & 0o001 == 0:
+            folder.chmod(folder.stat().st_mode | 0o011)
+    (rules / "portal.yaml").chmod(0)
+    os.seteuid(65534)
+    try:
+        remedy = "cannot be read: Permission denied; mend its permissions"
+        assert faults_of(rules) == [f"portal.yaml: {remedy} or move it"]
+        os.seteuid(0)
+        rules.chmod(0o644)  # may be listed, not entered
+        os.seteuid(65534)
+        assert all(fault.endswith(f"{remedy} or move it") for fault in faults_of(rules))
+        os.seteuid(0)
+        rules.chmod(0)
+        os.seteuid(65534)
+        with pytest.raises(RuleError, match=f"rules: {remedy}"):
+            load(rules)
+    finally:
+        os.seteuid(0)
+
+
+def test_a_name_that_no_file_can_have(rules: Path, spoil: Spoil) -> None:
+    spoil("network.yaml", "opt_out_list: opt-out.txt", f"opt_out_list: {'x' * 300}")
+    (fault,) = faults_of(rules)
+    assert fault.endswith("xxx: cannot be read: File name too long; mend its permissions or move it")
+
+
+def test_two_files_with_one_partner_and_a_third(rules: Path) -> None:
+    for name in ("a.yaml", "b.yaml"):
+        shutil.copy(rules / "portal.yaml", rules / name)
+    assert unplaced(faults_of(rules)) == [
+        "b.yaml: partner: `portal` is the partner of a.yaml too; choose another",
+        "portal.yaml: partner: `portal` is the partner of a.yaml too; choose another",
+    ]
+
+
+# --- the feed of subscribers ------------------------------------------------------------------------------------------
+
+
+def test_a_file_of_sessions(rules: Path, spoil: Spoil) -> None:
+    spoil("network.yaml", "  # file: sessions.csv", "  file: sessions.csv")
+    assert faults_of(rules) == [
+        "sessions.csv: cannot be read: No such file or directory; mend its permissions or move it"
+    ]
+    (rules / "sessions.csv").write_text(
+        "address,msisdn,from\n100.64.1.2,447700900123,2012-01-10T00:00:00Z\n100.64.1,x,y\n"
+    )
+    assert faults_of(rules) == ["sessions.csv:3:1: `msisdn` is wrong; write 7 to 15 digits with the country code"]
+    (rules / "sessions.csv").write_text("address,msisdn,from\n100.64.1.2,447700900123,2012-01-10T00:00:00Z\n")
+    feed = load(rules).feed
+    assert feed is not None
+    assert (len(feed.reports), feed.ports, feed.silence_ns) == (1, {1813, 1646}, 600 * 10**9)
+
+
+def test_the_secret_of_the_gateways(rules: Path, spoil: Spoil) -> None:
+    spoil("network.yaml", "  # radius_secret: radius.secret", "  radius_secret: radius.secret")
+    secret = rules / "radius.secret"
+    secret.write_text("\n")
+    secret.chmod(0o600)
+    assert faults_of(rules) == ["radius.secret: is empty; write the secret that your gateways share"]
+    secret.write_text("s3cret\n")
+    feed = load(rules).feed
+    assert feed is not None
+    assert feed.secret == b"s3cret"
+    assert "s3cret" not in repr(feed)
+    secret.chmod(0o644)
+    assert faults_of(rules) == ["radius.secret: others may read it; run `chmod 600 radius.secret`"]
 
 
 def test_only_yaml_files_count_and_hidden_ones_do_not(rules: Path, book: RuleBook) -> None:

@@ -107,6 +107,10 @@ class RuleBook:
         self._apn_brands = {each: name for name, some in said.brand_apns.items() for each in some} if said else {}
         self._roaming = Prefixes((item, "roaming") for item in self.network.roaming)
 
+    def tells_access(self, access: str) -> bool:
+        """Whether a session of the feed can be in this access network."""
+        return access in self._feed_access.values()
+
     def grants_of(self, host: str) -> tuple[Terms, ...]:
         """Every grant that names this host or a wildcard above it; `host` as recipient.host_name spells it."""
         found = {terms.order: terms for terms in self._exact.get(host, ())}

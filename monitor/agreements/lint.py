@@ -69,8 +69,11 @@ def _grant(terms: Terms, book: RuleBook, at_ns: int) -> Iterator[Remark]:
             yield _at(terms, f"{quoted(host)} is not held to an address; add `networks`", "hosts", index)
         if address is not None and grant.networks and not any(address in network for network in grant.networks):
             yield _at(terms, f"never matches: {quoted(host)} is outside `networks`; mend one of them", "hosts", index)
-    if not grant.roaming and not network.roaming:
+    if not grant.roaming and not network.roaming and not (book.feed and network.imsi_prefixes):
         yield _at(terms, "forbids nothing: network.yaml has no `roaming` addresses; add them there", "roaming")
+    for index, access in enumerate(grant.access):
+        if not network.access[access] and not book.tells_access(access):
+            yield _at(terms, f"never matches: no address and no session is {quoted(access)}", "access", index)
     if (
         grant.brands
         and Identifier.MSISDN not in grant.identifiers

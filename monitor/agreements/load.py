@@ -23,6 +23,8 @@ from monitor.written.language import typed
 
 NETWORK = "network.yaml"
 SUFFIXES = (".yaml", ".yml")
+ALMOST_NETWORK = ("network.yml", "network.yaml")  # in small letters
+MOST_OCTETS = 1 << 20  # of one file: a thousand times what a partner needs
 _OPTED_OUT = re.compile(rb"\+?([0-9]{7,15})|([0-9a-f]{32})")
 
 
@@ -45,26 +47,37 @@ def load(folder: str | Path) -> RuleBook:
 
 
 def _rule_files(folder: Path, remarks: list[Remark]) -> list[Path]:
-    if not folder.is_dir():
-        fault = "is a file; give the folder that it lies in" if folder.exists() else "no such folder"
-        raise RuleError(f"{folder}: {fault}; the rules are a folder with {NETWORK} and a file for each partner")
+    what = f"the rules are a folder with {NETWORK} and a file for each partner"
     try:
         entries = sorted(folder.iterdir())
+    except FileNotFoundError:
+        raise RuleError(f"{folder}: no such folder; {what}") from None
+    except NotADirectoryError:
+        raise RuleError(f"{folder}: is a file; give the folder that it lies in; {what}") from None
     except OSError as error:
         raise RuleError(f"{folder}: cannot be read: {error.strerror}; mend its permissions") from None
     if folder / NETWORK not in entries:
-        missing = "is missing; it describes the operator: copy the example's"
-        remarks.append(Remark(str(folder / NETWORK), None, "", missing))
+        other = next((path for path in entries if path.name.lower() in ALMOST_NETWORK), None)
+        remedy = "it describes the operator: copy the example's" if other is None else f"rename {other.name} to it"
+        remarks.append(Remark(str(folder / NETWORK), None, "", f"is missing; {remedy}"))
+        entries = [path for path in entries if path != other]
     return [path for path in entries if path.suffix in SUFFIXES and not path.name.startswith(".")]
 
 
 def _read(paths: list[Path], remarks: list[Remark]) -> Iterator[tuple[Path, bytes]]:
     for path in paths:
         try:
-            yield path, path.read_bytes()
+            status = path.stat()
+            if stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode) or stat.S_ISCHR(status.st_mode):
+                fault = "is no file of text; move it"  # and reading it might never end
+            elif path.suffix in SUFFIXES and status.st_size > MOST_OCTETS:
+                fault = f"has {status.st_size:,} bytes, a rule file at most {MOST_OCTETS:,}; split it"
+            else:
+                yield path, path.read_bytes()
+                continue
         except OSError as error:
-            unreadable = f"cannot be read: {error.strerror}; mend its permissions or move it"
-            remarks.append(Remark(str(path), None, "", unreadable))
+            fault = f"cannot be read: {error.strerror}; mend its permissions or move it"
+        remarks.append(Remark(str(path), None, "", fault))
 
 
 def _partners(documents: dict[str, Document], network: Network | None) -> Iterator[tuple[Document, Partner]]:
@@ -83,8 +96,11 @@ def _partners(documents: dict[str, Document], network: Network | None) -> Iterat
 def _opted_out(folder: Path, network: Network, remarks: list[Remark]) -> frozenset[str] | None:
     """Numbers and tokens of those who opted out; None when there is no list."""
     path = folder / (network.opt_out_list or "")
-    if network.opt_out_list is None or not path.exists():
-        return None
+    try:
+        if network.opt_out_list is None or not path.exists():
+            return None
+    except OSError:
+        pass  # a name that no file can have, say: reading it tells why
     listed = set()
     for _, octets in _read([path], remarks):
         for line, text in enumerate(octets.splitlines(), 1):

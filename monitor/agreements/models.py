@@ -146,6 +146,7 @@ class Network(Model):
     hash_table: str | None = key(
         TEXT, "file of `msisdn-monitor hashes` that turns unkeyed hashes back into numbers", default=None
     )
+    public_contact: str | None = key(TEXT, "whom customers ask, on the page that `publish` writes", default=None)
     jurisdiction: Jurisdiction = key(
         v.JURISDICTION, "whose law says how soon the regulator must know: UK 72 hours, EU 24 hours"
     )

@@ -113,7 +113,7 @@ def _host(text: str) -> str:
         except ValueError:
             raise ValueError(f"{quoted(text)} has a port; write the host alone, all ports are agreed") from None
     normal = host_name(name.encode())
-    if not is_host_name(normal):
+    if not is_host_name(normal) or not re.search("[a-z0-9]", normal):
         raise ValueError(f"{quoted(text)} is no host name; write one such as `partner.example`")
     return text[: len(text) - len(name)] + normal
 

@@ -27,6 +27,10 @@ class Terms(NamedTuple):
     silence_ns: int
     reports: tuple[Report, ...]  # of the file, by time
 
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"<feed on ports {sorted(self.ports)}, {len(self.reports)} reports>"
+
 
 class Feed:
     def __init__(self, terms: Terms) -> None:

@@ -15,6 +15,7 @@ import yaml
 
 from monitor.redact import mask_text
 
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # its byte order marks
 DEEPEST = 8  # levels; the language itself has four
 PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast, where it is installed
 Tree = str | list["Tree"] | dict[str, "Tree"]
@@ -63,6 +64,9 @@ class Document:
         self.values: dict[Path, Mark] = {(): (1, 1)}
         self.keys: dict[Path, Mark] = {}
         self.text = ""
+        if octets[:2] in UTF_16 or b"\0" in octets[:4]:
+            self._fault((1, 1), (), "is UTF-16; save as UTF-8")
+            return
         try:
             self.text = octets.decode("utf-8-sig")
         except UnicodeDecodeError as error:

@@ -17,9 +17,9 @@ def unlike(word: str, choices: Iterable[str], what: str) -> ValueError:
     """`word` is none of `choices`: which one was meant, or which ones there are."""
     from difflib import get_close_matches  # late: only for who wrote the wrong word
 
-    known = list(choices)
-    near = get_close_matches(word, known, 1)
-    remedy = f"did you mean {quoted(near[0])}?" if near else f"write one of {', '.join(known[:12])}"
+    known = {choice.lower(): choice for choice in choices}
+    near = get_close_matches(word.lower(), known, 1)
+    remedy = f"did you mean {quoted(known[near[0]])}?" if near else f"write one of {', '.join([*known.values()][:12])}"
     return ValueError(f"{quoted(word)} is no {what}; {remedy}")
 
 
