@@ -285,10 +285,12 @@ class Judge:
     def _serve(self, names: tuple[str, ...]) -> _Served:
         readings = tuple((name, self._book.grants_of(name)) for name in names)
         grants = [terms for _, some in readings for terms in some]
+        if not grants:
+            return _Served(names, (), (), ())
         dates = {date for terms in grants for date in (terms.from_ns, terms.until_ns)}
         paths = {terms.paths for terms in grants if terms.paths}
         dated = tuple(sorted(dates.difference(ALWAYS_NS)))
-        return _Served(names, readings if grants else (), tuple(sorted(paths)), dated)
+        return _Served(names, readings, tuple(sorted(paths)), dated)
 
     def _facts(self, sighting: Sighting, subscriber: _Subscriber, whose: Whose) -> Facts:
         head = sighting.head

@@ -82,6 +82,11 @@ def assert_no_violations(capture: str | PathLike[str] | Replay, rules: str | Pat
 def complaint(seen: Replay) -> str:
     """What is wrong, for a person; empty when nothing is."""
     lines = [f"not all of it was read: {fault}" for fault in seen.summary["faults"]]
+    lines += [
+        f"over_volume: {row['partner']}, {row['purpose']}: {row['subscribers']} subscribers a day, not {row['agreed']}"
+        for row in seen.summary["conditions"]
+        if row["condition"] == "over_volume"
+    ]
     groups: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for row in seen.violations:
         groups[row["outcome"], row["field"], row["recipient"]].append(row)

@@ -23,6 +23,7 @@ MOST_NAMES = 4  # of one request: two that differ already make it ambiguous
 FURTHER = "further-hosts.invalid"  # stands for all that are more: nobody's name (RFC 2606), so nobody's partner
 LONGEST_REMEMBERED = 512  # bytes of one request's authority and Hosts
 _ABSOLUTE = re.compile(rb"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
+_PLAIN = re.compile(rb"[a-z0-9.-]*")
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 _SHOWN = [chr(byte) if 0x21 <= byte <= 0x7E and byte not in b"\"'<>\\`" else f"\\x{byte:02x}" for byte in range(256)]
 
@@ -74,7 +75,9 @@ def host_name(authority: bytes) -> str:
         host = unquote_to_bytes(host)
     if not host.isascii():
         host = _a_labels(host)
-    name = "".join([_SHOWN[byte] for byte in host.lower().rstrip(b".")])
+    host = host.lower().rstrip(b".")
+    # nearly every name is what a name may be, and one look says so
+    name = host.decode() if _PLAIN.fullmatch(host) else "".join([_SHOWN[byte] for byte in host])
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."
 
 

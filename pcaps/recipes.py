@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pcaps import (  # noqa: F401  importing a family enters its recipes
     recipes_2012,
+    recipes_conditions,
     recipes_connection,
     recipes_copies,
     recipes_feed,

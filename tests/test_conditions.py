@@ -11,7 +11,10 @@ import pytest
 
 from monitor.agreements import RuleBook, load
 from monitor.conditions import EXACT, REGISTERS, Conditions, Distinct, Event
+from monitor.engine import Preference
 from monitor.records import Outcome
+from pcaps import golden, recipes  # noqa: F401  recipes enters them all
+from pcaps.recipe import RECIPES
 from tests.verdicts import SECOND, TWELFTH, verdict
 
 NETWORK = """operator: Operator Example
@@ -56,6 +59,37 @@ def handed(conditions: Conditions, subscriber: int, time_ns: int, grant: int = 0
 
 def over(conditions: Conditions) -> list[tuple[int, int]]:
     return [(event.subscribers, event.agreed) for event in conditions.events if event.condition == "over_volume"]
+
+
+# --- captures ---------------------------------------------------------------------------------------------------------
+
+BILLING, SERVICES, AGE = "paybyphone premium_billing", "portal own_services", "ageverify age_verification"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("c01-over-volume", ["over_volume portal own_services to None"]),
+        ("c02-as-many-as-agreed", []),
+        (
+            "c03-partners-forgotten",
+            [f"missing_expected {grant} to None" for grant in (BILLING, SERVICES, AGE)],
+        ),
+        (
+            "c04-partner-remembered-late",
+            [
+                f"missing_expected {BILLING} to None",
+                f"missing_expected {SERVICES} to 2012-01-12T21:10:01.004000000Z",
+                f"missing_expected {AGE} to None",
+            ],
+        ),
+        ("c05-quiet-evening", []),
+        ("o2-2012", []),
+    ],
+)
+def test_what_the_captures_show(name: str, expected: list[str], engine_name: Preference) -> None:
+    shown = golden.replay(RECIPES[name].path, engine_name).summary["conditions"]
+    assert [f"{row['condition']} {row['partner']} {row['purpose']} to {row['until']}" for row in shown] == expected
 
 
 # --- how many subscribers ---------------------------------------------------------------------------------------------

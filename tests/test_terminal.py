@@ -156,3 +156,26 @@ def test_the_headline_is_text_and_no_markup(story: Story) -> None:
 def test_a_closed_pipe_is_left_to_the_command_line() -> None:
     with pytest.raises(BrokenPipeError):
         terminal.Paper().on_broken_pipe()
+
+
+def test_what_no_single_request_shows_has_a_place_of_its_own(story: Story) -> None:
+    over = {
+        "condition": "over_volume", "partner": "acme", "purpose": "billing", "grant": 0, "agreed": 1000,
+        "since": "2012-01-12T12:10:00.000000000Z", "until": None, "subscribers": 1001,
+    }  # fmt: skip
+    gone = over | {"condition": "missing_expected", "until": "2012-01-12T13:10:00.000000000Z", "agreed": 1800}
+    summary: Summary = {**story.summary, "conditions": [over, gone, *[gone] * 20]}
+    out = io.StringIO()
+    shown = Console(file=out, width=200, highlight=False)
+    for part in story.findings.parts(summary):
+        shown.print(part)
+    page = " ".join(out.getvalue().split())
+    assert page.startswith(
+        "MORE THAN AGREED each number was allowed, but 1 grant reached more subscribers in a day than agreed."
+    )
+    assert (
+        "What no single request shows over_volume acme, billing: 1,001 subscribers in a day, 1,000 are agreed; "
+        "over since 2012-01-12 12:10:00 UTC missing_expected acme, billing: nothing came since 2012-01-12 12:10:00 "
+        "UTC, until 2012-01-12 13:10:00; expected every 30 minutes" in page
+    )
+    assert "and 10 more" in page

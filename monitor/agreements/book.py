@@ -113,13 +113,15 @@ class RuleBook:
 
     def grants_of(self, host: str) -> tuple[Terms, ...]:
         """Every grant that names this host or a wildcard above it; `host` as recipient.host_name spells it."""
-        found = {terms.order: terms for terms in self._exact.get(host, ())}
-        if is_host_name(host):
+        found = self._exact.get(host, [])
+        if self._below and is_host_name(host):
             dot = host.find(".")
             while dot >= 0:
-                found.update((terms.order, terms) for terms in self._below.get(host[dot + 1 :], ()))
+                found = found + self._below.get(host[dot + 1 :], [])
                 dot = host.find(".", dot + 1)
-        return tuple(found[order] for order in sorted(found))
+        if len(found) > 1:
+            found = sorted({terms.order: terms for terms in found}.values(), key=lambda terms: terms.order)
+        return tuple(found)
 
     def client(self, address: bytes, holder: Holder | None = None) -> Client:
         """What is known of the handset: by what the feed says, and by its address where that says nothing."""

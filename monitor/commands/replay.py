@@ -64,4 +64,4 @@ def replay(
         summary = pipeline.summary()
     sink.end(summary)
     complain(batch)
-    return exit_code(batch, pipeline.tallies.violations, max_blind)
+    return exit_code(batch, pipeline.tallies.broken, max_blind)

@@ -141,6 +141,12 @@ class Tallies:
     def violations(self) -> int:
         return sum(self.outcomes.values()) - self.outcomes[Outcome.ALLOWED]
 
+    @property
+    def broken(self) -> int:
+        """Violations, and the days on which a grant was used for more subscribers than agreed."""
+        events = () if self.conditions is None else self.conditions.events
+        return self.violations + sum(event.condition == "over_volume" for event in events)
+
     def _see(self, labels: tuple[str, ...]) -> None:
         if labels not in self.sightings:
             labels = tuple(map(masked, labels))

@@ -147,6 +147,12 @@ def headline(summary: Summary) -> Text:
             f"from {clock(summary['since'])} to {clock(summary['until'])} UTC: ",
             f"{plural(summary['subscribers'], 'subscriber')}.",
         )
+    over = sum(row["condition"] == "over_volume" for row in summary["conditions"])
+    if over:
+        return Text.assemble(
+            ("MORE THAN AGREED", "bold red"),
+            f"  each number was allowed, but {plural(over, 'grant')} reached more subscribers in a day than agreed.",
+        )
     seen = plural(summary["sightings"], "subscriber number") if summary["sightings"] else "no subscriber number"
     allowed = ", each allowed by an agreement" if summary["sightings"] else ""
     blind = sum(summary["blind"].values())
