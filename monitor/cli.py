@@ -436,19 +436,29 @@ def hashes(rules: Path, out: Path) -> None:
     examples="""
         msisdn-monitor doctor
         msisdn-monitor doctor --interface eth1 --rules /etc/msisdn-monitor/rules
+        msisdn-monitor doctor --interface eth1 --seconds 60 --format json | jq .survey
     """,
     exit_codes="""
         0  everything that was asked about is there
         2  something is missing; the line says how to mend it
+        3  the interface cannot be read
+        4  the mirror hides or distorts something; lines marked CHANGE say what to change
     """,
 )
-@click.option("--interface", metavar="IF", help="Also: is this port there, up, and may this user read it?")
+@click.option("--interface", metavar="IF", help="Also: is this port there, up, readable, and a good mirror?")
+@click.option("--seconds", type=click.FloatRange(min=0), default=5.0, show_default=True, metavar="N",
+              help="How long to look at what the port delivers; 0: not at all.")  # fmt: skip
+@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--rules", type=FOLDER, metavar="DIR", help="Also: do these rules load?")
-def doctor(interface: str | None, rules: Path | None) -> None:
-    """Says what runs here, what is missing, and how to mend it."""
+def doctor(interface: str | None, seconds: float, output: str, rules: Path | None) -> None:
+    """Says what runs here, what is missing, and how to mend it.
+
+    Of a mirror port also: whether both directions come, how many frames come twice, which tunnels and VLANs there are,
+    how much is TLS, what was lost and what network cards made of the frames; and the commands that change it.
+    """
     from monitor.doctor import examine
 
-    _end(examine(interface, rules))
+    _end(examine(interface, rules, seconds, as_json=output == "json"))
 
 
 @cli.command(

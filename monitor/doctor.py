@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import os
 import platform
 import re
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, requires
 from importlib.metadata import version as version_of
 from pathlib import Path
+from textwrap import wrap
 from typing import NamedTuple
 
-from monitor import __version__
+from monitor import __version__, mirror
 from monitor.engine import native_is_here, open_engine
+from monitor.engine import survey as look
 from monitor.errors import EngineError, MonitorError
-from monitor.ports import is_up, missing
+from monitor.ports import is_up, missing, mtu
 from monitor.records import CaptureFiles, Watch
 from monitor.sandbox import PR_GET_SECCOMP, Kernel
 
 PACKAGE = "msisdn-monitor"
 CAP_NET_RAW = 13  # capabilities(7)
 OK, OPTIONAL, MISSING = "ok", "--", "MISSING"
+COLOURS = {OK: "\x1b[32m", OPTIONAL: "\x1b[2m", MISSING: "\x1b[1;31m", mirror.CHANGE: "\x1b[1;33m"}
 STATUS = Path("/proc/self/status")
 
 
@@ -40,16 +46,41 @@ def engine_name() -> str:
     return engine.name
 
 
-def examine(interface: str | None, rules: Path | None) -> int:
-    """Prints the findings; 0 when nothing that was asked about is missing, else 2."""
+def examine(interface: str | None, rules: Path | None, seconds: float = 0, as_json: bool = False) -> int:
+    """Prints the findings, of the port after a look of so many seconds at what it delivers.
+
+    Returns 2 when something that was asked about is missing, 4 when the mirror hides or distorts something, else 0;
+    raises SourceError when the port cannot be read.
+    """
     findings = [*_program(), _capability(needed=interface is not None), _sandbox()]
     if interface is not None:
         findings.append(_port(interface))
     if rules is not None:
         findings.append(_rules(rules))
+    survey = None
+    if interface is not None and seconds and not any(mark == MISSING for mark, _ in findings):
+        survey = look(interface, mtu(interface), seconds)
+        findings += [Finding(*line) for line in mirror.lines(survey)]
+    if as_json:
+        said = {
+            "findings": [each._asdict() for each in findings],
+            "survey": survey and {name: getattr(survey, name) for name in survey.__slots__},
+        }
+        sys.stdout.write(f"{json.dumps(said)}\n")
+    else:
+        _print(findings)
+    marks = {mark for mark, _ in findings}
+    return 2 if MISSING in marks else 4 if mirror.CHANGE in marks else 0
+
+
+def _print(findings: Sequence[Finding]) -> None:
+    """In columns, on a terminal as wide as it is, the marks in colour."""
+    is_terminal = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    width = max(60, min(shutil.get_terminal_size().columns, 110)) if is_terminal else 0
     for mark, text in findings:
-        sys.stdout.write(f"{mark:8}{text}\n")
-    return 2 if any(mark == MISSING for mark, _ in findings) else 0
+        shown = f"{COLOURS[mark]}{mark:8}\x1b[0m" if is_terminal else f"{mark:8}"
+        folded = [part for line in text.splitlines() for part in (wrap(line, width - 8) if width else [line])]
+        sys.stdout.write(shown + ("\n" + " " * 8 if width else "\n").join(folded) + "\n")
 
 
 def _program() -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Literal, Protocol, get_args
 
 from monitor.errors import EngineError
-from monitor.records import Batch, CaptureFiles, Interface, Limits, Watch
+from monitor.records import Batch, CaptureFiles, Interface, Limits, Survey, Watch
 
 Preference = Literal["auto", "native", "portable"]
 ENGINES: tuple[Preference, ...] = get_args(Preference)
@@ -83,6 +83,13 @@ def preferred(prefer: Preference) -> Preference:
         if found == known:
             return known
     raise EngineError(f"{VARIABLE} is {found!r}, which is no engine: say auto, native or portable")
+
+
+def survey(port: str, mtu: int, seconds: float) -> Survey:
+    """What this port delivers in so many seconds. Raises SourceError when it cannot be read."""
+    from monitor.portable.survey import survey as look  # late: dpkt is not needed where the native engine runs
+
+    return look(port, mtu, seconds)
 
 
 def native_is_here() -> bool:

@@ -38,6 +38,14 @@ def nic_drops(name: str) -> int:
     return max(_number(name, "rx_missed_errors"), _number(name, "rx_fifo_errors"))
 
 
+def mtu(name: str) -> int:
+    """Octets of the longest packet that the port is set for; Ethernet's where nobody says."""
+    try:
+        return int((PORTS / name / "mtu").read_text())
+    except OSError:
+        return 1500
+
+
 def softnet_drops() -> int:
     """Frames of all ports that found a processor's backlog full (the second column of /proc/net/softnet_stat)."""
     try:

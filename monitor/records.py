@@ -6,6 +6,7 @@ names and values are the raw bytes of the wire. Text is made only in report/.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -265,6 +266,35 @@ class Batch(NamedTuple):
     done: bool
     bytes_total: int | None = None  # None where nobody knows: a pipe, a live port
     messages: Sequence[Message] = ()  # as they came; all that are older than a head come no later than it
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a mirror port delivered in some seconds.
+
+    Figures are of frames that were looked at; `kinds` are octets of payload, by `tls`, `quic`, `http` and `other`.
+    """
+
+    port: str
+    mtu: int
+    counts: dict[str, int]
+    seconds: float = 0.0
+    frames: int = 0
+    octets: int = 0
+    looked_at: int = 0
+    tcp: int = 0
+    payloads: int = 0  # segments that have some
+    copies: int = 0  # of these
+    longest: int = 0
+    giants: int = 0  # longer than the MTU: put together by the network card or the kernel
+    lengthless: int = 0  # IPv4 total length 0
+    bad_checksums: int = 0
+    connections: int = 0
+    both_ways: int = 0
+    vlans: Counter[int] = field(default_factory=Counter)
+    stacked_tags: int = 0
+    tunnels: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
 
 
 # --- agreements -> identify ---------------------------------------------------------------------------------------
