@@ -46,6 +46,16 @@ precision: ## numbers found among a million values that hold none, and values a 
 	@scripts/setup dev
 	@$(VENV)/python -m bench.precision
 
+bench-live: ## drop curve and latency on a veth pair, beside tcpdump, tshark, Suricata -> bench/RESULTS.md (root)
+	@scripts/setup dev
+	@scripts/tools tcpreplay=tcpreplay tcpdump=tcpdump tshark=tshark ip=iproute2
+	@$(VENV)/python -m bench.live
+
+soak: ## whether the memory of a live sensor stays flat: make soak MINUTES=60 (root)
+	@scripts/setup dev
+	@scripts/tools tcpreplay=tcpreplay ip=iproute2
+	@$(VENV)/python -m bench.live --soak $${MINUTES:-10}
+
 fuzz: ## each fuzz target for a minute: the native engine's, and the agreements
 	@scripts/setup dev
 	@scripts/fuzz $${SECONDS_EACH:-60}

@@ -21,7 +21,7 @@ MOST_RECIPIENTS = 100_000
 MOST_SUBSCRIBERS = 1_000_000
 MOST_SIGHTING_SERIES = 1_000
 LONGEST_NAME = 255  # bytes of a host name (RFC 1035 section 2.3.4); a longer Host is not worth its memory
-LATENCY_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 5.0, 10.0)
+LATENCY_S = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 5.0, 10.0)
 
 VerdictSeries = tuple[str, str, str, str]  # partner, purpose, outcome, certainty
 
