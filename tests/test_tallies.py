@@ -85,7 +85,9 @@ def test_without_a_violation_there_is_no_since() -> None:
     assert (summary["since"], summary["until"], summary["violations"]) == (None, None, 0)
 
 
-@pytest.mark.parametrize(("seconds", "bucket"), [(0.0, 0), (0.01, 0), (0.011, 1), (10.0, 10), (99.0, 11)])
+@pytest.mark.parametrize(
+    ("seconds", "bucket"), [(0.0, 0), (0.002, 0), (0.005, 1), (0.01, 2), (0.011, 3), (10.0, 12), (99.0, 13)]
+)
 def test_a_delay_falls_into_the_bucket_whose_bound_it_does_not_pass(seconds: float, bucket: int) -> None:
     told = fresh()
     told.delay(seconds)
