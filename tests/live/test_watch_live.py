@@ -221,3 +221,28 @@ def test_an_interface_that_is_not_there_is_an_error_of_one_line(networks, rules)
     assert process.returncode == 3
     assert complaint.count("\n") == 1
     assert "there is no interface fat, perhaps far; there are: lo, far" in complaint
+
+
+def test_a_port_that_goes_down_is_said_and_read_on_when_it_is_back(networks, server, sensor):
+    handsets, internet = networks
+    ip("-n", internet.name, "link", "set", "far", "down")
+    assert "WARNING far is down or gone" in sensor.logged("far is")
+    assert sensor.metric("capture_up", interface="far") == 0
+    sensor.shows(1, "blind_total", reason="source")
+    ip("-n", internet.name, "link", "set", "far", "up")
+    assert "INFO far is up again" in sensor.logged("far is")
+    ip("-n", internet.name, "route", "replace", HANDSET, "dev", "far")
+    leak(handsets)
+    sensor.shows(1, "verdicts_total", **LEAK)
+
+
+def test_many_threads_locked_in_read_several_ports_through_a_filter(networks, server, rules):
+    handsets, internet = networks
+    words = ("watch", "--interface", "far", "--interface", "lo", "--workers", "2", "--filter", "tcp port 80")
+    words += ("--rules", str(rules), "--listen", "127.0.0.1:0", "--engine", "native")
+    with internet.running(PROGRAM, *words, cwd=rules.parent) as process:
+        sensor = Sensor(internet, process)
+        leak(handsets)
+        sensor.shows(1, "verdicts_total", **LEAK)
+        assert sensor.metric("frames_total") == sensor.metric("segments_total")  # no ARP, and nothing of curl on lo
+        assert sensor.metric("sandbox", part="workers") == 1
