@@ -96,6 +96,8 @@ def test_latency_buckets_add_up(exporter: Exporter) -> None:
         ({}, 1),
         ({"frames": 100, "skipped.not_tcp": 50}, 1),  # was looked at, and holds no request
         ({"frames": 80, "kernel_drops": 20}, 0.8),
+        ({"frames": 80, "nic_drops": 20}, 0.8),
+        ({"frames": 100, "shed.new_flows": 20}, 0.8),
         ({"frames": 100, "skipped.truncated": 5, "skipped.encrypted": 5}, 0.9),
         ({"frames": 100, "skipped.depth": 50, "payload_bytes": 900, "gap_bytes": 100}, 0.45),
     ],

@@ -264,9 +264,10 @@ impl Worker {
 
     /// Reads one block, the one whose first frame is the oldest; false when there is none.
     fn walk(&mut self) -> bool {
+        let fullest = self.rings.iter().map(Ring::eighths_full).max();
         let ready = self.rings.iter_mut().filter_map(|ring| Some((ring.ready_ns()?, ring)));
         let Some((_, ring)) = ready.min_by_key(|(ready_ns, _)| *ready_ns) else { return false };
-        self.pressure.note(ring.eighths_full());
+        self.pressure.note(fullest.unwrap_or_default());
         let stages = &mut self.stages;
         let mut route = self.owners.route(self.me, self.pressure, &mut self.outgoing);
         ring.walk(&mut |frame| stages.arrive(&frame, &mut route));
