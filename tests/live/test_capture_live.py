@@ -24,6 +24,7 @@ from tests.live.networks import ip, needs_root
 pytestmark = [pytest.mark.live, needs_root]
 
 FAR = Interface(("far",))
+LARGE = ethernet(packet_of("192.0.2.1", "192.0.2.2", 253, bytes(60_000)))  # RFC 3692: experimental
 
 
 @pytest.fixture
@@ -60,10 +61,10 @@ def test_a_head_that_nobody_acknowledges_comes_while_the_port_is_silent(near, en
 def test_what_the_rings_hold_at_the_end_is_still_read(near, engine_name):
     with listening(FAR, engine_name) as engine:
         engine.poll(0)
-        send(near, request())
+        send(near, [*request(), *[LARGE] * 10])  # which fill the block, so that the kernel hands it over
         last = engine.drain()
     assert targets(last.heads) == [b"/0"]
-    assert last.counts["kernel_frames"] == len(request())
+    assert last.counts["kernel_frames"] == len(request()) + 10
 
 
 @pytest.mark.parametrize("tags", [b"\x81\x00\x20\x64", b"\x88\xa8\x00\x0a\x81\x00\x00\x14"])
@@ -149,9 +150,8 @@ def test_a_wrong_filter_is_said_with_what_is_wrong(near):
 
 
 def test_what_a_ring_cannot_hold_is_counted_and_then_it_goes_on(near, engine_name):
-    frame = request()[0][:14] + packet_of("192.0.2.1", "192.0.2.2", 253, bytes(60_000))  # RFC 3692: experimental
     with listening(FAR, engine_name) as engine:
-        send(near, [frame] * (RING_BYTES // len(frame) + 200))  # before the first poll nobody reads
+        send(near, [LARGE] * (RING_BYTES // len(LARGE) + 200))  # before the first poll nobody reads
         counts = counted(engine, "kernel_drops", 1)
         assert counts["kernel_drops"] > 0
         assert counts["ring_freezes"] > 0
