@@ -71,6 +71,17 @@ docs: ## write docs/metrics.md, rules/schema.json and docs/demo.svg again
 	@$(VENV)/python -m monitor.agreements.schema > rules/schema.json
 	@$(VENV)/python scripts/picture.py
 
+dashboards: ## write deploy/grafana/dashboards again
+	@scripts/setup dev
+	@$(VENV)/python deploy/grafana/build.py
+
+grafana: ## check the dashboards with Grafana's types, draw them over a story of MINUTES=6 (npm, 470 MB; root)
+	@scripts/setup dev
+	@scripts/tools npm=npm chromium=chromium prometheus=prometheus
+	@cd deploy/grafana/look && npm install --silent --no-audit --no-fund --legacy-peer-deps && node types.mjs
+	@PYTHONPATH=. $(VENV)/python deploy/grafana/look/story.py --minutes $${MINUTES:-6}
+	@$(VENV)/python deploy/grafana/look/draw.py
+
 wheel: ## a source archive and a wheel for any Linux of the last ten years, in dist/
 	@scripts/setup dev
 	@scripts/wheel
