@@ -63,7 +63,7 @@ def rows() -> Iterator[tuple[int, list[Panel]]]:
             stat(
                 "Left to notify",
                 "What the law of network.yaml leaves, from the first violation on, to tell the regulator.",
-                f"min({of('notification_hours')}) * 3600 - (time() - {BEGUN})",
+                f"min({of('notification_seconds')}) - (time() - {BEGUN})",
                 unit="s",
                 none="no clock runs",
                 decimals=0,
