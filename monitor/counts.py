@@ -62,6 +62,7 @@ SHED = (
     "http2_streams",
     "copies",  # bytes that came again and may differ, but were not read again: too many, too much, or too late
     "readings",  # ways to read on, or to read a head, beyond those that fit
+    "origins",  # SYNs forgotten before any payload came: more of them at once than are remembered
     "marks",  # doubts about bytes that are not said of their heads
     "disk",  # rows of the journal or alerts of the outbox that could not be written
     "queue",  # suspect heads that Python had no time for; equal ones are counted together first

@@ -246,6 +246,7 @@ class PlacedHead(NamedTuple):
     end: int
     head: RequestHead
     why: str = ""  # the oddity of the copy that shows it, when the bytes that came first do not
+    part: bool = False  # a further part of a head that is too long for one
 
 
 class Fault(NamedTuple):

@@ -40,6 +40,8 @@ pub enum Beginning {
     Request,
     /// Anywhere; segments from before it may still come.
     Midstream,
+    /// Something that is no request stood before.
+    Doubtful,
 }
 
 #[derive(Debug)]
@@ -107,14 +109,19 @@ pub struct Client {
 impl Client {
     /// Reading begins at `position`.
     pub fn new(position: i64, beginning: Beginning) -> Client {
+        let mut http1 = Http1::new(position, beginning == Beginning::Midstream);
+        if beginning == Beginning::Doubtful {
+            http1.distrust();
+        }
+        let is_placed = matches!(beginning, Beginning::Connection | Beginning::Doubtful);
         Client {
             assembler: Assembler::new(position),
-            reader: Reader::Http1(Http1::new(position, beginning == Beginning::Midstream)),
+            reader: Reader::Http1(http1),
             kept: Bytes::default(),
             kept_from: position,
             body: (position, position),
             origin: position,
-            replays: if beginning == Beginning::Connection { 0 } else { REPLAYED_BYTES },
+            replays: if is_placed { 0 } else { REPLAYED_BYTES },
             heads: VecDeque::new(),
             waiting: 0,
             past: Vec::new(),
@@ -374,7 +381,7 @@ impl Client {
     fn take_frames(&mut self, heads: Vec<RequestHead>, out: &mut Vec<PlacedHead>) {
         self.spoke |= !heads.is_empty();
         let at = self.assembler.next();
-        out.extend(heads.into_iter().map(|head| PlacedHead { start: at, end: at, head, why: None }));
+        out.extend(heads.into_iter().map(|head| PlacedHead { start: at, end: at, head, why: None, part: false }));
     }
 
     /// Lets the heads go that are settled by now.

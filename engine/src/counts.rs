@@ -120,6 +120,7 @@ counts! {
     ShedHttp2Streams "shed.http2_streams"
     ShedCopies "shed.copies"
     ShedReadings "shed.readings"
+    ShedOrigins "shed.origins"
     ShedMarks "shed.marks"
     ShedDisk "shed.disk"
     ShedQueue "shed.queue"

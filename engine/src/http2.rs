@@ -27,7 +27,7 @@ pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const VERSION: &[u8] = b"HTTP/2";
 /// Requests whose trailers may follow; servers allow 100 to 250 at a time.
 const OPEN_STREAMS: usize = 256;
-/// Octets of the target and authority of each of them.
+/// Octets of the method, target and authority of each of them.
 const KEPT_OF_REQUEST: usize = 2048;
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
@@ -227,7 +227,9 @@ impl Http2 {
                     self.end_block(before, Some(Oddity::Incomplete), limits, counts);
                 }
                 let fragment = header_block_fragment(payload, length, flags);
-                OpenBlock { stream, ends_stream: flags & END_STREAM != 0, octets: fragment.to_vec(), lack: None }
+                let lack = fragment.is_none().then_some(Oddity::Incomplete);
+                let octets = fragment.unwrap_or_default().to_vec();
+                OpenBlock { stream, ends_stream: flags & END_STREAM != 0, octets, lack }
             }
             // section 6.10
             CONTINUATION => {
@@ -320,7 +322,8 @@ impl Http2 {
 
     fn await_trailers(&mut self, stream: u32, text: &HeadText, counts: &mut Counts) {
         let authority = text.fields().filter(|(name, _)| is_authority(name));
-        let size = text.target().len() + authority.clone().map(|(_, value)| value.len()).sum::<usize>();
+        let size =
+            text.method().len() + text.target().len() + authority.clone().map(|(_, value)| value.len()).sum::<usize>();
         let full = self.requests.len() >= OPEN_STREAMS;
         counts[Count::ShedHttp2Streams] += u64::from(full || size > KEPT_OF_REQUEST);
         if full {

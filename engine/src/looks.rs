@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-use crate::http1::{begins_request, is_token, request_line};
+use crate::http1::{begins_request, is_space, is_token, request_line, surely_request_line};
 
 /// haproxy.org, proxy-protocol.txt, section 2.
 const PROXY_1: &[u8] = b"PROXY ";
@@ -87,18 +87,32 @@ pub fn may_begin_request(payload: &[u8]) -> bool {
     }
     payload.starts_with(PROXY_1)
         || match memchr(b'\n', line.get(..LINE_BYTES).unwrap_or(line)) {
-            Some(end) => request_line(line.get(..end).unwrap_or_default()).is_some(),
+            Some(end) => {
+                let line = line.get(..end).unwrap_or_default();
+                request_line(line).is_some()
+                    || memchr(b'\r', line).is_some_and(|cr| request_line(line.get(..cr).unwrap_or(line)).is_some())
+            }
             None => begins_request(line.get(..BEGINNING).unwrap_or(line)),
         }
 }
 
-/// Whether a word that can be a method stands there, and a blank behind it.
+/// As [`may_begin_request`], where something else stood before: the first line must be a request line.
+#[inline]
+pub fn surely_begins_request(payload: &[u8]) -> bool {
+    let start = payload.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(payload.len());
+    let line = payload.get(start..).unwrap_or_default();
+    begins_with_word(line)
+        && memchr(b'\n', line.get(..LINE_BYTES).unwrap_or(line))
+            .is_some_and(|end| surely_request_line(line.get(..end).unwrap_or_default()).is_some())
+}
+
+/// Whether a word that can be a method stands there, and a space behind it.
 #[inline]
 fn begins_with_word(line: &[u8]) -> bool {
     let is_blank = |octet: &u8| matches!(octet, b' ' | b'\t');
     let mut rest = line.iter().skip_while(|octet| is_blank(octet)).enumerate();
     let end = rest.find(|(_, octet)| !octet.is_ascii_graphic() || **octet == b':');
-    end.is_some_and(|(length, octet)| is_blank(octet) && (1..=LONGEST_WORD).contains(&length))
+    end.is_some_and(|(length, octet)| is_space(*octet) && (1..=LONGEST_WORD).contains(&length))
 }
 
 #[cfg(test)]

@@ -480,4 +480,6 @@ pub struct PlacedHead {
     pub head: RequestHead,
     /// What is odd about the copy that shows it, when the bytes that came first do not.
     pub why: Option<Oddity>,
+    /// It is a further part of a head that is too long for one.
+    pub part: bool,
 }

@@ -25,10 +25,10 @@ use crate::counts::{Count, Counts};
 use crate::doubts::Doubt;
 use crate::http1::Context;
 use crate::limits::Limits;
-use crate::looks::{Looks, looks_of, may_begin_request};
+use crate::looks::{Looks, looks_of, may_begin_request, surely_begins_request};
 use crate::records::{Checksum, Flow, Oddity, PlacedHead, RequestHead, Segment};
 use far::Far;
-use halves::{HalfStream, Halves, Id, Link};
+use halves::{HalfStream, Halves, Id, Link, Side};
 use origins::Origins;
 use paths::reversed;
 use timers::Timers;
@@ -95,7 +95,7 @@ impl Streams {
             latest_ns: 0,
             halves: Halves::default(),
             tunnelled: HashMap::default(),
-            origins: Origins::new(),
+            origins: Origins::default(),
             due: Timers::new(),
             sweep_ns: 0,
             entered: 0,
@@ -198,7 +198,7 @@ impl Streams {
             self.acknowledge(peer, segment.ack, counts, out);
         }
         if flags & SYN != 0 {
-            self.note_origins(segment, mark);
+            self.note_origins(segment, mark, counts);
         }
         if segment.payload.is_empty() || flags & RST != 0 {
             counts[Count::BlindSnaplen] += u64::from(segment.missing > 0);
@@ -221,13 +221,13 @@ impl Streams {
     }
 
     /// Where a SYN says that this direction begins, and where its ACK says that the other one did.
-    fn note_origins(&mut self, segment: &Segment<'_>, mark: u64) {
-        self.origins.remember(mark, segment.seq.wrapping_add(1));
+    fn note_origins(&mut self, segment: &Segment<'_>, mark: u64, counts: &mut Counts) {
+        self.origins.remember(mark, segment.seq.wrapping_add(1), side_of(segment), counts);
         if segment.flags & ACK != 0 {
             let answered = self.halves.mark(&reversed(&segment.flow));
             let origin = self.origins.look(answered);
-            if origin.is_none_or(|origin| segment.ack.wrapping_sub(origin) > self.limits.window_bytes) {
-                self.origins.remember(answered, segment.ack);
+            if origin.is_none_or(|(origin, _)| segment.ack.wrapping_sub(origin) > self.limits.window_bytes) {
+                self.origins.remember(answered, segment.ack, Side::Client, counts);
             }
         }
     }
@@ -244,7 +244,7 @@ impl Streams {
             self.acknowledge(peer, segment.ack, counts, out);
         }
         if flags & SYN != 0 {
-            self.begin_again(id, segment, mark);
+            self.begin_again(id, segment, mark, counts);
         }
         if flags & RST == 0 && (!payload.is_empty() || segment.missing > 0) {
             counts[Count::PayloadBytes] += payload.len() as u64;
@@ -257,8 +257,12 @@ impl Streams {
                 counts[Count::Duplicates] += 1;
             } else {
                 half.end = end;
-                if half.looks == Looks::Other && may_begin_request(payload) {
-                    self.open(id, segment, counts, out);
+                if half.looks == Looks::Other {
+                    if may_begin_request(payload) {
+                        self.open(id, segment, counts, out);
+                    }
+                } else if self.is_misjudged(id, payload) {
+                    self.open_doubtful(id, segment, mark, counts, out);
                 }
             }
         }
@@ -282,13 +286,25 @@ impl Streams {
     fn open(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         let window = self.limits.window_bytes;
         let mark = self.halves.mark(&segment.flow);
-        let (seq, origin) = (first_byte(segment), self.origins.look(mark));
+        let (seq, known) = (first_byte(segment), self.origins.look(mark));
+        let origin = known.map(|(origin, _)| origin);
+        if let Some((_, side)) = known.filter(|&(_, side)| side != Side::Unknown) {
+            self.halves[id].side = side;
+        }
+        let side = self.halves[id].side;
         let ahead = origin.map(|origin| seq.wrapping_sub(origin));
         let placed = origin.filter(|_| ahead.is_some_and(|ahead| ahead <= window));
         let follows = placed.is_some_and(|origin| origin != seq);
-        let looks = if self.is_answered(id) { Looks::Response } else { looks_of(segment.payload, follows) };
+        let answers = self.is_answered(id);
+        if answers && side == Side::Unknown && surely_begins_request(segment.payload) {
+            return self.open_doubtful(id, segment, mark, counts, out);
+        }
+        let looks = if answers { Looks::Response } else { looks_of(segment.payload, follows) };
         if matches!(looks, Looks::Response | Looks::Tls | Looks::Http2 | Looks::Other) {
             return self.count_opaque(id, looks, counts);
+        }
+        if side == Side::Server {
+            return self.open_doubtful(id, segment, mark, counts, out); // nobody asked it to ask
         }
         if let Some(ahead) = ahead {
             self.origins.forget(mark);
@@ -304,15 +320,38 @@ impl Streams {
             _ => Beginning::Midstream,
         };
         counts[Count::BlindMidstream] += u64::from(beginning == Beginning::Midstream);
+        self.begin(id, origin, beginning);
+        self.take(id, segment, counts, out);
+    }
+
+    /// Here is a request where none was to be expected: whoever reads on from here will find more.
+    fn open_doubtful(
+        &mut self,
+        id: Id,
+        segment: &Segment<'_>,
+        mark: u64,
+        counts: &mut Counts,
+        out: &mut Vec<RequestHead>,
+    ) {
+        self.origins.forget(mark);
+        self.begin(id, first_byte(segment), Beginning::Doubtful);
+        self.take(id, segment, counts, out);
+    }
+
+    fn begin(&mut self, id: Id, origin: u32, beginning: Beginning) {
         let client = Client::new(i64::from(origin), beginning);
         self.halves[id].speaker = Some(Box::new(Speaker { client, origin, holding: None, far: None }));
-        self.take(id, segment, counts, out);
     }
 
     /// Whether the other direction has sent requests: then this one sends responses.
     fn is_answered(&self, id: Id) -> bool {
         let peer = self.halves.peer(id).and_then(|peer| self.halves[peer].speaker.as_ref());
-        peer.is_some_and(|speaker| speaker.client.spoke())
+        peer.is_some_and(|speaker| speaker.client.spoke()) && self.halves[id].side != Side::Client
+    }
+
+    /// Whether a request begins in a half-stream that began with something else.
+    fn is_misjudged(&self, id: Id, payload: &[u8]) -> bool {
+        self.halves[id].side != Side::Server && surely_begins_request(payload) && !self.is_answered(id)
     }
 
     fn count_opaque(&mut self, id: Id, looks: Looks, counts: &mut Counts) {
@@ -339,14 +378,14 @@ impl Streams {
     }
 
     /// A SYN on a half-stream that is there: a copy, or the addresses and ports are used anew.
-    fn begin_again(&mut self, id: Id, segment: &Segment<'_>, mark: u64) {
+    fn begin_again(&mut self, id: Id, segment: &Segment<'_>, mark: u64, counts: &mut Counts) {
         let seq = segment.seq.wrapping_add(1);
         let half = &mut self.halves[id];
         match &half.speaker {
             Some(speaker) if speaker.origin == seq || speaker.client.may_begin_at(seq, &self.limits) => {}
             Some(_) => half.reborn = Some(seq), // believed when data follows: this SYN may never arrive
             None => {
-                self.origins.remember(mark, seq);
+                self.origins.remember(mark, seq, side_of(segment), counts);
                 if segment.flags & ACK == 0 {
                     half.looks = Looks::Other;
                 }
@@ -394,7 +433,7 @@ impl Streams {
         if self.speak(id, counts, |client, context, out| client.finish(now_ns, context, out)) {
             self.publish(id, counts, out);
             if self.halves[id].speaker.as_ref().is_some_and(|speaker| !speaker.client.spoke()) {
-                self.count_opaque(id, Looks::Other, counts);
+                self.count_opaque(id, self.halves[id].looks, counts);
             }
         }
         self.end_client(id);
@@ -414,8 +453,9 @@ impl Streams {
             && (seq == reborn || !is_near)
             && seq.wrapping_sub(reborn) <= window
         {
+            let side = half.side;
             let mark = self.halves.mark(&segment.flow);
-            self.origins.remember(mark, reborn);
+            self.origins.remember(mark, reborn, side, counts);
             return self.restart(id, segment, counts, out);
         }
         if !is_near {
@@ -472,7 +512,7 @@ impl Streams {
         }
         let sent = match self.halves.peer(id) {
             Some(peer) => Some(self.halves[peer].end),
-            None => self.origins.look(self.halves.mark(&reversed(&segment.flow))),
+            None => self.origins.look(self.halves.mark(&reversed(&segment.flow))).map(|(sent, _)| sent),
         };
         let is_unsent = |sent| (UNSENT_BYTES + 1..1 << 31).contains(&segment.ack.wrapping_sub(sent));
         sent.is_some_and(is_unsent).then_some(Doubt::NoAck)
@@ -567,13 +607,19 @@ impl Streams {
         let Some(speaker) = &half.speaker else { return };
         half.awaits = speaker.client.awaits() || speaker.far.is_some();
         let wake_ns = speaker.client.wake_ns(&self.limits);
+        let looks = half.looks;
         if speaker.client.hopeless() && !half.awaits {
-            self.count_opaque(id, Looks::Other, counts);
+            self.count_opaque(id, looks, counts);
         }
         if let Some(wake_ns) = wake_ns {
             self.wake_at(id, wake_ns);
         }
     }
+}
+
+/// Whose a SYN is.
+fn side_of(segment: &Segment<'_>) -> Side {
+    if segment.flags & ACK != 0 { Side::Server } else { Side::Client }
 }
 
 /// The sequence number behind a segment's payload.

@@ -46,7 +46,7 @@ def first_byte(segment: Segment) -> int:
 class Client:
     """`now_ns` is a clock that never goes back; the heads have the time of their segments.
 
-    `position` is where reading begins. When nobody saw the beginning of the connection (`placed` is False), segments
+    `position` is where reading begins, `doubtful`: something that is no request stood before. When nobody saw the beginning of the connection (`placed` is False), segments
     from before it may still come, and then reading begins anew there.
     """
 
@@ -58,7 +58,7 @@ class Client:
 
     def __init__(
         self, limits: Limits, counts: dict[str, int], flow: Flow, parts: Parts, position: int, *, placed: bool,
-        midstream: bool,
+        midstream: bool, doubtful: bool = False,
     ) -> None:  # fmt: skip
         self._limits = limits
         self._counts = counts
@@ -66,11 +66,13 @@ class Client:
         self._parts = parts
         self._assembler = parts.assembler(position)
         self._http1 = parts.http1(limits, counts, flow, position, midstream)
+        if doubtful:
+            self._http1.distrust()
         self._http2: FrameReader | None = None
         self._kept = bytearray()  # [_kept_from, next): still needed, or a copy is compared with it
         self._kept_from = self._origin = position
         self._body = (position, position)  # bytes that were skipped last
-        self._replays = 0 if placed else REPLAYED_BYTES  # bytes that may still be read again
+        self._replays = 0 if placed or doubtful else REPLAYED_BYTES  # bytes that may still be read again
         self._heads: list[Waiting] = []  # in the order of their places
         self._waiting = 0  # bytes of these
         self._past: list[PlacedHead] = []  # let go of late, and a copy may still come

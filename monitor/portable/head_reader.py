@@ -15,6 +15,7 @@ from monitor.portable.body import lengths
 from monitor.portable.request_head import (
     MOST_NEEDED,
     NO_LINE,
+    SPACE,
     FieldLines,
     RequestLine,
     begins_request,
@@ -30,7 +31,7 @@ PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"  # what of HTTP/2's preface reads as a 
 PROXY_BYTES = 16  # before the addresses
 NEEDED = (b"host", b"content-length", b"transfer-encoding")  # what follows a head depends on these
 
-BEGINNING = re.compile(rb"[ \t]{0,16}(?:[!-9;-~]{1,64}(?:[ \t]|\Z)|\Z)")  # of a request line
+BEGINNING = re.compile(rb"[ \t]{0,16}(?:[!-9;-~]{1,64}(?:[%s]|\Z)|\Z)" % SPACE)  # of a request line
 EMPTY_LINE = re.compile(rb"\r?\n")
 END = re.compile(rb"\n\r?\n")
 _BLANK = re.compile(rb"[\r\n]*")
@@ -105,8 +106,11 @@ class HeadReader(ABC):
             return True
         if eol < 0 or eol - i > self.limits.head_bytes:
             return self._unfinished_line(octets, first)
-        line, cr, _ = bytes(octets[i:eol]).rstrip(b"\r").partition(b"\r")
+        whole = bytes(octets[i:eol]).rstrip(b"\r")
+        line, cr, _ = whole.partition(b"\r")
         self.line = request_line(line)
+        if cr and self.line is None and (spaced := request_line(whole)):  # CR for a space
+            self.line, line, cr = spaced, whole, b""
         if self.line is None:
             if self._at_beginning and line.startswith(b"PROXY "):
                 return self._skip_proxy(eol + 1 - i)
@@ -210,19 +214,20 @@ class HeadReader(ABC):
         self.switching = self.tunnel or found.has(b"upgrade")
         self._enter_body(head, extent.lengths)
 
-    def _place(self, start: int, end: int, head: RequestHead) -> None:
+    def _place(self, start: int, end: int, head: RequestHead, part: bool = False) -> None:
         """Hand a head out, in parts when it has too many lines."""
         bound = self.limits.head_lines
         if len(head.fields) <= bound:
-            self.heads.append(PlacedHead(start, end, head))
+            self.heads.append(PlacedHead(start, end, head, part=part))
             return
         self.counts["shed.head_lines"] += 1
         parts = [FieldLines(head.fields[i : i + bound]) for i in range(0, len(head.fields), bound)]
         oddities = (*head.oddities, "long")
-        self.heads.append(PlacedHead(start, end, head._replace(fields=parts[0].fields, oddities=oddities)))
-        for part in parts[1:]:
-            more = continuation(head.time_ns, head, part, ("long",), head.section)
-            self.heads.append(PlacedHead(start, end, more))
+        first = head._replace(fields=parts[0].fields, oddities=oddities)
+        self.heads.append(PlacedHead(start, end, first, part=part))
+        for found in parts[1:]:
+            more = continuation(head.time_ns, head, found, ("long",), head.section)
+            self.heads.append(PlacedHead(start, end, more, part=True))
 
     # --- sections that go on --------------------------------------------------------------------------------------
 
@@ -281,7 +286,7 @@ class HeadReader(ABC):
         found = field_lines(block)
         if found.fields:
             more = continuation(self.time_ns, self.head, found, oddities, self.section)
-            self._place(start, self.at, more)
+            self._place(start, self.at, more, part=self.section is Section.HEAD)
             self.head = self.head._replace(fields=(self.head.fields + needed(found))[:MOST_NEEDED])
 
     def _end_section(self, octets: Octets, first: int) -> None:

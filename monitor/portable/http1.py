@@ -35,6 +35,10 @@ class Http1:
         """The position from which on the caller must keep the bytes."""
         return min([reading.at for reading in self._readings])
 
+    def distrust(self) -> None:
+        """Something else stood before: only what surely is a request line begins one, and even that is in doubt."""
+        self._readings[0].distrust()
+
     @property
     def idle(self) -> bool:
         """Whether a request ended here and nothing of another one was seen."""

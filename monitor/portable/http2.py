@@ -21,7 +21,7 @@ DATA, HEADERS, RST_STREAM, CONTINUATION = 0, 1, 3, 9
 END_STREAM, END_HEADERS, PADDED, PRIORITY = 0x01, 0x04, 0x08, 0x20
 FRAME_HEADER = Struct(">BHBBI")  # RFC 9113 section 4.1; the length has 24 bits
 OPEN_STREAMS = 256  # requests whose trailers may follow; servers allow 100 to 250 at a time
-KEPT_OF_REQUEST = 2048  # octets of the target and authority of each of them
+KEPT_OF_REQUEST = 2048  # octets of the method, target and authority of each of them
 
 TOKEN = re.compile(rb":?[!#$%&'*+\-.^_`|~0-9a-z]+")  # RFC 9113 section 8.2.1: upper case is malformed
 CONTROL = re.compile(rb"[\x01-\x08\x0a-\x1f\x7f]")
@@ -223,7 +223,10 @@ class Http2:
                 start, end = 1, length - int.from_bytes(payload[:1], "big")
             if flags & PRIORITY:
                 start += 5
-            self._block = OpenBlock(stream, bool(flags & END_STREAM), bytearray(payload[start:end]))
+            if end < start:  # more padding than payload: malformed, and nobody knows what the block is
+                self._block = OpenBlock(stream, bool(flags & END_STREAM), bytearray(), "incomplete")
+            else:
+                self._block = OpenBlock(stream, bool(flags & END_STREAM), bytearray(payload[start:end]))
         elif kind == CONTINUATION:  # section 6.10
             if self._block is None or stream != self._block.stream:
                 self._hpack.forget()  # a block whose beginning was missed may have filled the table
@@ -285,7 +288,7 @@ class Http2:
     def _await_trailers(self, stream: int, head: RequestHead) -> None:
         """Keep what trailers need of their request: where it went."""
         kept = head._replace(fields=tuple(field for field in head.fields if field[0] in AUTHORITY), oddities=())
-        octets = len(head.target) + sum(len(value) for _, value in kept.fields)
+        octets = len(head.method) + len(head.target) + sum(len(value) for _, value in kept.fields)
         full = len(self._requests) >= OPEN_STREAMS
         self._counts["shed.http2_streams"] += full or octets > KEPT_OF_REQUEST
         if full:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from monitor.portable.request_head import TCHAR, begins_request, request_line
+from monitor.portable.request_head import SPACE, TCHAR, begins_request, request_line, surely_request_line
 
 PROXY_1, PROXY_2 = b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"  # haproxy.org, proxy-protocol.txt, section 2
 LINE_BYTES = 8192  # that are searched for the end of the request line
 
 _BEGUN_WORD = re.compile(rb"[\r\n]*[%s]{0,64}\Z" % TCHAR)
-_WORD = re.compile(rb"[\r\n]*()[ \t]*[!-9;-~]{1,64}[ \t]")
+_WORD = re.compile(rb"[\r\n]*()[ \t]*[!-9;-~]{1,64}[%s]" % SPACE)
 _STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+\d")
 _TLS = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]", re.DOTALL)  # RFC 8446 section 5.1
 _FRAME = re.compile(rb"(?!\0{9})\0[\0-\x40].[\0-\x09][\0-\x2d][\0-\x7f]...", re.DOTALL)  # RFC 9113 section 4.1
@@ -55,7 +55,22 @@ def may_begin_request(payload: bytes) -> bool:
     eol = payload.find(b"\n", start, start + LINE_BYTES)
     if eol < 0:
         return begins_request(payload[start : start + 256]) or payload.startswith(PROXY_1)
-    return request_line(payload[start:eol]) is not None or payload.startswith(PROXY_1)
+    line = payload[start:eol]
+    return (
+        request_line(line) is not None
+        or payload.startswith(PROXY_1)
+        or (b"\r" in line and request_line(line.partition(b"\r")[0]) is not None)
+    )
+
+
+def surely_begins_request(payload: bytes) -> bool:
+    """As `may_begin_request`, where something else stood before: the first line must be a request line."""
+    word = _WORD.match(payload)
+    if word is None:
+        return False
+    start = word.start(1)
+    eol = payload.find(b"\n", start, start + LINE_BYTES)
+    return eol >= 0 and surely_request_line(payload[start:eol]) is not None
 
 
 def _begins_with_frame(payload: bytes) -> bool:

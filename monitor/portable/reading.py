@@ -68,6 +68,9 @@ class Reading(HeadReader):
         self.copied_from = self.until = position  # all bytes from `until` on are those of the others
         self.shift = 0  # how much later its first head begins, since its copy is shorter
 
+    def distrust(self) -> None:
+        self.state, self.doubt = State.SEEK, JUNK
+
     def beside(self, octets: bytearray, first: int, until: int, why: str) -> Reading:
         """Another way beside this one: `octets`, from the place `first` of a head on, are a copy up to `until`.
 

@@ -25,7 +25,8 @@ MOST_NEEDED = 64  # fields of a head that are kept for what follows it
 _TOKEN = re.compile(rb"[%s]+" % TCHAR)
 _CLEAN_LINE = re.compile(rb"([%s]{1,64}) ([!-~]+) (HTTP/1\.[01])" % TCHAR)
 _CLEAN_FIELDS = re.compile(rb"(?:[%s]+:[\t -~\x80-\xff]*\r\n)*(?:\r\n)?" % TCHAR)
-_SPACE = re.compile(rb"[ \t]+")
+SPACE = b" \t\x0b\x0c\r"  # between the parts of a request line: RFC 9112 section 3, for who is lenient
+_SPACES = re.compile(rb"[%s]+" % SPACE)
 _METHOD = re.compile(rb"[!-9;-~]{1,64}")  # a colon would make it a field line
 _VERSION = re.compile(rb"HTTP/\S*", re.IGNORECASE)
 _OTHER_PROTOCOL = re.compile(rb"(?:RTSP|SIP|ICAP|MSRP|MRCP)/\d.*", re.IGNORECASE)
@@ -51,8 +52,8 @@ def request_line(line: bytes) -> RequestLine | None:
     """The three parts of a line without its end, or None: no server would take this for a request."""
     if clean := _CLEAN_LINE.fullmatch(line):
         return RequestLine(clean[1], clean[2], clean[3])
-    text = line.strip(b" \t\r")
-    parts = _SPACE.split(text)
+    text = line.strip(SPACE)
+    parts = _SPACES.split(text)
     method = parts[0]
     if len(parts) == 1 or not _METHOD.fullmatch(method):
         return None
@@ -60,25 +61,27 @@ def request_line(line: bytes) -> RequestLine | None:
     oddities = []
     if _VERSION.fullmatch(last):
         version = last
-        target = text[len(method) : -len(last)].strip(b" \t")
+        target = text[len(method) : -len(last)].strip(SPACE)
         if not target and method.upper() not in METHODS:
             return None
         if last not in (b"HTTP/1.0", b"HTTP/1.1"):
             oddities.append("odd_version")
     else:
-        target = text[len(method) :].strip(b" \t")
+        target = text[len(method) :].strip(SPACE)
         if method.upper() not in METHODS or not _is_target(target) or _OTHER_PROTOCOL.fullmatch(last):
             return None
         version = b""  # HTTP/0.9
         if len(parts) > 2:
             version = last
-            target = target[: -len(last)].rstrip(b" \t")
+            target = target[: -len(last)].rstrip(SPACE)
             oddities.append("odd_version")
         oddities.append("not_http")
     if not _TOKEN.fullmatch(method):
         oddities.append("odd_method")
     if _ODD_TARGET.search(target):
         oddities.append("odd_target")
+    if b"\r" in text and (oddities or method.upper() not in METHODS):
+        return None  # a CR may stand for a space, but only between parts that leave no doubt
     if line.rstrip(b"\r") != b" ".join(filter(None, (method, target, version))):
         oddities.append("request_line_space")
     return RequestLine(method, target, version, tuple(oddities))
@@ -88,14 +91,16 @@ def surely_request_line(line: bytes) -> RequestLine | None:
     """As `request_line`, where prose may stand: the line must look like a request in every part."""
     found = request_line(line)
     if found is None or "not_http" in found.oddities:
-        return None
+        before, cr, behind = line.partition(b"\r")
+        return surely_request_line(before) if cr and behind else None
     known = found.method.upper() in METHODS or (found.method.isupper() and _TOKEN.fullmatch(found.method))
     return found if known and _is_target(found.target) else None
 
 
 def begins_request(text: bytes) -> bool:
     """Whether a line that has not ended yet may become a request line."""
-    method, _, target = text.lstrip(b" \t").partition(b" ")
+    method, *rest = _SPACES.split(text.lstrip(b" \t"), 1)
+    target = rest[0] if rest else b""
     return method.upper() in METHODS or target[:1] in (b"/", b"*") or _ABSOLUTE.match(target) is not None
 
 

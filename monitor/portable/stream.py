@@ -11,16 +11,16 @@ both carry the same head at the same sequence number it is one connection, mirro
 
 from __future__ import annotations
 
-from array import array
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
+from enum import IntEnum
 from heapq import heappop, heappush
 
 from dpkt.tcp import TH_ACK, TH_FIN, TH_RST, TH_SYN
 
 from monitor.portable.client import Client, first_byte
 from monitor.portable.doubts import Doubt
-from monitor.portable.looks import Looks, looks_of, may_begin_request
+from monitor.portable.looks import Looks, looks_of, may_begin_request, surely_begins_request
 from monitor.portable.parts import Parts
 from monitor.records import Certainty, Checksum, Flow, Limits, PlacedHead, RequestHead, Section, Segment
 
@@ -41,18 +41,27 @@ REQUEST_FIELDS = frozenset(
 Ends = tuple[bytes, int, bytes, int]
 
 
+class Side(IntEnum):
+    """Who a half-stream is of, as far as its SYN tells."""
+
+    UNKNOWN = 0
+    CLIENT = 1  # a SYN
+    SERVER = 2  # a SYN that acknowledged one, and no other
+
+
 class HalfStream:
     """One direction of a connection; opaque while it has no `client`."""
 
     __slots__ = (
         "_peer", "client", "closing_ns", "end", "flow", "forgotten", "last_head", "last_heads", "last_ns", "looks",
-        "opaque", "origin", "reborn", "wake_ns",
+        "opaque", "origin", "reborn", "side", "wake_ns",
     )  # fmt: skip
 
     def __init__(self, flow: Flow, now_ns: int) -> None:
         self.flow = flow
         self.looks = Looks.OTHER
         self.opaque = False  # it has been counted as such
+        self.side = Side.UNKNOWN
         self.last_ns = now_ns
         self.client: Client | None = None
         self._peer: HalfStream | None = None
@@ -78,23 +87,32 @@ class HalfStream:
 
 
 class Origins:
-    """Where connections began: the sequence number behind the latest SYN of a flow, in a table of fixed size."""
+    """Where connections began: the sequence number behind the latest SYN of a flow, and whose it was.
 
-    def __init__(self) -> None:
-        self._table = array("Q", bytes(8 * REMEMBERED_SYNS))
+    Of so many flows; the one that is longest here makes room. Whatever the hashes are, a replay finds the same.
+    """
 
-    def remember(self, flow: Flow, seq: int) -> None:
+    def __init__(self, counts: dict[str, int]) -> None:
+        self._counts = counts
+        self._table: OrderedDict[int, int] = OrderedDict()  # sequence number and, above it, the side, by hash
+
+    def remember(self, flow: Flow, seq: int, side: Side) -> None:
         mark = hash(flow)
-        self._table[mark % REMEMBERED_SYNS] = (mark >> 16 & 0xFFFFFFFF) << 32 | seq
+        known = self._table.get(mark)
+        if known is not None and known >> 32 == Side.CLIENT:
+            side = Side.CLIENT
+        self._table[mark] = side << 32 | seq
+        if len(self._table) > REMEMBERED_SYNS:
+            self._table.popitem(last=False)
+            self._counts["shed.origins"] += 1
 
-    def look(self, flow: Flow) -> int:
-        """The number; -1 when it is not known."""
-        mark = hash(flow)
-        found = self._table[mark % REMEMBERED_SYNS]
-        return found & 0xFFFFFFFF if found and found >> 32 == mark >> 16 & 0xFFFFFFFF else -1
+    def look(self, flow: Flow) -> tuple[int, Side]:
+        """The number, -1 when it is not known, and the side."""
+        found = self._table.get(hash(flow), -1)
+        return (-1, Side.UNKNOWN) if found < 0 else (found & 0xFFFFFFFF, Side(found >> 32))
 
     def forget(self, flow: Flow) -> None:
-        self._table[hash(flow) % REMEMBERED_SYNS] = 0
+        self._table.pop(hash(flow), None)
 
 
 class Streams:
@@ -106,7 +124,7 @@ class Streams:
         self._latest_ns = 0  # of the capture clock
         self._halves: OrderedDict[Flow, HalfStream] = OrderedDict()
         self._tunnelled: dict[Ends, list[HalfStream]] = {}  # those with a path
-        self._origins = Origins()
+        self._origins = Origins(counts)
         self._due: list[tuple[int, int, HalfStream]] = []  # heap
         self._sweep_ns = 0  # when the next look for silent ones is due
         self._pushed = 0
@@ -144,6 +162,8 @@ class Streams:
                     half.end = end
                     if half.looks is Looks.OTHER and may_begin_request(payload):
                         heads = [*heads, *self._open(half, segment)]
+                    elif half.looks is not Looks.OTHER and self._is_misjudged(half, payload):
+                        heads = [*heads, *self._open_doubtful(half, segment)]
         if flags & ENDS and not half.closing_ns:
             if half.client is not None and flags & TH_FIN:
                 half.client.closed = seq + len(payload)
@@ -234,23 +254,30 @@ class Streams:
     def _note_origins(self, segment: Segment) -> None:
         """Where a SYN says that this direction begins, and where its ACK says that the other one did."""
         src, sport, dst, dport, path = segment.flow
-        self._origins.remember(segment.flow, segment.seq + 1 & 0xFFFFFFFF)
+        side = Side.SERVER if segment.flags & TH_ACK else Side.CLIENT
+        self._origins.remember(segment.flow, segment.seq + 1 & 0xFFFFFFFF, side)
         if segment.flags & TH_ACK:
             answered = Flow(dst, dport, src, sport, path)
-            origin = self._origins.look(answered)
+            origin, _ = self._origins.look(answered)
             if origin < 0 or segment.ack - origin & 0xFFFFFFFF > self._limits.window_bytes:
-                self._origins.remember(answered, segment.ack)
+                self._origins.remember(answered, segment.ack, Side.CLIENT)
 
     def _open(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
         """A half-stream without a client: does one begin with this segment?"""
         window = self._limits.window_bytes
-        seq, origin = first_byte(segment), self._origins.look(half.flow)
+        seq, (origin, side) = first_byte(segment), self._origins.look(half.flow)
+        half.side = side or half.side
         ahead = seq - origin & 0xFFFFFFFF
         placed = origin >= 0 and ahead <= window
-        looks = Looks.RESPONSE if self._is_answered(half) else looks_of(segment.payload, placed and ahead > 0)
+        answers = self._is_answered(half)
+        if answers and half.side is Side.UNKNOWN and surely_begins_request(segment.payload):
+            return self._open_doubtful(half, segment)
+        looks = Looks.RESPONSE if answers else looks_of(segment.payload, placed and ahead > 0)
         if looks in OPAQUE:
             self._count_opaque(half, looks)
             return NOTHING
+        if half.side is Side.SERVER:  # nobody asked it to ask
+            return self._open_doubtful(half, segment)
         if origin >= 0:
             self._origins.forget(half.flow)
             if window < ahead <= 0xFFFFFFFF - window:
@@ -263,9 +290,24 @@ class Streams:
         )  # fmt: skip
         return self._take(half, half.client, segment)
 
+    def _open_doubtful(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
+        """Here is a request where none was to be expected: whoever reads on from here will find more."""
+        self._origins.forget(half.flow)
+        half.origin = first_byte(segment)
+        half.client = Client(
+            self._limits, self._counts, half.flow, self._parts, half.origin, placed=False, midstream=False,
+            doubtful=True,
+        )  # fmt: skip
+        return self._take(half, half.client, segment)
+
     def _is_answered(self, half: HalfStream) -> bool:
         """Whether the other direction has sent requests: then this one sends responses."""
-        return half.peer is not None and half.peer.client is not None and half.peer.client.spoke
+        peer = half.peer
+        return peer is not None and peer.client is not None and peer.client.spoke and half.side is not Side.CLIENT
+
+    def _is_misjudged(self, half: HalfStream, payload: bytes) -> bool:
+        """Whether a request begins in a half-stream that began with something else."""
+        return half.side is not Side.SERVER and surely_begins_request(payload) and not self._is_answered(half)
 
     def _count_opaque(self, half: HalfStream, looks: Looks) -> None:
         half.client = None
@@ -278,7 +320,7 @@ class Streams:
         """A SYN on a half-stream that is there: a copy, or the addresses and ports are used anew."""
         seq = segment.seq + 1 & 0xFFFFFFFF
         if half.client is None:
-            self._origins.remember(half.flow, seq)
+            self._origins.remember(half.flow, seq, Side.SERVER if segment.flags & TH_ACK else Side.CLIENT)
             if not segment.flags & TH_ACK:
                 half.looks = Looks.OTHER
         elif seq != half.origin and not half.client.may_begin_at(seq):
@@ -314,7 +356,7 @@ class Streams:
         if half.client is not None:
             heads = self._publish(half, half.client.finish(self._now_ns))
             if not half.client.spoke:
-                self._count_opaque(half, Looks.OTHER)
+                self._count_opaque(half, half.looks)
         self._held -= self._holding.pop(half, 0)
         half.wake_ns = 0
         half.forgotten = True
@@ -335,7 +377,7 @@ class Streams:
         ahead = client.distance(seq)
         near = -window <= ahead <= window
         if half.reborn >= 0 and (seq == half.reborn or not near) and seq - half.reborn & 0xFFFFFFFF <= window:
-            self._origins.remember(half.flow, half.reborn)
+            self._origins.remember(half.flow, half.reborn, half.side)
             return self._restart(half, client, segment)
         if not near:
             return self._take_far(half, client, segment)
@@ -373,7 +415,7 @@ class Streams:
         if not segment.flags & TH_ACK:
             return Doubt.NO_ACK
         src, sport, dst, dport, path = segment.flow
-        sent = half.peer.end if half.peer is not None else self._origins.look(Flow(dst, dport, src, sport, path))
+        sent = half.peer.end if half.peer is not None else self._origins.look(Flow(dst, dport, src, sport, path))[0]
         if sent >= 0 and UNSENT_BYTES < (segment.ack - sent & 0xFFFFFFFF) < 1 << 31:
             return Doubt.NO_ACK
         return None
@@ -404,7 +446,7 @@ class Streams:
             if oldest.client is not None:
                 heads = [*heads, *self._after(oldest, oldest.client, self._shed(oldest.client))]
         if client.hopeless:
-            self._count_opaque(half, Looks.OTHER)
+            self._count_opaque(half, half.looks)
         wake_ns = client.wake_ns
         if wake_ns is not None:
             self._wake_at(half, wake_ns)
@@ -460,7 +502,7 @@ class Streams:
     def _publish(self, half: HalfStream, placed: list[PlacedHead]) -> list[RequestHead]:
         heads = []
         counts = self._counts
-        for start, end, head, _ in placed:
+        for start, end, head, _, part in placed:
             if start == end:  # of HTTP/2, and counted there
                 heads.append(head)
                 continue
@@ -473,8 +515,9 @@ class Streams:
                 if seen:
                     counts["twin_heads"] += 1
                     continue
-            counts["trailers" if head.section is Section.TRAILER else "requests"] += 1
-            counts["ambiguous_requests"] += head.certainty is Certainty.AMBIGUOUS
+            if not part:
+                counts["trailers" if head.section is Section.TRAILER else "requests"] += 1
+                counts["ambiguous_requests"] += head.certainty is Certainty.AMBIGUOUS
             for oddity in set(head.oddities):
                 counts["oddities." + oddity] += 1
             heads.append(head)

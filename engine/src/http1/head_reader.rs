@@ -82,8 +82,15 @@ impl Reading {
         while let [line @ .., b'\r'] = ended {
             ended = line;
         }
-        let (text, behind_cr) = part(ended, b'\r');
-        let Some(line) = request_line(text) else {
+        let (mut text, mut behind_cr) = part(ended, b'\r');
+        let mut line = request_line(text);
+        if line.is_none() && behind_cr.is_some() {
+            line = request_line(ended); // CR for a space
+            if line.is_some() {
+                (text, behind_cr) = (ended, None);
+            }
+        }
+        let Some(line) = line else {
             if self.is_at_beginning() && text.starts_with(b"PROXY ") {
                 return Err(self.skip_proxy(eol + 1 - self.at));
             }
@@ -193,13 +200,17 @@ impl Reading {
     }
 
     /// Hands a head out, in parts when it has too many lines.
-    pub fn place(&mut self, mut start: i64, end: i64, head: RequestHead, step: &mut Step<'_, '_>) {
+    pub fn place(&mut self, start: i64, end: i64, head: RequestHead, step: &mut Step<'_, '_>) {
+        self.place_part(start, end, head, false, step);
+    }
+
+    fn place_part(&mut self, mut start: i64, end: i64, head: RequestHead, is_part: bool, step: &mut Step<'_, '_>) {
         if self.shift > 0 && start == self.origin + self.shift {
             start = self.origin;
         }
         let bound = step.context.limits.head_lines;
         if head.text.field_count() <= bound {
-            step.heads.push(PlacedHead { start, end, head, why: None });
+            step.heads.push(PlacedHead { start, end, head, why: None, part: is_part });
             return;
         }
         self.count(Count::ShedHeadLines, 1, step);
@@ -210,11 +221,11 @@ impl Reading {
             oddities: head.oddities.with(LONG),
             ..head.clone()
         };
-        step.heads.push(PlacedHead { start, end, head: first, why: None });
+        step.heads.push(PlacedHead { start, end, head: first, why: None, part: is_part });
         for part in parts {
             let part = FieldLines::of(part.iter().copied(), LONG);
             let more = continuation(head.time_ns, &head, &part, Oddities::default(), head.section);
-            step.heads.push(PlacedHead { start, end, head: more, why: None });
+            step.heads.push(PlacedHead { start, end, head: more, why: None, part: true });
         }
     }
 
@@ -318,7 +329,7 @@ impl Reading {
         for (name, value) in found.text.fields().filter(is_needed).take(room) {
             head.text.push(name, value);
         }
-        self.place(start, self.at, more, step);
+        self.place_part(start, self.at, more, self.section == Section::Head, step);
     }
 
     /// Keeps of a head what its sections that follow depend on.

@@ -24,9 +24,10 @@ use crate::records::{Certainty, Flow, Layer, Oddities, Oddity, PlacedHead};
 use kept::Kept;
 use reading::{Forks, Reading, State, Step};
 
-pub use octets::is_token;
+pub use octets::{is_space, is_token};
 pub use request_head::{
     FieldLines, RequestLine, begins_request, certainty_of, continuation, field_lines, make_head, request_line,
+    surely_request_line,
 };
 
 const MOST_READINGS: usize = 4;
@@ -55,6 +56,11 @@ impl Http1 {
     /// Reads from `position` on; `midstream`: what came before was not seen.
     pub fn new(position: i64, midstream: bool) -> Http1 {
         Http1 { first: Reading::new(position, midstream), others: Vec::new() }
+    }
+
+    /// Something else stood before: only what surely is a request line begins one, and even that is in doubt.
+    pub fn distrust(&mut self) {
+        self.first.distrust();
     }
 
     /// The position from which on the caller must keep the octets.

@@ -72,6 +72,12 @@ pub fn is_blank(octet: u8) -> bool {
     matches!(octet, b' ' | b'\t')
 }
 
+/// Between the parts of a request line: RFC 9112 section 3, for who is lenient.
+#[inline]
+pub fn is_space(octet: u8) -> bool {
+    matches!(octet, b' ' | b'\t' | 0x0B | 0x0C | b'\r')
+}
+
 pub fn is_blank_or_cr(octet: u8) -> bool {
     is_blank(octet) || octet == b'\r'
 }

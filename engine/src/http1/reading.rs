@@ -194,6 +194,10 @@ impl Reading {
         }
     }
 
+    pub fn distrust(&mut self) {
+        (self.state, self.doubt) = (State::Seek, JUNK);
+    }
+
     /// Another way beside this one: `octets`, from the place `first` of a head on, are a copy up to `until`.
     ///
     /// A copy that lacks some bytes begins so much later and ends at the same place.

@@ -11,8 +11,8 @@ mod tests;
 use memchr::{memchr, memrchr};
 
 use super::octets::{
-    CONTROL, METHOD, NAME, TOKEN, is, is_blank, is_blank_or_cr, is_text, is_token, is_visible, part, span,
-    starts_with_any_case, trim, trim_blanks, trim_blanks_before, trim_end, with_whole_ends,
+    CONTROL, METHOD, NAME, TOKEN, is, is_blank, is_blank_or_cr, is_space, is_text, is_token, is_visible, part, span,
+    starts_with_any_case, trim, trim_blanks, trim_blanks_before, trim_end, trim_start, with_whole_ends,
 };
 use crate::records::{Certainty, Flow, HeadText, Layer, Oddities, Oddity, RequestHead, Section};
 
@@ -71,15 +71,15 @@ fn clean_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
 
 #[cold]
 fn odd_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
-    let text = trim(line, is_blank_or_cr);
-    let (method, behind) = text.split_at_checked(text.iter().position(|&octet| is_blank(octet))?)?;
+    let text = trim(line, is_space);
+    let (method, behind) = text.split_at_checked(text.iter().position(|&octet| is_space(octet))?)?;
     if method.len() > LONGEST_WORD || span(method, METHOD) < method.len() {
         return None;
     }
-    let behind = trim_blanks_before(behind);
-    let last_at = behind.iter().rposition(|&octet| is_blank(octet)).map_or(0, |blank| blank + 1);
+    let behind = trim_start(behind, is_space);
+    let last_at = behind.iter().rposition(|&octet| is_space(octet)).map_or(0, |space| space + 1);
     let (before_last, last) = behind.split_at_checked(last_at)?;
-    let before_last = trim_end(before_last, is_blank);
+    let before_last = trim_end(before_last, is_space);
     let mut oddities = Oddities::default();
     let (target, version) = if is_version(last) {
         if before_last.is_empty() && !is_known_method(method) {
@@ -106,6 +106,9 @@ fn odd_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
     }
     if !is_visible(target) {
         oddities.insert(Oddity::OddTarget);
+    }
+    if memchr(b'\r', text).is_some() && (!oddities.is_empty() || !is_known_method(method)) {
+        return None; // a CR may stand for a space, but only between parts that leave no doubt
     }
     let written = trim_end(line, |octet| octet == b'\r');
     if !is_spaced_once(written, [method, target, version]) {
@@ -137,6 +140,13 @@ fn is_other_protocol(word: &[u8]) -> bool {
 
 /// As [`request_line`], where prose may stand: the line must look like a request in every part.
 pub fn surely_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
+    match part(line, b'\r') {
+        (before, Some([_, ..])) => sure(line).or_else(|| sure(before)),
+        _ => sure(line),
+    }
+}
+
+fn sure(line: &[u8]) -> Option<RequestLine<'_>> {
     request_line(line).filter(|found| {
         let shouts = || {
             is_token(found.method)
@@ -151,8 +161,9 @@ pub fn surely_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
 
 /// Whether a line that has not ended yet may become a request line.
 pub fn begins_request(text: &[u8]) -> bool {
-    let (method, target) = part(trim_blanks_before(text), b' ');
-    let target = target.unwrap_or_default();
+    let text = trim_blanks_before(text);
+    let (method, target) = text.split_at(text.iter().position(|&octet| is_space(octet)).unwrap_or(text.len()));
+    let target = trim_start(target, is_space);
     is_known_method(method) || matches!(target.first(), Some(b'/' | b'*')) || authority(target).is_some()
 }
 
@@ -161,7 +172,7 @@ pub(super) fn may_begin_line(octets: &[u8]) -> bool {
     let seen = octets.get(..MOST_BLANKS + LONGEST_WORD).unwrap_or(octets);
     let word = trim_blanks_before(seen);
     let length = span(word, METHOD);
-    let is_word = (1..=LONGEST_WORD).contains(&length) && word.get(length).is_none_or(|&octet| is_blank(octet));
+    let is_word = (1..=LONGEST_WORD).contains(&length) && word.get(length).is_none_or(|&octet| is_space(octet));
     seen.len() - word.len() <= MOST_BLANKS && (is_word || word.is_empty())
 }
 

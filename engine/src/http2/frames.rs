@@ -114,17 +114,17 @@ impl Seeker {
     }
 }
 
-/// What of the payload of HEADERS is not padding or priority; `payload` are the first octets of `length`.
-pub fn header_block_fragment(payload: &[u8], length: usize, flags: u8) -> &[u8] {
+/// What of the payload of HEADERS is not padding or priority; `payload` are the first octets of `length`. None when there
+/// is more padding than payload: nobody knows what the block is.
+pub fn header_block_fragment(payload: &[u8], length: usize, flags: u8) -> Option<&[u8]> {
     let (mut start, mut end) = (0, length);
     if flags & PADDED != 0 {
         let padding = payload.first().map_or(0, |&octet| usize::from(octet));
         start = 1;
-        // padding that is longer than the frame reaches back over what was seen of it
-        end = length.checked_sub(padding).unwrap_or_else(|| (payload.len() + length).saturating_sub(padding));
+        end = length.checked_sub(padding)?;
     }
     if flags & PRIORITISED != 0 {
         start += 5;
     }
-    payload.get(start..end.min(payload.len())).unwrap_or_default()
+    (start <= end).then(|| payload.get(start..end.min(payload.len())).unwrap_or_default())
 }

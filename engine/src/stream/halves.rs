@@ -27,6 +27,17 @@ pub struct Link {
     generation: u32,
 }
 
+/// Who a half-stream is of, as far as its SYN tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// None was seen.
+    Unknown,
+    /// A SYN.
+    Client,
+    /// A SYN that acknowledged one, and no other.
+    Server,
+}
+
 /// What only a half-stream in a tunnel has, or one whose twin is in one.
 #[derive(Debug, Default)]
 pub struct Tunnelled {
@@ -68,6 +79,8 @@ pub struct HalfStream {
     newer: Option<Id>,
     /// What it begins like.
     pub looks: Looks,
+    /// Who it is of.
+    pub side: Side,
     /// It has been counted as such.
     pub opaque: bool,
     /// An acknowledgement by the peer would change something.
@@ -89,6 +102,7 @@ impl HalfStream {
             end: 0,
             reborn: None,
             looks: Looks::Other,
+            side: Side::Unknown,
             opaque: false,
             awaits: false,
             generation: 0,

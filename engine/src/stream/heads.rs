@@ -53,8 +53,10 @@ impl Streams {
             return false;
         }
         let is_trailer = head.section == Section::Trailer;
-        counts[if is_trailer { Count::Trailers } else { Count::Requests }] += 1;
-        counts[Count::AmbiguousRequests] += u64::from(head.certainty == Certainty::Ambiguous);
+        if !placed.part {
+            counts[if is_trailer { Count::Trailers } else { Count::Requests }] += 1;
+            counts[Count::AmbiguousRequests] += u64::from(head.certainty == Certainty::Ambiguous);
+        }
         counts.odd(head.oddities);
         true
     }

@@ -1,27 +1,81 @@
-//! What is remembered of connections that have not sent anything: in a table of fixed size, so that a flood of SYNs costs
-//! nothing. Where two flows meet in it, the later one is remembered.
+//! What is remembered of connections that have not sent anything: of so many of them, so that a flood of SYNs costs
+//! nothing. The one that is longest here makes room, so whatever the hashes are, a replay finds the same.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+
+use super::halves::Side;
+use crate::counts::{Count, Counts};
 
 pub(super) const REMEMBERED_SYNS: usize = 1 << 16;
 
-/// Where connections began: the sequence number behind the latest SYN of a flow, in a table of fixed size.
+/// Marks are keyed hashes already.
+#[derive(Debug, Default)]
+struct Itself(u64);
+
+impl Hasher for Itself {
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, mark: u64) {
+        self.0 = mark;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 #[derive(Debug)]
-pub(super) struct Origins(Box<[u64]>);
+struct Origin {
+    seq: u32,
+    side: Side,
+    /// When it was entered.
+    number: u64,
+}
+
+/// Where connections began: the sequence number behind the latest SYN of a flow, and whose it was.
+#[derive(Debug, Default)]
+pub(super) struct Origins {
+    table: HashMap<u64, Origin, BuildHasherDefault<Itself>>,
+    /// Number and mark of each, some of them forgotten.
+    by_age: VecDeque<(u64, u64)>,
+    entered: u64,
+}
 
 impl Origins {
-    pub(super) fn new() -> Origins {
-        Origins(vec![0; REMEMBERED_SYNS].into())
+    pub(super) fn remember(&mut self, mark: u64, seq: u32, side: Side, counts: &mut Counts) {
+        if let Some(origin) = self.table.get_mut(&mark) {
+            origin.seq = seq;
+            origin.side = if origin.side == Side::Client { Side::Client } else { side };
+            return;
+        }
+        self.entered += 1;
+        self.table.insert(mark, Origin { seq, side, number: self.entered });
+        self.by_age.push_back((self.entered, mark));
+        while self.table.len() > REMEMBERED_SYNS
+            && let Some((number, oldest)) = self.by_age.pop_front()
+        {
+            if self.is_here(number, oldest) {
+                self.table.remove(&oldest);
+                counts[Count::ShedOrigins] += 1;
+            }
+        }
+        if self.by_age.len() > 2 * REMEMBERED_SYNS {
+            let mut by_age = std::mem::take(&mut self.by_age);
+            by_age.retain(|&(number, mark)| self.is_here(number, mark));
+            self.by_age = by_age;
+        }
     }
 
-    pub(super) fn remember(&mut self, mark: u64, seq: u32) {
-        self.0[mark as usize % REMEMBERED_SYNS] = mark & !0xFFFF_FFFF | u64::from(seq);
-    }
-
-    pub(super) fn look(&self, mark: u64) -> Option<u32> {
-        let found = self.0[mark as usize % REMEMBERED_SYNS];
-        (found != 0 && found >> 32 == mark >> 32).then_some(found as u32)
+    pub(super) fn look(&self, mark: u64) -> Option<(u32, Side)> {
+        self.table.get(&mark).map(|origin| (origin.seq, origin.side))
     }
 
     pub(super) fn forget(&mut self, mark: u64) {
-        self.0[mark as usize % REMEMBERED_SYNS] = 0;
+        self.table.remove(&mark);
+    }
+
+    fn is_here(&self, number: u64, mark: u64) -> bool {
+        self.table.get(&mark).is_some_and(|origin| origin.number == number)
     }
 }
