@@ -27,6 +27,7 @@ from monitor.agreements import Client, RuleBook, Terms
 from monitor.agreements.book import ALWAYS_NS, READABILITY, below
 from monitor.recipient import LONGEST_REMEMBERED, recipient_of
 from monitor.records import (
+    Certainty,
     Form,
     Holder,
     Identifier,
@@ -179,7 +180,8 @@ class Judge:
     def feed(self, sighting: Sighting, holder: Holder | None = None) -> Verdict | None:
         """`holder` is who held the handset's address at the head's time, where a feed says so.
 
-        None for a foreign number, unless network.yaml wants these judged too.
+        None for a foreign number, unless network.yaml wants these judged too. Where readings of the head send it to
+        others, the first of them counts that may not have it.
         """
         head, identifier, number, place, field, form, _, _, own, contested = sighting
         if not own and not self._judges_foreign:
@@ -212,7 +214,11 @@ class Judge:
             outcome = Outcome.SECONDARY
         elif contested:
             outcome = Outcome.CLIENT_SUPPLIED
-        return _new(Verdict, (sighting, outcome, recipient, partner, purpose, client.access, brand, grant, whose))
+        verdict = _new(Verdict, (sighting, outcome, recipient, partner, purpose, client.access, brand, grant, whose))
+        if outcome is Outcome.ALLOWED and head.readings and sighting.certainty is Certainty.AMBIGUOUS:
+            others = [self.feed(sighting._replace(head=reading), holder) for reading in head.readings]
+            return next((other for other in others if other and other.outcome is not Outcome.ALLOWED), verdict)
+        return verdict
 
     def explain(self, sighting: Sighting, holder: Holder | None = None) -> list[tuple[Terms, Outcome]]:
         """Every grant of the recipient: `allowed`, or its first failing condition."""

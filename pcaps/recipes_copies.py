@@ -3,7 +3,8 @@ before and after the enriching gateway."""
 
 from __future__ import annotations
 
-from pcaps.recipe import CLEAN, FIELD, LEAK, OK, SITE, ambiguous, recipe
+from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, SITE, ambiguous, get, leak, recipe
+from pcaps.recipes_rules import AGEVERIFY
 from pcaps.recipes_tcp import DATA, MASKED, begun, ended
 from pcaps.talk import Packet, Talk, ethernet
 
@@ -126,3 +127,87 @@ def t80_urgent_octet_in_the_method() -> Talk:
     talk.segment(DATA | 32, octets, urgent=3)
     talk.seq += len(octets)
     return talk.server(OK).close()
+
+
+# --- who got it -----------------------------------------------------------------------------------------------------
+
+
+def to_a_partner(first: bytes, second: bytes) -> Talk:
+    talk = Talk(dst=AGEVERIFY).open()
+    talk.segment(DATA, first)
+    return talk.client(second).server(OK).close()
+
+
+AGREED = get(b"X-MSISDN: " + NUMBER, host=b"ageverify.example", target=b"/check")
+
+
+@recipe(39, ambiguous("badverify.example"), "oddities.overlap")
+def t81_copy_names_a_stranger() -> Talk:
+    """Both copies have the number, one is for the partner and one for somebody else: whom nobody trusts counts."""
+    return to_a_partner(AGREED, AGREED.replace(b"ageverify", b"badverify"))
+
+
+@recipe(39, ambiguous("ageverify.example", outcome="wrong_path"), "oddities.overlap")
+def t82_copy_names_another_path() -> Talk:
+    """The same with a path that was not agreed."""
+    return to_a_partner(AGREED, AGREED.replace(b"/check", b"/other"))
+
+
+# --- who speaks -----------------------------------------------------------------------------------------------------
+
+
+@recipe(71, leak(), "oddities.not_http")
+def h101_server_speaks_first_like_a_client() -> Talk:
+    """The server greets with what looks like a request: that must not make a response of what the client sends."""
+    return Talk().open().server(CLEAN).client(LEAK).server(OK).close()
+
+
+@recipe(71, ambiguous(times=1) + leak(), "oddities.not_http")
+def h102_server_speaks_first_and_no_syn_was_seen() -> Talk:
+    """The same, and nobody knows whose side is whose: what is read beside the other side's requests is in doubt."""
+    return Talk().server(CLEAN).client(LEAK).server(OK).client(LEAK).server(OK)
+
+
+@recipe(66, ambiguous(), "opaque_streams.tls")
+def h103_begins_like_tls() -> Talk:
+    """A segment that looks like a record of TLS, then a request: every segment may be a new beginning."""
+    return Talk().open().client(b"\x16\x03\x01\x00\x05hello").client(LEAK).server(OK).close()
+
+
+@recipe(66, ambiguous(), "opaque_streams.response")
+def h104_begins_like_a_response() -> Talk:
+    """The client begins with a status line."""
+    return Talk().open().client(b"HTTP/1.1 200 OK\r\n\r\n").client(LEAK).server(OK).close()
+
+
+# --- lines ----------------------------------------------------------------------------------------------------------
+
+
+@recipe(63, leak(), "oddities.request_line_space")
+def h105_vertical_tab_in_the_request_line() -> Talk:
+    """RFC 9112 section 3: a lenient receiver takes VT for a space."""
+    return Talk().open().client(LEAK.replace(b"GET / ", b"GET\x0b/\x0b")).server(OK).close()
+
+
+@recipe(63, leak(), "oddities.request_line_space")
+def h106_form_feed_in_the_request_line() -> Talk:
+    """And FF."""
+    return Talk().open().client(LEAK.replace(b"GET / ", b"GET\x0c/\x0c")).server(OK).close()
+
+
+@recipe(63, leak(), "oddities.request_line_space")
+def h107_cr_in_the_request_line() -> Talk:
+    """And a bare CR."""
+    return Talk().open().client(LEAK.replace(b"GET / ", b"GET\r/\r")).server(OK).close()
+
+
+@recipe(60, leak(), "oddities.no_colon")
+def h108_number_without_a_colon() -> Talk:
+    """The colon is missing in the very line that holds the number."""
+    return Talk().open().client(get(FIELD.replace(b": ", b" "))).server(OK).close()
+
+
+@recipe(60, leak())
+def h109_number_in_a_field_name() -> Talk:
+    """The number is the name of a field, so it must show as nobody's name."""
+    return Talk().open().client(get(NUMBER + b": yes")).server(OK).close()

@@ -81,7 +81,8 @@ class Identify:
         """At most one for each number, place and field of the head, in wire order.
 
         `own` says that the operator must answer for it: an own MSISDN or IMSI, or an IMEI in a header that no handset
-        writes. The head of a Sighting is the reading that shows it.
+        writes. The head of a Sighting is the reading that shows it; where others show it as well, and to somebody
+        else, these are its readings, and nobody knows who got it.
         """
         seen = self._read(head)
         if not head.readings:
@@ -90,6 +91,8 @@ class Identify:
         sightings: dict[_Key, Sighting] = {}
         for view in views:
             sightings |= {key: view[key] for key in view.keys() - sightings.keys()}
+        if len(set(map(_destination, (head, *head.readings)))) > 1:
+            return [_to_some([view[key] for view in views if key in view]) for key in sightings]
         return [
             sighting if all(key in view for view in views) else sighting._replace(certainty=Certainty.AMBIGUOUS)
             for key, sighting in sightings.items()
@@ -181,3 +184,15 @@ def _contested(sightings: Iterable[Sighting]) -> list[Sighting]:
     return [
         one._replace(contested=True) if one in named and one.number != last[one.identifier] else one for one in listed
     ]
+
+
+def _destination(head: RequestHead) -> tuple[object, ...]:
+    """What decides who gets a request."""
+    return head.target, *(field for field in head.fields if field[0] in (b"host", b":authority"))
+
+
+def _to_some(sightings: list[Sighting]) -> Sighting:
+    """One Sighting of those that readings of different destinations show."""
+    first, *others = sightings
+    head = first.head._replace(readings=tuple(other.head._replace(readings=()) for other in others))
+    return first._replace(head=head, certainty=Certainty.AMBIGUOUS)

@@ -46,7 +46,8 @@ def first_byte(segment: Segment) -> int:
 class Client:
     """`now_ns` is a clock that never goes back; the heads have the time of their segments.
 
-    `position` is where reading begins, `doubtful`: something that is no request stood before. When nobody saw the beginning of the connection (`placed` is False), segments
+    `position` is where reading begins, `doubtful`: something that is no request stood before. When nobody saw the
+    beginning of the connection (`placed` is False), segments
     from before it may still come, and then reading begins anew there.
     """
 
