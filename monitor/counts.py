@@ -62,6 +62,10 @@ SHED = (
     "http2_streams",
     "copies",  # bytes that came again and may differ, but were not read again: too many, too much, or too late
     "readings",  # ways to read on, or to read a head, beyond those that fit
+    "fragment_readings",  # fragments that differ, beyond the readings of a datagram that fit
+    "lost_gaps",  # gaps whose bytes would not be known if they still came
+    "doubts",  # segments in doubt about which was decided at once
+    "alike",  # tunnelled half-streams that are not told of those with the same addresses and ports
     "origins",  # SYNs forgotten before any payload came: more of them at once than are remembered
     "marks",  # doubts about bytes that are not said of their heads
     "disk",  # rows of the journal or alerts of the outbox that could not be written
@@ -161,6 +165,7 @@ COUNTS: tuple[Count, ...] = (
         "looks",
         LOOKS,
     ),
+    Count("panics", "counter", "Half-streams given up since reading them failed: a fault of ours, please report it."),
     Count("rejected", "counter", "Segments not believed, by reason.", "reason", REJECTED),
     # http
     Count("requests", "counter", "Request heads read."),

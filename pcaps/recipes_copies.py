@@ -6,7 +6,7 @@ from __future__ import annotations
 from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, SITE, ambiguous, get, leak, recipe
 from pcaps.recipes_rules import AGEVERIFY
 from pcaps.recipes_tcp import DATA, MASKED, begun, ended
-from pcaps.talk import Packet, Talk, ethernet
+from pcaps.talk import ACK, FIN, RST, Packet, Talk, ethernet
 
 HOST = b"Host: " + SITE.encode()
 OTHER = b"GET /other HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -127,6 +127,30 @@ def t80_urgent_octet_in_the_method() -> Talk:
     talk.segment(DATA | 32, octets, urgent=3)
     talk.seq += len(octets)
     return talk.server(OK).close()
+
+
+# --- decoys that end a connection -----------------------------------------------------------------------------------
+
+
+def paused(flags: int) -> Talk:
+    """A head whose second half, with the number, comes three seconds after a segment with these flags."""
+    at = LEAK.index(FIELD)
+    talk = begun().client(LEAK[:at])
+    talk.segment(flags, ttl=1)
+    talk.time_ns += 3 * 10**9
+    return talk.client(LEAK[at:]).server(OK).close()
+
+
+@recipe(42, leak(), "oddities.incomplete")
+def t83_reset_inside_a_head_and_a_pause() -> Talk:
+    """A reset that never arrives, and a pause: long after it would have ended the connection, the head goes on."""
+    return paused(RST)
+
+
+@recipe(42, leak(), "oddities.incomplete")
+def t84_fin_inside_a_head_and_a_pause() -> Talk:
+    """The same with a FIN."""
+    return paused(FIN | ACK)
 
 
 # --- who got it -----------------------------------------------------------------------------------------------------

@@ -329,6 +329,14 @@ def h54_h2c_prior_knowledge() -> Talk:
     return Talk().open().client(OPENING + head).server(frame(SETTINGS, 0, 0)).close()
 
 
+@recipe(82, leak(), "blind.midstream")
+def h110_h2c_picked_up_in_the_middle() -> Talk:
+    """Nobody saw the preface; the frames of both sides look alike, but only a response has a status."""
+    head = frame(HEADERS, END_STREAM | END_HEADERS, 7, literal(*PSEUDO, LINE))
+    answer = frame(HEADERS, END_HEADERS, 5, b"\x88") + frame(SETTINGS, 1, 0)
+    return Talk().server(answer).client(frame(SETTINGS, 1, 0) + head).server(answer)
+
+
 @recipe(82, leak())
 def h55_h2c_continuation() -> Talk:
     """The field block in three frames, cut inside the number."""

@@ -96,6 +96,18 @@ def i06_overlap_number_second() -> Talk:
     return with_request(overlapping(MASKED, LEAK))
 
 
+@recipe(33, ambiguous(), "oddities.frag_overlap")
+def i21_number_in_the_second_of_three_copies() -> Talk:
+    """Neither the first copy wins nor the last one: the number is in the one between."""
+
+    def change(packet: bytes) -> list[bytes]:
+        others = [packet.replace(NUMBER, mask) for mask in (b"none-was-set", b"not-this-one")]
+        heads = [fragment(each, 0, 104, more=True) for each in (others[0], packet, others[1])]
+        return [*heads, fragment(packet, 104, len(packet) - 20)]
+
+    return with_request(change)
+
+
 @recipe(34, leak(), "datagrams")
 def i13_identification_used_again() -> Talk:
     """Two datagrams with the same identification, one after the other: nothing of the first gets into the second."""

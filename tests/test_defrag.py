@@ -124,8 +124,10 @@ class Bitmap:
 def test_any_fragments_are_read_as_by_a_bitmap(fragments: list[Fragment]):
     bench, bitmap = Bench(), Bitmap()
     for each in fragments:
-        found = bench.feed(each)
-        assert [(datagram.data, datagram.missing) for datagram in found] == bitmap.feed(each)
+        found, expected = bench.feed(each), bitmap.feed(each)
+        assert [(datagram.data, datagram.missing) for datagram in found[:2]] == expected
+        assert len(set(found)) == len(found) <= 4
+        assert len(found) < 3 or len(expected) == 2  # more than two only where two disagree
         assert {datagram.oddities for datagram in found} <= {(), ("frag_overlap",)}
     made = bench.counts["datagrams"] + bench.counts["skipped.fragment"]
     assert made == len(fragments)

@@ -46,3 +46,12 @@ def test_the_samples_stay_small() -> None:
     sizes = [recipe.path.stat().st_size for recipe in RECIPES.values()]
     assert sum(sizes) < 3_000_000
     assert (FOLDER / "o2-2012.pcap").stat().st_size <= 1_500_000
+
+
+LOSS, A_REAL_KERNEL = 28, 54  # rows that no capture can show: tests/test_loss.py; a Linux server at the other end
+OUTPUTS_AND_FLOODS = 85  # from here on: the tests of each output, bench/floods.py
+
+
+def test_every_row_of_hostile_and_messy_traffic_has_a_recipe() -> None:
+    rows = {recipe.row for recipe in RECIPES.values()}
+    assert set(range(1, OUTPUTS_AND_FLOODS)) - rows == {LOSS, A_REAL_KERNEL}

@@ -42,6 +42,8 @@ pub enum Beginning {
     Midstream,
     /// Something that is no request stood before.
     Doubtful,
+    /// In the middle of HTTP/2.
+    Frames,
 }
 
 #[derive(Debug)]
@@ -108,15 +110,16 @@ pub struct Client {
 
 impl Client {
     /// Reading begins at `position`.
-    pub fn new(position: i64, beginning: Beginning) -> Client {
+    pub fn new(position: i64, beginning: Beginning, context: &Context<'_>) -> Client {
         let mut http1 = Http1::new(position, beginning == Beginning::Midstream);
         if beginning == Beginning::Doubtful {
             http1.distrust();
         }
-        let is_placed = matches!(beginning, Beginning::Connection | Beginning::Doubtful);
+        let is_placed = !matches!(beginning, Beginning::Request | Beginning::Midstream);
+        let frames = || Box::new(Http2::new(context.limits, context.flow, context.path));
         Client {
             assembler: Assembler::new(position),
-            reader: Reader::Http1(http1),
+            reader: if beginning == Beginning::Frames { Reader::Http2(frames()) } else { Reader::Http1(http1) },
             kept: Bytes::default(),
             kept_from: position,
             body: (position, position),
@@ -170,7 +173,11 @@ impl Client {
     /// Whether this is no HTTP.
     #[inline]
     pub fn hopeless(&self) -> bool {
-        matches!(&self.reader, Reader::Http1(http1) if http1.hopeless()) && !self.awaits()
+        let is_none = match &self.reader {
+            Reader::Http1(http1) => http1.hopeless(),
+            Reader::Http2(http2) => http2.answers(),
+        };
+        is_none && !self.awaits()
     }
 
     /// When `expire` has something to do.
@@ -197,6 +204,8 @@ impl Client {
         out: &mut Vec<PlacedHead>,
     ) {
         let octets = segment.payload;
+        #[cfg(test)]
+        assert!(!octets.starts_with(b"PANIC /"), "as a test asked for");
         let position = self.assembler.place(first_byte(segment));
         self.time_ns = segment.time_ns;
         let ahead = position - self.assembler.next();
@@ -277,6 +286,24 @@ impl Client {
         self.done(now_ns, context, out);
     }
 
+    /// Whether some lines of a head were read and its end was not.
+    pub fn is_amid_head(&self) -> bool {
+        matches!(&self.reader, Reader::Http1(http1) if http1.is_amid_head())
+    }
+
+    /// Perhaps nothing follows: judges the lines that are whole, and goes on behind them.
+    pub fn part(&mut self, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
+        if let Reader::Http1(http1) = &mut self.reader {
+            let settled = out.len();
+            http1.part(self.kept.all(), self.kept_from, context, out);
+            self.wait(settled, now_ns, context, out);
+        }
+        while let Some(first) = self.heads.pop_front() {
+            self.let_go(first.placed, out);
+        }
+        self.done(now_ns, context, out);
+    }
+
     /// Nothing follows.
     pub fn finish(&mut self, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         for each in self.doubts.take(|_| true) {
@@ -323,6 +350,7 @@ impl Client {
             let now_ns = new.since_ns;
             self.doubts.add(new, context.counts);
             if self.doubts.len() > MOST_DOUBTFUL {
+                context.counts[Count::ShedDoubts] += 1;
                 self.decide_oldest(now_ns, context, out);
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! Fragments come in any order, more than once, and may contradict each other. What a receiver then keeps depends on its
 //! system (Novak, "Target-Based Fragmentation Reassembly", 2005), so there are two readings: in one the fragment that
-//! came first holds, in the other the one that came last. A datagram of which a byte was never sent is never given.
+//! came first holds, in the other the one that came last; and one more for each fragment that neither shows, as far as
+//! there is room. A datagram of which a byte was never sent is never given.
 //!
 //! Of a datagram in the making there are its fragments as they came and the ranges that they cover. The bytes are put
 //! together when the ranges reach an end that a last fragment claimed; then everything under its key is forgotten, since
@@ -31,6 +32,8 @@ const LONGEST: usize = 0xFFFF;
 const NO_END: usize = LONGEST + 1;
 /// Bytes of memory that a fragment without a byte in it is counted as; the portable engine needs as many.
 const OVERHEAD: usize = 1024;
+/// Of one datagram.
+const MOST_READINGS: usize = 4;
 /// Fragments remembered after their datagram was whole; the second copy of a mirror is never far behind.
 const ECHOES: usize = 4096;
 
@@ -218,7 +221,8 @@ impl Defragmenter {
         let reached: Vec<usize> = ends().filter(|&end| end <= covered).collect();
         let further = ends().filter(|&end| end > covered).min().unwrap_or(NO_END);
         let beyond = assembly.ranges.last().map(|range| range.1) > reached.iter().copied().max();
-        readings(&assembly.pieces, &reached, beyond || assembly.contradicted, newest, out);
+        let left_out = readings(&assembly.pieces, &reached, beyond || assembly.contradicted, newest, out);
+        counts[Count::ShedFragmentReadings] += left_out;
         if beyond && !assembly.contradicted {
             assembly.contradicted = true;
             assembly.claimed = further;
@@ -265,14 +269,35 @@ fn cover(ranges: &mut Vec<(usize, usize)>, mut start: usize, mut end: usize) {
     ranges.splice(first..last, [(start, end)]);
 }
 
-/// The datagram of pieces in order of arrival, of which the last ones claimed `ends`; two if they disagree.
-fn readings(pieces: &[Piece], ends: &[usize], contradicted: bool, newest: &Fragment<'_>, out: &mut Vec<Datagram>) {
-    let (Some(&first_end), Some(&last_end)) = (ends.first(), ends.last()) else { return };
-    let first = read(pieces.iter().rev(), first_end);
+/// The datagram of pieces in order of arrival, of which the last ones claimed `ends`; several if they disagree. Says how
+/// many pieces none of these shows.
+fn readings(
+    pieces: &[Piece],
+    ends: &[usize],
+    contradicted: bool,
+    newest: &Fragment<'_>,
+    out: &mut Vec<Datagram>,
+) -> u64 {
+    let (Some(&first_end), Some(&last_end)) = (ends.first(), ends.last()) else { return 0 };
     let last = read(pieces.iter(), last_end);
-    let differ = first != last;
-    let oddities = if contradicted || differ { Oddities::of(&[Oddity::FragOverlap]) } else { Oddities::default() };
-    for (protocol, data, missing) in [Some(first), differ.then_some(last)].into_iter().flatten() {
+    let mut ways = vec![read(pieces.iter().rev(), first_end)];
+    let mut left_out = 0;
+    if ways.first() != Some(&last) {
+        ways.push(last);
+        for piece in pieces.iter().filter(|_| pieces.len() > 2) {
+            if ways.iter().any(|way| shows(&way.1, piece)) {
+                continue;
+            }
+            if ways.len() < MOST_READINGS {
+                ways.push(read(pieces.iter().chain([piece]), last_end));
+            } else {
+                left_out += 1;
+            }
+        }
+    }
+    let is_odd = contradicted || ways.len() > 1;
+    let oddities = if is_odd { Oddities::of(&[Oddity::FragOverlap]) } else { Oddities::default() };
+    for (protocol, data, missing) in ways {
         out.push(Datagram {
             time_ns: newest.time_ns,
             src: newest.src,
@@ -286,6 +311,13 @@ fn readings(pieces: &[Piece], ends: &[usize], contradicted: bool, newest: &Fragm
             oddities,
         });
     }
+    left_out
+}
+
+/// Whether the bytes of a piece, as far as they lie in it, are in this reading.
+fn shows(octets: &[u8], piece: &Piece) -> bool {
+    let seen = octets.get(piece.offset..).unwrap_or_default();
+    seen.iter().zip(&piece.octets).all(|(one, other)| one == other)
 }
 
 /// Protocol, bytes and number of missing bytes, the later of two pieces before the earlier.

@@ -65,9 +65,16 @@ pub struct Http2 {
     requests: VecDeque<(u32, HeadText)>,
     /// Read, not yet yielded.
     heads: Vec<RequestHead>,
+    /// These are responses.
+    answers: bool,
 }
 
 impl Http2 {
+    /// Whether these are responses.
+    pub fn answers(&self) -> bool {
+        self.answers
+    }
+
     /// A connection of which nothing has been seen.
     pub fn new(limits: &Limits, flow: Flow, path: &[Layer]) -> Http2 {
         Http2 {
@@ -84,6 +91,7 @@ impl Http2 {
             block: None,
             requests: VecDeque::new(),
             heads: Vec::new(),
+            answers: false,
         }
     }
 
@@ -298,6 +306,10 @@ impl Http2 {
         for (name, value) in &mut fields {
             name.make_ascii_lowercase();
             strip(value);
+        }
+        if fields.iter().any(|(name, _)| name == b":status") {
+            self.answers = true;
+            return;
         }
         let awaited = self.requests.iter().position(|&(awaiting, _)| awaiting == stream);
         let request = awaited.and_then(|at| self.requests.remove(at));

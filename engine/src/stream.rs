@@ -19,6 +19,7 @@ mod timers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 
 use crate::client::{Beginning, Client, first_byte};
 use crate::counts::{Count, Counts};
@@ -212,7 +213,7 @@ impl Streams {
         let mut half = HalfStream::new(segment.flow, segment.path, self.now_ns);
         half.end = behind(segment);
         half.peer = peer.map(|peer| self.halves.link(peer));
-        let Some(id) = self.enter(half, mark) else { return };
+        let Some(id) = self.enter(half, mark, counts) else { return };
         self.open(id, segment, counts, out);
         if flags & FIN != 0 {
             self.halves[id].closing_ns = self.now_ns;
@@ -300,7 +301,8 @@ impl Streams {
             return self.open_doubtful(id, segment, mark, counts, out);
         }
         let looks = if answers { Looks::Response } else { looks_of(segment.payload, follows) };
-        if matches!(looks, Looks::Response | Looks::Tls | Looks::Http2 | Looks::Other) {
+        let is_servers = looks == Looks::Http2 && side == Side::Server;
+        if is_servers || matches!(looks, Looks::Response | Looks::Tls | Looks::Other) {
             return self.count_opaque(id, looks, counts);
         }
         if side == Side::Server {
@@ -315,12 +317,16 @@ impl Streams {
         }
         let origin = placed.unwrap_or(seq);
         let beginning = match looks {
+            Looks::Http2 => Beginning::Frames,
             _ if placed.is_some() => Beginning::Connection,
             Looks::Request => Beginning::Request,
             _ => Beginning::Midstream,
         };
         counts[Count::BlindMidstream] += u64::from(beginning == Beginning::Midstream);
-        self.begin(id, origin, beginning);
+        if looks == Looks::Http2 {
+            self.halves[id].looks = looks;
+        }
+        self.begin(id, origin, beginning, counts);
         self.take(id, segment, counts, out);
     }
 
@@ -334,12 +340,14 @@ impl Streams {
         out: &mut Vec<RequestHead>,
     ) {
         self.origins.forget(mark);
-        self.begin(id, first_byte(segment), Beginning::Doubtful);
+        self.begin(id, first_byte(segment), Beginning::Doubtful, counts);
         self.take(id, segment, counts, out);
     }
 
-    fn begin(&mut self, id: Id, origin: u32, beginning: Beginning) {
-        let client = Client::new(i64::from(origin), beginning);
+    fn begin(&mut self, id: Id, origin: u32, beginning: Beginning, counts: &mut Counts) {
+        let half = &self.halves[id];
+        let context = Context { limits: &self.limits, counts, flow: half.flow, path: half.path() };
+        let client = Client::new(i64::from(origin), beginning, &context);
         self.halves[id].speaker = Some(Box::new(Speaker { client, origin, holding: None, far: None }));
     }
 
@@ -398,7 +406,14 @@ impl Streams {
         if half.closing_ns != 0 {
             let closing_ns = half.closing_ns + self.limits.gap_ns;
             if closing_ns <= self.now_ns {
-                return self.forget(id, counts, out);
+                if !half.speaker.as_ref().is_some_and(|speaker| speaker.client.is_amid_head()) {
+                    return self.forget(id, counts, out);
+                }
+                // a decoy perhaps: what was seen of the head counts, and what follows is read
+                self.halves[id].closing_ns = 0;
+                let now_ns = self.now_ns;
+                self.speak(id, counts, |client, context, out| client.part(now_ns, context, out));
+                return self.after(id, counts, out);
             }
             self.wake_at(id, closing_ns);
         }
@@ -544,8 +559,16 @@ impl Streams {
         let path = half.tunnelled.as_ref().map_or(&[][..], |tunnelled| &tunnelled.path);
         let mut context = Context { limits: &self.limits, counts, flow: half.flow, path };
         let Some(speaker) = &mut half.speaker else { return false };
-        act(&mut speaker.client, &mut context, &mut self.placed);
-        true
+        let placed = &mut self.placed;
+        let before = placed.len();
+        if panic::catch_unwind(AssertUnwindSafe(|| act(&mut speaker.client, &mut context, placed))).is_ok() {
+            return true;
+        }
+        // whatever state it is in, nothing of it is used again; all others go on
+        self.placed.truncate(before);
+        counts[Count::Panics] += 1;
+        self.end_client(id);
+        false
     }
 
     /// Whatever happened to a client: keeps the bounds, and its next date.
@@ -607,7 +630,7 @@ impl Streams {
         let Some(speaker) = &half.speaker else { return };
         half.awaits = speaker.client.awaits() || speaker.far.is_some();
         let wake_ns = speaker.client.wake_ns(&self.limits);
-        let looks = half.looks;
+        let looks = if half.looks == Looks::Http2 && !half.opaque { Looks::Response } else { half.looks };
         if speaker.client.hopeless() && !half.awaits {
             self.count_opaque(id, looks, counts);
         }

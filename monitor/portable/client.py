@@ -46,9 +46,9 @@ def first_byte(segment: Segment) -> int:
 class Client:
     """`now_ns` is a clock that never goes back; the heads have the time of their segments.
 
-    `position` is where reading begins, `doubtful`: something that is no request stood before. When nobody saw the
-    beginning of the connection (`placed` is False), segments
-    from before it may still come, and then reading begins anew there.
+    `position` is where reading begins, `doubtful`: something that is no request stood before, `frames`: in the
+    middle of HTTP/2. When nobody saw the beginning of the connection (`placed` is False), segments from before it may
+    still come, and then reading begins anew there.
     """
 
     __slots__ = (
@@ -59,7 +59,7 @@ class Client:
 
     def __init__(
         self, limits: Limits, counts: dict[str, int], flow: Flow, parts: Parts, position: int, *, placed: bool,
-        midstream: bool, doubtful: bool = False,
+        midstream: bool, doubtful: bool = False, frames: bool = False,
     ) -> None:  # fmt: skip
         self._limits = limits
         self._counts = counts
@@ -69,11 +69,11 @@ class Client:
         self._http1 = parts.http1(limits, counts, flow, position, midstream)
         if doubtful:
             self._http1.distrust()
-        self._http2: FrameReader | None = None
+        self._http2: FrameReader | None = parts.http2(limits, counts, flow) if frames else None
         self._kept = bytearray()  # [_kept_from, next): still needed, or a copy is compared with it
         self._kept_from = self._origin = position
         self._body = (position, position)  # bytes that were skipped last
-        self._replays = 0 if placed or doubtful else REPLAYED_BYTES  # bytes that may still be read again
+        self._replays = 0 if placed or doubtful or frames else REPLAYED_BYTES  # bytes that may still be read again
         self._heads: list[Waiting] = []  # in the order of their places
         self._waiting = 0  # bytes of these
         self._past: list[PlacedHead] = []  # let go of late, and a copy may still come
@@ -108,7 +108,7 @@ class Client:
     @property
     def hopeless(self) -> bool:
         """Whether this is no HTTP."""
-        return self._http1.hopeless and not self.awaits
+        return (self._http1.hopeless if self._http2 is None else self._http2.answers) and not self.awaits
 
     @property
     def wake_ns(self) -> int | None:
@@ -175,6 +175,18 @@ class Client:
             self._decide_oldest(now_ns)
         return self._done(now_ns)
 
+    @property
+    def amid_head(self) -> bool:
+        """Whether some lines of a head were read and its end was not."""
+        return self._http2 is None and self._http1.amid_head
+
+    def part(self, now_ns: int) -> list[PlacedHead]:
+        """Perhaps nothing follows: judge the lines that are whole, and go on behind them."""
+        self._wait(self._http1.part(self._kept, self._kept_from), now_ns)
+        while self._heads:
+            self._let_go()
+        return self._done(now_ns)
+
     def finish(self, now_ns: int) -> list[PlacedHead]:
         """Nothing follows."""
         for each in self._doubts.take():
@@ -225,6 +237,7 @@ class Client:
                 self._pass_gap(item, now_ns)
             elif self._http2 is not None:
                 self._take_frames(self._http2.feed(item.octets, item.time_ns))
+                self._kept_from = self._assembler.next
             else:
                 self._read_http1(item, now_ns)
         if self._assembler.versions:
@@ -248,6 +261,7 @@ class Client:
             self._http2 = self._parts.http2(self._limits, self._counts, self._flow)
             frames = PREFACE_HEAD + bytes(octets[self._http1.start - first :])
             self._kept = bytearray()
+            self._kept_from = self._assembler.next
             self._replays = 0
             self._take_frames(self._http2.feed(frames, item.time_ns))
             return
@@ -277,9 +291,10 @@ class Client:
         self._counts["blind.snaplen" if gap.cut else "blind.gap"] += 1
         if self._http2 is not None:
             self._http2.gap(gap.missing)
+            self._kept_from = gap.position + gap.missing
             return
         self._lost.append(gap)
-        del self._lost[:-MOST_LOST]
+        self._forget_lost()
         self._wait(self._http1.gap(self._kept, self._kept_from, gap), now_ns)
         self._replays = 0
         self._kept = bytearray()
@@ -294,13 +309,17 @@ class Client:
                 before = gap._replace(missing=position - gap.position)
                 behind = gap._replace(position=stop, missing=gap.position + gap.missing - stop)
                 self._lost += [rest for rest in (before, behind) if rest.missing]
-                del self._lost[:-MOST_LOST]
+                self._forget_lost()
                 self._read_alone(position, octets, time_ns, now_ns)
                 return True
         if stop > self._origin:
             return False
         self._read_alone(position, octets, time_ns, now_ns)
         return True
+
+    def _forget_lost(self) -> None:
+        self._counts["shed.lost_gaps"] += max(0, len(self._lost) - MOST_LOST)
+        del self._lost[:-MOST_LOST]
 
     def _read_alone(self, position: int, octets: bytes, time_ns: int, now_ns: int) -> None:
         """Heads in bytes of which nobody knows what stood around them; what is counted of them is not."""
@@ -398,6 +417,7 @@ class Client:
         else:
             self._doubts.add(new)
             if len(self._doubts) > MOST_DOUBTFUL:
+                self._counts["shed.doubts"] += 1
                 self._decide_oldest(new.since_ns)
 
     def _decide_oldest(self, now_ns: int) -> None:

@@ -2,7 +2,8 @@
 
 Fragments come in any order, more than once, and may contradict each other. What a receiver then keeps depends on its
 system (Novak, "Target-Based Fragmentation Reassembly", 2005), so there are two readings: in one the fragment that came
-first holds, in the other the one that came last. A datagram of which a byte was never sent is never given.
+first holds, in the other the one that came last; and one more for each fragment that neither shows, as far as there is
+room. A datagram of which a byte was never sent is never given.
 
 Of a datagram in the making there are its fragments as they came and the ranges that they cover. The bytes are put
 together when the ranges reach an end that a last fragment claimed; then everything under its key is forgotten, since
@@ -25,6 +26,7 @@ from monitor.records import Datagram, Fragment, Limits
 
 LONGEST = 0xFFFF  # what lies beyond, no datagram holds (RFC 791 section 3.1, RFC 8200 section 4.5)
 NO_END = LONGEST + 1
+MOST_READINGS = 4
 OVERHEAD = 1024  # bytes of memory that a fragment without a byte in it takes
 ECHOES = 4096  # fragments remembered after their datagram was whole; the second copy of a mirror is never far behind
 
@@ -118,7 +120,8 @@ class Defragmenter:
         ends = [f.offset + len(f.data) + f.missing for f in fragments if not f.more]
         reached = [end for end in ends if end <= covered]
         beyond = assembly.ranges[-1][1] > max(reached)
-        datagrams = readings(fragments, reached, beyond or assembly.contradicted)
+        datagrams, left_out = readings(fragments, reached, beyond or assembly.contradicted)
+        self._counts["shed.fragment_readings"] += left_out
         if beyond and not assembly.contradicted:
             assembly.contradicted = True
             assembly.claimed = min((end for end in ends if end > covered), default=NO_END)
@@ -150,16 +153,31 @@ def cover(ranges: Ranges, start: int, end: int) -> None:
     ranges[first:last] = [(start, end)]
 
 
-def readings(fragments: tuple[Fragment, ...], ends: list[int], contradicted: bool) -> tuple[Datagram, ...]:
-    """The datagram of fragments in order of arrival, of which the last ones claimed `ends`; two if they disagree."""
+def readings(fragments: tuple[Fragment, ...], ends: list[int], contradicted: bool) -> tuple[tuple[Datagram, ...], int]:
+    """The datagram of fragments in order of arrival, of which the last ones claimed `ends`; several if they disagree,
+    and how many fragments none of these shows."""
     first = _read(reversed(fragments), ends[0])
     last = _read(fragments, ends[-1])
+    ways = [first] if first == last else [first, last]
+    left_out = 0
+    for each in fragments if len(ways) > 1 and len(fragments) > 2 else ():
+        if any(_shows(way, each) for way in ways):
+            continue
+        if len(ways) < MOST_READINGS:
+            ways.append(_read((*fragments, each), ends[-1]))
+        else:
+            left_out += 1
     newest = fragments[-1]
-    oddities = ("frag_overlap",) if contradicted or first != last else ()
+    oddities = ("frag_overlap",) if contradicted or len(ways) > 1 else ()
     return tuple(
-        Datagram(newest.time_ns, newest.src, newest.dst, *reading, newest.path, newest.depth, oddities)
-        for reading in dict.fromkeys((first, last))
-    )
+        Datagram(newest.time_ns, newest.src, newest.dst, *way, newest.path, newest.depth, oddities) for way in ways
+    ), left_out
+
+
+def _shows(way: tuple[int, bytes, int], fragment: Fragment) -> bool:
+    """Whether the bytes of a fragment, as far as they lie in it, are in this reading."""
+    seen = way[1][fragment.offset : fragment.offset + len(fragment.data)]
+    return seen == fragment.data[: len(seen)]
 
 
 def _read(fragments: Iterable[Fragment], end: int) -> tuple[int, bytes, int]:

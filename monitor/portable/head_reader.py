@@ -263,6 +263,19 @@ class HeadReader(ABC):
         self.state, self.section = State.MORE, Section.HEAD
         return True
 
+    def _part_lines(self, octets: Octets, first: int) -> None:
+        """The lines of State.HEAD that are whole; the others are read in State.MORE."""
+        start, line = self.at, self.line or NO_LINE
+        end = max(self.line_end, first + octets.rfind(b"\n", start - first) + 1)
+        found = field_lines(bytes(octets[self.line_end - first : end - first]))
+        head = make_head(self.time_ns, self.flow, line, found, (*self.oddities, "incomplete"))
+        self.at = self.scan = end
+        self._place(start, end, head)
+        self.head = head._replace(fields=needed(found))
+        self.spoke = True
+        self.line, self.oddities = None, ()
+        self.state, self.section = State.MORE, Section.HEAD
+
     def _read_more(self, octets: Octets, first: int) -> bool:
         i = self.at - first
         empty = None if self.carry or self.scan > self.at else EMPTY_LINE.match(octets, i)

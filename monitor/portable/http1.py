@@ -110,6 +110,15 @@ class Http1:
         """Bytes are missing behind `octets`."""
         return self._merged([(each, each.gap(*each.sees(octets, first), gap)) for each in self._readings])
 
+    @property
+    def amid_head(self) -> bool:
+        """Whether some lines of a head were read and its end was not."""
+        return any(reading.amid_head for reading in self._readings)
+
+    def part(self, octets: Octets, first: int) -> list[PlacedHead]:
+        """Perhaps nothing follows behind `octets`."""
+        return self._merged([(each, each.part(*each.sees(octets, first))) for each in self._readings])
+
     def finish(self, octets: Octets, first: int) -> list[PlacedHead]:
         """Nothing follows behind `octets`."""
         return self._merged([(each, each.finish(*each.sees(octets, first))) for each in self._readings])

@@ -112,6 +112,7 @@ class Http2:
         self._block: OpenBlock | None = None
         self._requests: dict[int, RequestHead] = {}  # by stream: their trailers may follow
         self._heads: list[RequestHead] = []  # read, not yet yielded
+        self.answers = False  # these are responses
 
     def feed(self, octets: bytes, time_ns: int) -> list[RequestHead]:
         """The heads that these octets complete; `time_ns` becomes theirs."""
@@ -270,6 +271,9 @@ class Http2:
     def _message(self, coded: OpenBlock, wire_fields: Fields, oddities: list[str]) -> None:
         fields = tuple((name.lower(), value.strip(b" \t")) for name, value in wire_fields)
         oddities += _field_oddities(wire_fields)
+        if any(name == b":status" for name, _ in fields):
+            self.answers = True
+            return
         request = self._requests.pop(coded.stream, None)
         # "Trailers MUST NOT include pseudo-header fields" (RFC 9113 section 8.1), every request has some (8.3.1)
         if any(name.startswith(b":") for name, _ in fields):

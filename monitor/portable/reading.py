@@ -138,6 +138,16 @@ class Reading(HeadReader):
         self._end_section(octets, first)
         return self._taken()
 
+    @property
+    def amid_head(self) -> bool:
+        return self.state is State.HEAD and self.line is not None
+
+    def part(self, octets: Octets, first: int) -> list[PlacedHead]:
+        """Perhaps nothing follows: hand out the lines of a head that are whole, and go on behind them."""
+        if self.amid_head:
+            self._part_lines(octets, first)
+        return self._taken()
+
     def _taken(self) -> list[PlacedHead]:
         heads, self.heads = self.heads, []
         if self.shift:

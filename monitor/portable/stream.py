@@ -31,7 +31,7 @@ UNSENT_BYTES = 256 * 1024  # an acknowledgement so far beyond what was seen is n
 STEP_NS = 600_000_000_000  # of the capture clock; more at once is no passing of time, or nothing passed the tap
 SWEEP_NS = 1_000_000_000  # between two looks for half-streams that have been silent for long
 SWEEP_SHARE = 64  # one in so many half-streams is looked at then, and at least so many
-OPAQUE = (Looks.RESPONSE, Looks.TLS, Looks.HTTP2, Looks.OTHER)
+OPAQUE = (Looks.RESPONSE, Looks.TLS, Looks.OTHER)
 MOST_ALIKE = 64  # tunnelled half-streams with the same addresses and ports that are told of each other
 TWIN_HEADS = 64  # remembered of a half-stream that has a twin
 REQUEST_FIELDS = frozenset(
@@ -273,7 +273,7 @@ class Streams:
         if answers and half.side is Side.UNKNOWN and surely_begins_request(segment.payload):
             return self._open_doubtful(half, segment)
         looks = Looks.RESPONSE if answers else looks_of(segment.payload, placed and ahead > 0)
-        if looks in OPAQUE:
+        if looks in OPAQUE or (looks is Looks.HTTP2 and half.side is Side.SERVER):
             self._count_opaque(half, looks)
             return NOTHING
         if half.side is Side.SERVER:  # nobody asked it to ask
@@ -286,8 +286,9 @@ class Streams:
         half.origin = origin if placed else seq
         half.client = Client(
             self._limits, self._counts, half.flow, self._parts, half.origin, placed=placed,
-            midstream=not placed and looks is not Looks.REQUEST,
+            midstream=not placed and looks is Looks.PART, frames=looks is Looks.HTTP2,
         )  # fmt: skip
+        half.looks = looks if looks is Looks.HTTP2 else half.looks
         return self._take(half, half.client, segment)
 
     def _open_doubtful(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
@@ -329,7 +330,10 @@ class Streams:
     def _wake(self, half: HalfStream) -> Sequence[RequestHead]:
         closing_ns = half.closing_ns + self._limits.gap_ns
         if half.closing_ns and closing_ns <= self._now_ns:
-            return self._forget(half)
+            if half.client is None or not half.client.amid_head:
+                return self._forget(half)
+            half.closing_ns = 0  # a decoy perhaps: what was seen of the head counts, and what follows is read
+            return self._after(half, half.client, half.client.part(self._now_ns))
         if half.closing_ns:
             self._wake_at(half, closing_ns)
         if half.client is None:
@@ -446,7 +450,7 @@ class Streams:
             if oldest.client is not None:
                 heads = [*heads, *self._after(oldest, oldest.client, self._shed(oldest.client))]
         if client.hopeless:
-            self._count_opaque(half, half.looks)
+            self._count_opaque(half, Looks.RESPONSE if half.looks is Looks.HTTP2 and not half.opaque else half.looks)
         wake_ns = client.wake_ns
         if wake_ns is not None:
             self._wake_at(half, wake_ns)
@@ -466,6 +470,7 @@ class Streams:
         if half.flow.path:
             alike = self._tunnelled.setdefault(half.flow[:4], [])
             if len(alike) == MOST_ALIKE:
+                self._counts["shed.alike"] += 1
                 return
             alike.append(half)
         for twin in self._twins(half):

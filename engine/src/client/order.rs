@@ -78,6 +78,7 @@ impl Client {
                     let mut heads = Vec::new();
                     http2.feed(&octets, time_ns, context.limits, context.counts, &mut heads);
                     self.take_frames(heads, out);
+                    self.kept_from = self.assembler.next();
                 }
                 (Item::Data { position, octets, time_ns }, Reader::Http1(_)) => {
                     self.read_http1(position, &octets, time_ns, now_ns, context, out);
@@ -123,6 +124,7 @@ impl Client {
         self.wait(settled, now_ns, context, out);
         if let Some(frames) = over {
             self.kept.clear();
+            self.kept_from = self.assembler.next();
             self.replays = 0;
             return self.read_http2(&frames, time_ns, context, out);
         }
@@ -172,7 +174,10 @@ impl Client {
         context.counts[Count::GapBytes] += gap.missing as u64;
         context.counts[if gap.cut { Count::BlindSnaplen } else { Count::BlindGap }] += 1;
         match &mut self.reader {
-            Reader::Http2(http2) => http2.gap(gap.missing as usize, context.limits, context.counts),
+            Reader::Http2(http2) => {
+                http2.gap(gap.missing as usize, context.limits, context.counts);
+                self.kept_from = gap.position + gap.missing;
+            }
             Reader::Http1(http1) => {
                 self.lost.push(gap);
                 let settled = out.len();
@@ -181,7 +186,7 @@ impl Client {
                 self.replays = 0;
                 self.kept.clear();
                 self.kept_from = gap.position + gap.missing;
-                self.forget_lost();
+                self.forget_lost(context);
             }
         }
     }
@@ -209,7 +214,7 @@ impl Client {
         let before = Gap { missing: position - gap.position, ..gap };
         let behind = Gap { position: stop, missing: gap.position + gap.missing - stop, ..gap };
         self.lost.extend([before, behind].into_iter().filter(|rest| rest.missing > 0));
-        self.forget_lost();
+        self.forget_lost(context);
         self.read_alone(position, octets, time_ns, now_ns, context, out);
         true
     }
@@ -237,8 +242,9 @@ impl Client {
         self.wait(settled, now_ns, context, out);
     }
 
-    fn forget_lost(&mut self) {
+    fn forget_lost(&mut self, context: &mut Context<'_>) {
         let too_many = self.lost.len().saturating_sub(MOST_LOST);
+        context.counts[Count::ShedLostGaps] += too_many as u64;
         self.lost.drain(..too_many);
     }
 

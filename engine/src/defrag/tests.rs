@@ -115,7 +115,9 @@ fn any_fragments_are_read_as_by_a_bitmap() {
         for (turn, text) in texts.iter().enumerate() {
             let missing = *random.pick(&[0, 0, 0, 5]);
             let new = Fragment { missing, ..fragment(8 * random.below(7), text, random.below(2) == 0) };
-            assert_eq!(known(&bench.feed(&[new])), bitmap.feed(new));
+            let (found, expected) = (known(&bench.feed(&[new])), bitmap.feed(new));
+            assert_eq!(found[..found.len().min(2)], expected);
+            assert!(found.len() < 3 || (expected.len() == 2 && found.len() <= MOST_READINGS));
             let counts = &bench.counts;
             assert_eq!(counts[Count::Datagrams] + counts[Count::SkippedFragment], turn as u64 + 1);
         }

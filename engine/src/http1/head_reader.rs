@@ -281,6 +281,25 @@ impl Reading {
         true
     }
 
+    /// Perhaps nothing follows: hands out the lines of a head that are whole, and goes on behind them.
+    pub fn part(&mut self, step: &mut Step<'_, '_>) {
+        let Some(length) = self.line.take_if(|_| self.state == State::Head) else { return };
+        let kept = step.kept;
+        let start = self.at;
+        let end = self.line_end.max(kept.end_of_lines(start));
+        let line = request_line(kept.between(start, start + length)).unwrap_or_default();
+        let found = field_lines(&line, kept.between(self.line_end, end));
+        let oddities = mem::take(&mut self.oddities).with(Oddities::of(&[Oddity::Incomplete]));
+        let head = make_head(self.time_ns, step.context.flow, step.context.path, found, oddities);
+        self.at = end;
+        self.scan = end;
+        self.keep_head(&head);
+        self.place(start, end, head, step);
+        self.spoke = true;
+        self.state = State::More;
+        self.section = Section::Head;
+    }
+
     /// [`State::More`]
     pub fn read_more(&mut self, step: &mut Step<'_, '_>) -> bool {
         let kept = step.kept;

@@ -176,6 +176,16 @@ impl Http1 {
         self.each(kept, context, out, |reading, step| reading.gap(position, missing, step));
     }
 
+    /// Whether some lines of a head were read and its end was not.
+    pub fn is_amid_head(&self) -> bool {
+        self.first.is_amid_head() || self.others.iter().any(Reading::is_amid_head)
+    }
+
+    /// Perhaps nothing follows behind `octets`.
+    pub fn part(&mut self, octets: &[u8], first: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
+        self.each(Kept { octets, first }, context, out, Reading::part);
+    }
+
     /// Nothing follows behind `octets`.
     pub fn finish(&mut self, octets: &[u8], first: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         self.each(Kept { octets, first }, context, out, Reading::finish);

@@ -320,6 +320,10 @@ impl Reading {
         self.end_section(step);
     }
 
+    pub fn is_amid_head(&self) -> bool {
+        self.state == State::Head && self.line.is_some()
+    }
+
     pub fn count(&self, count: Count, number: u64, step: &mut Step<'_, '_>) {
         if !self.is_fork {
             step.context.counts[count] += number;

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 
 use super::Streams;
 use super::halves::{HalfStream, Id};
+use crate::counts::{Count, Counts};
 use crate::records::{Flow, Layer, Segment};
 
 /// Tunnelled half-streams with the same addresses and ports that are told of each other.
 pub(super) const MOST_ALIKE: usize = 64;
 
 impl Streams {
-    pub(super) fn enter(&mut self, half: HalfStream, mark: u64) -> Option<Id> {
+    pub(super) fn enter(&mut self, half: HalfStream, mark: u64, counts: &mut Counts) -> Option<Id> {
         let (flow, is_tunnelled) = (half.flow, half.tunnelled.is_some());
         let id = self.halves.enter(half, mark)?;
         if let Some(peer) = self.halves.peer(id).filter(|&peer| self.halves.peer(peer).is_none()) {
@@ -19,6 +20,7 @@ impl Streams {
         if is_tunnelled {
             let alike = self.tunnelled.entry(ends(&flow)).or_default();
             if alike.len() == MOST_ALIKE {
+                counts[Count::ShedAlike] += 1;
                 return Some(id);
             }
             alike.push(id);

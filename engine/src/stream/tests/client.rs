@@ -131,3 +131,15 @@ fn the_snap_length_leaves_whole_lines() {
         assert_eq!(sensor.counts[Count::BlindSnaplen], 1);
     }
 }
+
+#[test]
+fn a_panic_ends_one_half_stream_and_is_counted() {
+    let mut talk = begun();
+    talk.segment(DATA, b"PANIC / HTTP/1.1\r\n");
+    let mut sensor = Sensor::default();
+    sensor.feed(&Talk::new().client(LEAK).sent).feed(&talk.sent);
+    assert_eq!(sensor.counts[Count::Panics], 1);
+    talk.sent.clear();
+    sensor.feed(&ended(talk, LEAK).sent); // which goes on, and is picked up again
+    assert!(!leaks(&sensor).is_empty());
+}
