@@ -57,6 +57,7 @@ counts! {
     RejectedNotAccepted "rejected.not_accepted"
     Requests "requests"
     Trailers "trailers"
+    HeadParts "head_parts"
     AmbiguousRequests "ambiguous_requests"
     BodyBytes "body_bytes"
     OdditiesOverlap "oddities.overlap"

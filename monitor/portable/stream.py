@@ -520,7 +520,9 @@ class Streams:
                 if seen:
                     counts["twin_heads"] += 1
                     continue
-            if not part:
+            if part:
+                counts["head_parts"] += 1
+            else:
                 counts["trailers" if head.section is Section.TRAILER else "requests"] += 1
                 counts["ambiguous_requests"] += head.certainty is Certainty.AMBIGUOUS
             for oddity in set(head.oddities):

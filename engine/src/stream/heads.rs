@@ -53,7 +53,9 @@ impl Streams {
             return false;
         }
         let is_trailer = head.section == Section::Trailer;
-        if !placed.part {
+        if placed.part {
+            counts[Count::HeadParts] += 1;
+        } else {
             counts[if is_trailer { Count::Trailers } else { Count::Requests }] += 1;
             counts[Count::AmbiguousRequests] += u64::from(head.certainty == Certainty::Ambiguous);
         }
