@@ -133,7 +133,7 @@ impl Streams {
 
     /// How long of the capture clock until something that waits is due; None: nothing does.
     pub fn due_in_ns(&self) -> Option<i64> {
-        self.due.peek().map(|due| (due.0.0 - self.now_ns).max(0))
+        self.due.next_ns().map(|next_ns| (next_ns - self.now_ns).max(0))
     }
 
     /// Whether a half-stream of this connection, on this path, is kept.

@@ -52,6 +52,11 @@ impl<T: Copy + Ord> Timers<T> {
         self.place((due_ns, self.entered, what));
     }
 
+    /// Nothing is due before; None: nothing waits.
+    pub(super) fn next_ns(&self) -> Option<i64> {
+        (self.next_ns < i64::MAX).then_some(self.next_ns)
+    }
+
     /// Whether `take` may find something.
     #[inline]
     pub(super) fn may_be_due(&self, now_ns: i64) -> bool {
