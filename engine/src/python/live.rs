@@ -18,7 +18,7 @@ type Taken<'py> = Vec<Bound<'py, PyAny>>;
 /// The rings of live ports, each read by a thread that `start` starts; `poll` waits without the interpreter.
 #[pyclass(module = "monitor._engine")]
 pub struct Live {
-    live: live::Live,
+    rings: live::Live,
     batch_heads: usize,
     records: Records,
 }
@@ -38,7 +38,7 @@ impl Live {
         let of_worker = |described: Vec<Described>| described.into_iter().map(share).collect::<Result<Vec<_>, _>>();
         let rings = rings.into_iter().map(of_worker).collect::<Result<_, _>>()?;
         Ok(Live {
-            live: live::Live::new(&limits, &watch, rings)?,
+            rings: live::Live::new(&limits, &watch, rings)?,
             batch_heads: limits.batch_heads,
             records: Records::import(py)?,
         })
@@ -46,7 +46,7 @@ impl Live {
 
     /// Starts the threads; what this thread may not do, they may not do.
     fn start(&mut self) -> PyResult<()> {
-        self.live.start().map_err(|error| PyOSError::new_err(error.to_string()))
+        self.rings.start().map_err(|error| PyOSError::new_err(error.to_string()))
     }
 
     /// Heads, messages, counts and the latest time; waits at most `seconds` for the first head.
@@ -55,7 +55,7 @@ impl Live {
         py: Python<'py>,
         seconds: f64,
     ) -> PyResult<(Taken<'py>, Taken<'py>, Bound<'py, PyDict>, i64)> {
-        let (live, most) = (&self.live, self.batch_heads);
+        let (live, most) = (&self.rings, self.batch_heads);
         let taken = py
             .detach(|| live.poll(most, Duration::from_secs_f64(seconds.clamp(0.0, 60.0))))
             .map_err(|_| PyRuntimeError::new_err("a thread of the engine has died"))?;
@@ -67,13 +67,13 @@ impl Live {
 
     /// Another Watch from now on.
     fn watch_for(&mut self, watch: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.live.watch_for(&watch_of(watch)?);
+        self.rings.watch_for(&watch_of(watch)?);
         Ok(())
     }
 
     /// Reads nothing more; the next polls give what still waits.
     fn finish(&mut self, py: Python<'_>) {
-        let live = &mut self.live;
+        let live = &mut self.rings;
         py.detach(move || live.finish());
     }
 }
