@@ -119,7 +119,7 @@ def page(measured: Sequence[Measured], started: Cost, read: Mapping[str, float],
     yield ""
     yield f"Reading the largest capture and summing up every octet: read() into one buffer {read['read']:.3f} CPU s, "
     yield f"mmap {read['mmap']:.3f} CPU s ({read['read'] / read['mmap']:.2f} : 1). Why the engine reads all the same: "
-    yield "docs/decisions/0008-read-not-mmap.md."
+    yield "docs/decisions/0011-read-not-mmap.md."
     for each in measured:
         yield from section(each)
 

@@ -307,6 +307,12 @@ METRICS: tuple[Metric, ...] = (
         "Share of the frames that arrived and could be decoded, times the share of HTTP bytes without gaps. "
         "TLS is apart, in opaque_streams_total.",
     ),
+    Metric(
+        "audited_candidates_total",
+        "counter",
+        "Numbers that the shadow scan saw in the half-streams that it samples, one in 64.",
+    ),
+    Metric("unaccounted_candidates", "gauge", "Those of them of which nobody knows what became. Must be 0."),
     # is it healthy?
     Metric("build_info", "gauge", "Always 1: which version and which engine runs.", ("version", "engine")),
     Metric(

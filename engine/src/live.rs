@@ -3,7 +3,7 @@
 //! A worker is a thread with a ring of its own of every port, and with all stages of its own: nothing is shared on the way
 //! of a frame. The kernel deals frames out to the rings by a hash of what it can see; behind a tunnel that is the tunnel.
 //! So whoever decodes a frame asks to whom the connection inside belongs, by a keyed hash of its ends, and hands the frame
-//! over when that is somebody else (docs/decisions/0008). With one worker nothing
+//! over when that is somebody else (docs/decisions/0012). With one worker nothing
 //! is ever handed over.
 //!
 //! A port may fall silent while heads wait for their time: a worker then sleeps until the next date, by the clock of the

@@ -3,7 +3,7 @@
 //! What was decoded goes from the one to the other a chunk at a time, in order, through one queue: so what comes out is
 //! that of one [`Worker`](crate::worker::Worker) to the byte, and there is nothing to merge. Both halves of the work are
 //! about equal; dealing connections out to threads would have to bring their clocks together again
-//! (docs/decisions/0007-two-threads-in-a-row.md). A full queue makes the reader wait.
+//! (docs/decisions/0010-two-threads-in-a-row.md). A full queue makes the reader wait.
 
 use std::fs::File;
 use std::mem;

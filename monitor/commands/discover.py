@@ -24,7 +24,7 @@ def discover(
     if bool(files) == (interface is not None):
         raise ConfigError("name captures or an --interface, one of the two")
     survey = Survey()
-    source = Interface(interface) if interface is not None else CaptureFiles(files)
+    source = Interface((interface,)) if interface is not None else CaptureFiles(files)
     with (
         closing(open_engine(source, Watch(every_head=True), prefer=engine)) as opened,
         stop_on(SIGINT, SIGTERM) as stop,

@@ -244,5 +244,5 @@ def test_many_threads_locked_in_read_several_ports_through_a_filter(networks, se
         sensor = Sensor(internet, process)
         leak(handsets)
         sensor.shows(1, "verdicts_total", **LEAK)
-        assert sensor.metric("frames_total") == sensor.metric("segments_total")  # no ARP, and nothing of curl on lo
+        sensor.shows(sensor.metric("segments_total"), "frames_total")  # no ARP, and nothing of curl on lo
         assert sensor.metric("sandbox", part="workers") == 1
