@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-use crate::http1::{begins_request, is_space, is_token, request_line, surely_request_line};
+use crate::http1::{begins_request, is_space, is_token, request_line, surely_begins_line, surely_request_line};
 
 /// haproxy.org, proxy-protocol.txt, section 2.
 const PROXY_1: &[u8] = b"PROXY ";
@@ -96,14 +96,16 @@ pub fn may_begin_request(payload: &[u8]) -> bool {
         }
 }
 
-/// As [`may_begin_request`], where something else stood before: the first line must be a request line.
+/// As [`may_begin_request`], where something else stood before: the first line must be a request line, or become one.
 #[inline]
 pub fn surely_begins_request(payload: &[u8]) -> bool {
     let start = payload.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(payload.len());
     let line = payload.get(start..).unwrap_or_default();
     begins_with_word(line)
-        && memchr(b'\n', line.get(..LINE_BYTES).unwrap_or(line))
-            .is_some_and(|end| surely_request_line(line.get(..end).unwrap_or_default()).is_some())
+        && match memchr(b'\n', line.get(..LINE_BYTES).unwrap_or(line)) {
+            Some(end) => surely_request_line(line.get(..end).unwrap_or_default()).is_some(),
+            None => surely_begins_line(line.get(..BEGINNING).unwrap_or(line)),
+        }
 }
 
 /// Whether a word that can be a method stands there, and a space behind it.

@@ -98,6 +98,8 @@ pub struct Versions {
     pub taken: Vec<Version>,
     /// For so many there was no room.
     pub left_out: u64,
+    /// Behind the latest segment that differed.
+    pub copied_to: i64,
 }
 
 /// Puts the payload of one half-stream in order.
@@ -210,8 +212,8 @@ impl Assembler {
 
     /// Keeps another copy, unless it is known or there are too many already.
     pub fn add_version(&mut self, version: Version) {
-        let Versions { fresh, taken, left_out } = &mut **self.versions.get_or_insert_default();
-        if fresh.contains(&version) || taken.contains(&version) {
+        let Versions { fresh, taken, left_out, .. } = &mut **self.versions.get_or_insert_default();
+        if fresh.contains(&version) || taken.iter().any(|known| holds(known, &version)) {
             return;
         }
         if fresh.len() + taken.len() < MOST_VERSIONS {
@@ -298,6 +300,15 @@ impl Assembler {
             None => Item::Gap(Gap { position, missing: stop - position, cut: true }),
         }
     }
+}
+
+/// Whether a copy says the same, and perhaps more.
+fn holds(known: &Version, version: &Version) -> bool {
+    if known.oddity != version.oddity || version.octets.len() as i64 != version.stop - version.start {
+        return known == version;
+    }
+    let part = usize::try_from(version.start - known.start).ok().and_then(|begin| known.octets.get(begin..));
+    part.is_some_and(|part| part.starts_with(&version.octets))
 }
 
 /// The part of `octets` that says otherwise than `known` does.

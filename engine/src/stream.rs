@@ -254,16 +254,15 @@ impl Streams {
             let end = behind(segment);
             if half.speaker.is_some() {
                 self.take(id, segment, counts, out);
-            } else if end == half.end {
-                counts[Count::Duplicates] += 1;
             } else {
-                half.end = end;
-                if half.looks == Looks::Other {
-                    if may_begin_request(payload) {
-                        self.open(id, segment, counts, out);
-                    }
-                } else if self.is_misjudged(id, payload) {
+                let is_copy = mem::replace(&mut half.end, end) == end;
+                let is_other = half.looks == Looks::Other;
+                if is_other && may_begin_request(payload) {
+                    self.open(id, segment, counts, out);
+                } else if !is_other && self.is_misjudged(id, payload) {
                     self.open_doubtful(id, segment, mark, counts, out);
+                } else {
+                    counts[Count::Duplicates] += u64::from(is_copy);
                 }
             }
         }

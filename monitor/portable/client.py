@@ -15,7 +15,7 @@ from monitor.portable.copies import Copies, alike, in_doubt, late, noted, overla
 from monitor.portable.doubts import Doubt, Doubtful, Doubts
 from monitor.portable.looks import may_begin_request
 from monitor.portable.parts import FrameReader, Octets, Parts
-from monitor.records import Data, Flow, Gap, Limits, PlacedHead, RequestHead, Segment, Version
+from monitor.records import Data, Flow, Gap, Limits, PlacedHead, RequestHead, Section, Segment, Version
 
 REORDER_NS = 100_000_000  # mirrors and receive queues deliver out of order by so much
 MOST_WAITING = 256  # heads
@@ -215,7 +215,10 @@ class Client:
             assembler.left_out = 0
         elif not fresh and len(assembler.versions) == known:
             self._counts["duplicates"] += 1
+        differs = len(assembler.versions) > known
         self._read(now_ns)
+        if differs:
+            assembler.copied_to = position + len(octets)
 
     def _is_old(self, position: int, octets: bytes, time_ns: int, now_ns: int) -> bool:
         """Bytes from before all that can be compared: whether that is all there is to them."""
@@ -363,8 +366,9 @@ class Client:
             if version.stop <= self._kept_from or self._http2 is not None:
                 self._counts["shed.copies"] += 1
                 continue
+            version = self._joined(version)
             self._assembler.taken.append(version)
-            before = [each.start for each in self._known_heads() if each.start <= version.start]
+            before = [each.start for each in self._whole_heads() if each.start <= version.start]
             place = max([self._kept_from, *before])
             octets = self._kept[place - self._kept_from :]
             came = self._assembler.next - self._origin
@@ -372,8 +376,20 @@ class Client:
                 heads = self._http1.reread(text, place, until, version.oddity, self._time_ns)
                 self._compare(heads, place, version, now_ns)
 
-    def _known_heads(self) -> list[PlacedHead]:
-        return [*self._past, *(waiting.placed for waiting in self._heads)]
+    def _joined(self, version: Version) -> Version:
+        """A copy that comes in many small segments is one copy."""
+        taken, behind = self._assembler.taken, self._assembler.copied_to
+        if not taken or not (taken[-1].stop == version.start == behind and taken[-1].oddity == version.oddity):
+            return version
+        last = taken.pop()
+        self._http1.supersede(last.stop, version.oddity)
+        start = min(max(last.start, self._kept_from), last.stop)
+        return version._replace(start=start, octets=last.octets[start - last.start :] + version.octets)
+
+    def _whole_heads(self) -> list[PlacedHead]:
+        """Those that begin where reading can begin."""
+        known = [*self._past, *(waiting.placed for waiting in self._heads)]
+        return [placed for placed in known if placed.head.section is Section.HEAD and not placed.part]
 
     def _compare(self, heads: list[PlacedHead], place: int, version: Version, now_ns: int) -> None:
         """These are the heads from `place` on with a copy: what is the same, what more, what is not there?"""

@@ -98,6 +98,11 @@ class Http1:
             self._readings.append(other)
         return sorted(heads.values(), key=lambda placed: placed[:2])
 
+    def supersede(self, until: int, why: str) -> None:
+        """The copy that ended there goes on: what was read of it so far is not gone on with."""
+        first, *others = self._readings
+        self._readings = [first, *(each for each in others if each.why != why or each.until != until)]
+
     def _take_in(self, readings: list[Reading], parted: Reading) -> None:
         """The ways that part from this one go on beside it, as far as there is room."""
         if parted.forks:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from monitor.portable.request_head import SPACE, TCHAR, begins_request, request_line, surely_request_line
+from monitor.portable.request_head import (
+    SPACE,
+    TCHAR,
+    begins_request,
+    request_line,
+    surely_begins_line,
+    surely_request_line,
+)
 
 PROXY_1, PROXY_2 = b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"  # haproxy.org, proxy-protocol.txt, section 2
 LINE_BYTES = 8192  # that are searched for the end of the request line
@@ -64,13 +71,15 @@ def may_begin_request(payload: bytes) -> bool:
 
 
 def surely_begins_request(payload: bytes) -> bool:
-    """As `may_begin_request`, where something else stood before: the first line must be a request line."""
+    """As `may_begin_request`, where something else stood before: the first line must be a request line, or become one."""
     word = _WORD.match(payload)
     if word is None:
         return False
     start = word.start(1)
     eol = payload.find(b"\n", start, start + LINE_BYTES)
-    return eol >= 0 and surely_request_line(payload[start:eol]) is not None
+    if eol < 0:
+        return surely_begins_line(payload[start : start + 256])
+    return surely_request_line(payload[start:eol]) is not None
 
 
 def _begins_with_frame(payload: bytes) -> bool:

@@ -36,7 +36,7 @@ class Assembler:
     Invariants: `_pieces` are sorted, do not overlap and begin behind `next`; `held` is what they cost.
     """
 
-    __slots__ = ("_pieces", "_ready", "held", "left_out", "next", "taken", "versions")
+    __slots__ = ("_pieces", "_ready", "copied_to", "held", "left_out", "next", "taken", "versions")
 
     def __init__(self, position: int) -> None:
         self.next = position  # of the first byte that is not yet in order
@@ -44,6 +44,7 @@ class Assembler:
         self.versions: list[Version] = []  # that nobody has looked at
         self.taken: list[Version] = []  # that somebody has, so that the same ones are known again
         self.left_out = 0  # for which there was no room
+        self.copied_to = position  # behind the latest segment that differed
         self._pieces: list[_Piece] = []
         self._ready: list[Data | Gap] = []
 
@@ -109,7 +110,7 @@ class Assembler:
 
     def add_version(self, version: Version) -> None:
         """Keep another copy, unless it is known or there are too many already."""
-        if version in self.versions or version in self.taken:
+        if version in self.versions or any(_holds(known, version) for known in self.taken):
             return
         if len(self.versions) + len(self.taken) < MOST_VERSIONS:
             self.versions.append(version)
@@ -166,6 +167,14 @@ class Assembler:
         first, stop = max(position, start), min(position + len(octets), start + len(known))
         if first < stop and octets[first - position : stop - position] != known[first - start : stop - start]:
             self.add_version(Version(first, stop, octets[first - position : stop - position], "overlap"))
+
+
+def _holds(known: Version, version: Version) -> bool:
+    """Whether a copy says the same, and perhaps more."""
+    if known.oddity != version.oddity or len(version.octets) != version.stop - version.start:
+        return known == version
+    begin, end = version.start - known.start, version.stop - known.start
+    return begin >= 0 and end <= len(known.octets) and known.octets[begin:end] == version.octets
 
 
 def _cost(piece: _Piece) -> int:

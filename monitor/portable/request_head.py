@@ -104,6 +104,12 @@ def begins_request(text: bytes) -> bool:
     return method.upper() in METHODS or target[:1] in (b"/", b"*") or _ABSOLUTE.match(target) is not None
 
 
+def surely_begins_line(text: bytes) -> bool:
+    """As `begins_request`, where prose may stand: method and target must both be such."""
+    method, *rest = _SPACES.split(text.lstrip(b" \t"), 1)
+    return method.upper() in METHODS and bool(rest) and (rest[0][:1] in (b"/", b"*") or bool(_ABSOLUTE.match(rest[0])))
+
+
 def _is_target(target: bytes) -> bool:
     """RFC 9112 section 3.2: origin, asterisk, absolute or authority form."""
     return target[:1] in (b"/", b"*") or _ABSOLUTE.match(target) is not None or _PORT.search(target) is not None

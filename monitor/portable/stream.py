@@ -156,14 +156,13 @@ class Streams:
                 heads = [*heads, *self._take(half, half.client, segment)]
             else:
                 end = seq + len(payload) & 0xFFFFFFFF
-                if end == half.end:
-                    self._counts["duplicates"] += 1
+                is_copy, half.end = end == half.end, end
+                if half.looks is Looks.OTHER and may_begin_request(payload):
+                    heads = [*heads, *self._open(half, segment)]
+                elif half.looks is not Looks.OTHER and self._is_misjudged(half, payload):
+                    heads = [*heads, *self._open_doubtful(half, segment)]
                 else:
-                    half.end = end
-                    if half.looks is Looks.OTHER and may_begin_request(payload):
-                        heads = [*heads, *self._open(half, segment)]
-                    elif half.looks is not Looks.OTHER and self._is_misjudged(half, payload):
-                        heads = [*heads, *self._open_doubtful(half, segment)]
+                    self._counts["duplicates"] += is_copy
         if flags & ENDS and not half.closing_ns:
             if half.client is not None and flags & TH_FIN:
                 half.client.closed = seq + len(payload)

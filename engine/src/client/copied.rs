@@ -4,8 +4,8 @@ use super::{Client, Reader, Waiting};
 use crate::copies::{add_reading, are_alike, late, overlap, put_in_doubt};
 use crate::counts::Count;
 use crate::http1::Context;
-use crate::reassembly::Version;
-use crate::records::{Oddity, PlacedHead};
+use crate::reassembly::{Version, Versions};
+use crate::records::{Oddity, PlacedHead, Section};
 
 impl Client {
     /// RFC 6093: receivers take the urgent byte out of the stream, and do not agree on which one it is.
@@ -19,7 +19,7 @@ impl Client {
 
     /// Reads what was read already once more, with the copies of it that came.
     pub(super) fn read_copies(&mut self, now_ns: i64, context: &mut Context<'_>) {
-        for version in self.assembler.take_versions() {
+        for mut version in self.assembler.take_versions() {
             let Reader::Http1(http1) = &mut self.reader else {
                 context.counts[Count::ShedCopies] += 1;
                 continue;
@@ -28,8 +28,15 @@ impl Client {
                 context.counts[Count::ShedCopies] += 1;
                 continue;
             }
+            if let Some(versions) = self.assembler.versions()
+                && let Some(until) = join_to_last(&mut version, versions, self.kept_from)
+            {
+                http1.supersede(until, version.oddity);
+            }
+            // where reading can begin
             let known = self.past.iter().chain(self.heads.iter().map(|waiting| &waiting.placed));
-            let before = known.map(|placed| placed.start).filter(|&start| start <= version.start);
+            let whole = known.filter(|placed| placed.head.section == Section::Head && !placed.part);
+            let before = whole.map(|placed| placed.start).filter(|&start| start <= version.start);
             let place = before.fold(self.kept_from, i64::max);
             let octets = self.kept.from(place - self.kept_from);
             let came = (self.assembler.next() - self.origin) as usize;
@@ -103,4 +110,17 @@ impl Client {
             self.heads.insert(behind.unwrap_or(self.heads.len()), Waiting { since_ns: now_ns, placed });
         }
     }
+}
+
+/// A copy that comes in many small segments is one copy: makes it that, and says where the last of it ended before.
+fn join_to_last(version: &mut Version, versions: &mut Versions, kept_from: i64) -> Option<i64> {
+    let behind = versions.copied_to;
+    let follows =
+        |last: &Version| (last.stop, last.oddity) == (version.start, version.oddity) && version.start == behind;
+    let mut last = versions.taken.last().is_some_and(follows).then(|| versions.taken.pop())??;
+    let start = last.start.max(kept_from).min(last.stop);
+    last.octets.drain(..(start - last.start) as usize);
+    last.octets.append(&mut version.octets);
+    (version.start, version.octets) = (start, last.octets);
+    Some(last.stop)
 }

@@ -41,7 +41,11 @@ impl Client {
         if left_out == 0 && inserted.fresh == 0 && self.assembler.fresh_versions() == known {
             context.counts[Count::Duplicates] += 1;
         }
+        let differs = self.assembler.fresh_versions() > known;
         self.read(inserted.straight, now_ns, context, out);
+        if differs && let Some(versions) = self.assembler.versions() {
+            versions.copied_to = position + octets.len() as i64;
+        }
     }
 
     /// Bytes from before all that can be compared: whether that is all there is to them.

@@ -27,7 +27,7 @@ use reading::{Forks, Reading, State, Step};
 pub use octets::{is_space, is_token};
 pub use request_head::{
     FieldLines, RequestLine, begins_request, certainty_of, continuation, field_lines, make_head, request_line,
-    surely_request_line,
+    surely_begins_line, surely_request_line,
 };
 
 const MOST_READINGS: usize = 4;
@@ -160,6 +160,11 @@ impl Http1 {
                 self.others.push(other);
             }
         }
+    }
+
+    /// The copy that ended there goes on: what was read of it so far is not gone on with.
+    pub fn supersede(&mut self, until: i64, why: Oddity) {
+        self.others.retain(|other| !other.is_of_copy_until(until, why));
     }
 
     /// `missing` octets are missing behind `octets`, from `position` on.

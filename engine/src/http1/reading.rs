@@ -84,6 +84,8 @@ struct Copied {
     octets: Vec<u8>,
     first: i64,
     until: i64,
+    /// They are used up: from here on this way reads what the others read.
+    over: bool,
 }
 
 impl Step<'_, '_> {
@@ -211,14 +213,14 @@ impl Reading {
             switching: self.switching,
             why: Some(why),
             shift,
-            copied: Some(Box::new(Copied { octets, first: first + shift, until })),
+            copied: Some(Box::new(Copied { octets, first: first + shift, until, over: false })),
             ..Reading::new(first + shift, false)
         }
     }
 
     /// As `run`, in the bytes of this way.
     pub fn read_on(&mut self, time_ns: i64, step: &mut Step<'_, '_>) {
-        let Some(mut copied) = self.copied.take() else { return self.run(time_ns, step) };
+        let Some(mut copied) = self.copied.take_if(|copied| !copied.over) else { return self.run(time_ns, step) };
         copied.octets.extend_from_slice(step.kept.from(self.fed));
         let known = step.forks.ways.len();
         let kept = Kept { octets: &copied.octets, first: copied.first };
@@ -226,18 +228,23 @@ impl Reading {
         for fork in step.forks.ways.iter_mut().skip(known) {
             fork.copied = Some(copied.clone());
         }
-        if self.at < copied.until {
+        copied.over = self.at >= copied.until;
+        if copied.over {
+            copied.octets = Vec::new();
+        } else {
             copied.octets.drain(..(self.at - copied.first) as usize);
             copied.first = self.at;
-            self.copied = Some(copied);
         }
+        self.copied = Some(copied);
     }
 
     /// Does this in the bytes of this way, at the end of them.
     pub fn end_with(&mut self, step: &mut Step<'_, '_>, end: impl FnOnce(&mut Reading, &mut Step<'_, '_>)) {
-        let Some(copied) = self.copied.take() else { return end(self, step) };
+        let Some(mut copied) = self.copied.take_if(|copied| !copied.over) else { return end(self, step) };
         let kept = Kept { octets: &copied.octets, first: copied.first };
         end(self, &mut Step { kept, context: step.context, heads: step.heads, forks: step.forks });
+        copied.over = self.at > copied.first + copied.octets.len() as i64; // behind a gap
+        self.copied = Some(copied);
     }
 
     /// A request ended here and nothing of another one was seen.
@@ -260,7 +267,12 @@ impl Reading {
     }
 
     fn own(&self) -> Option<&[u8]> {
-        self.copied.as_ref().map(|copied| copied.octets.as_slice())
+        self.copied.as_ref().filter(|copied| !copied.over).map(|copied| copied.octets.as_slice())
+    }
+
+    /// Whether it began with a copy of what stands before `until`.
+    pub fn is_of_copy_until(&self, until: i64, why: Oddity) -> bool {
+        self.why == Some(why) && self.copied.as_ref().is_some_and(|copied| copied.until == until)
     }
 
     /// Reads on until octets are missing. What is kept begins at or before `at`; what is new in it is one segment.

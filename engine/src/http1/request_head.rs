@@ -167,6 +167,14 @@ pub fn begins_request(text: &[u8]) -> bool {
     is_known_method(method) || matches!(target.first(), Some(b'/' | b'*')) || authority(target).is_some()
 }
 
+/// As [`begins_request`], where prose may stand: method and target must both be such.
+pub fn surely_begins_line(text: &[u8]) -> bool {
+    let text = trim_blanks_before(text);
+    let (method, target) = text.split_at(text.iter().position(|&octet| is_space(octet)).unwrap_or(text.len()));
+    let target = trim_start(target, is_space);
+    is_known_method(method) && (matches!(target.first(), Some(b'/' | b'*')) || authority(target).is_some())
+}
+
 /// Whether a request line may begin with these octets.
 pub(super) fn may_begin_line(octets: &[u8]) -> bool {
     let seen = octets.get(..MOST_BLANKS + LONGEST_WORD).unwrap_or(octets);
