@@ -362,11 +362,11 @@ class Client:
 
     def _read_copies(self, now_ns: int) -> None:
         """Read what was read already once more, with the copies of it that came."""
-        for version in self._assembler.take_versions():
-            if version.stop <= self._kept_from or self._http2 is not None:
+        for fresh in self._assembler.take_versions():
+            if fresh.stop <= self._kept_from or self._http2 is not None:
                 self._counts["shed.copies"] += 1
                 continue
-            version = self._joined(version)
+            version = self._joined(fresh)
             self._assembler.taken.append(version)
             before = [each.start for each in self._whole_heads() if each.start <= version.start]
             place = max([self._kept_from, *before])

@@ -71,7 +71,7 @@ def may_begin_request(payload: bytes) -> bool:
 
 
 def surely_begins_request(payload: bytes) -> bool:
-    """As `may_begin_request`, where something else stood before: the first line must be a request line, or become one."""
+    """As `may_begin_request`, where something else stood before: the first line must be or become a request line."""
     word = _WORD.match(payload)
     if word is None:
         return False
