@@ -78,7 +78,8 @@ def without_coverage(seconds: float, corpus: Path) -> None:
 
 
 def main() -> None:
-    corpus = next((Path(each) for each in sys.argv[1:] if not each.startswith("-")), FOLDER / "corpus")
+    named = (Path(each) for each in sys.argv[1:] if not each.startswith("-"))
+    corpus = next((each for each in named if not each.is_file()), FOLDER / "corpus")  # a file is shown to it again
     seeds(corpus)
     if "atheris" in sys.modules:
         atheris.Setup(sys.argv, one)
