@@ -9,6 +9,7 @@ listener run above everything else on the machine, and one listener at a time.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
 import socket
@@ -34,7 +35,7 @@ PROGRAM = str(Path(sys.executable).with_name("msisdn-monitor"))
 QUIET_REQUESTS = 200
 WITHIN = ("0.0025", "0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "+Inf")
 SLOPE_MB_H = 1.0
-WARM = 0.3  # share of a soak that is not looked at: tables find their size
+WARM_MINUTES = 3.0  # of a soak that are not looked at: tables and caches find their size
 
 
 class Sent(NamedTuple):
@@ -208,10 +209,10 @@ def soak(capture: Path, minutes: float, rate: int) -> bool:
         with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as sender:
             begun = time.monotonic()
             while sender.poll() is None:
-                time.sleep(min(5.0, minutes * 2))
+                time.sleep(5)
                 samples.append(((time.monotonic() - begun) / 3600, resident_mb(here.process.pid)))
         metrics = settled(here)
-    warm = samples[int(len(samples) * WARM) :]
+    warm = [sample for sample in samples if sample[0] * 60 >= WARM_MINUTES]
     slope = linear_regression(*zip(*warm, strict=True)).slope
     steady = slope < SLOPE_MB_H
     print(
@@ -247,6 +248,8 @@ def main() -> None:
     options.add_argument("--half", type=int, default=150_000, help="frames a second while latency is measured")
     options.add_argument("--soak", type=float, metavar="MINUTES", help="look at the memory instead")
     chosen = options.parse_args()
+    if chosen.soak is not None and chosen.soak <= WARM_MINUTES + 0.5:
+        options.error(f"a soak takes more than the {WARM_MINUTES:g} minutes in which memory finds its size")
     peers = [each for each in PEERS if installed(each)]
     missing = [each.line[0] for each in PEERS if not installed(each)]
     with TemporaryDirectory() as temporary, cabled() as end:
@@ -262,6 +265,7 @@ def main() -> None:
             "## On a live port (`make bench-live`)",
             "",
             *where_and_when(),
+            f"- Load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
             *([f"- Not installed here: {', '.join(missing)}"] if missing else []),
             f"- tcpreplay into a veth pair, {chosen.seconds:g} s a step; sender and listener at nice -15",
             "",
