@@ -141,6 +141,11 @@ COUNTS: tuple[Count, ...] = (
         "softnet_drops", "counter", "Frames of all ports that the kernel lost before any ring, its queue being full."
     ),
     Count(
+        "turns",
+        "counter",
+        "Turns of the packet loop of a live port; of several threads, of the one that made the fewest.",
+    ),
+    Count(
         "not_admitted_permille",
         "gauge",
         "Of a thousand new connections, how many are not read now because the sensor does not keep up.",

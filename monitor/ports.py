@@ -10,16 +10,24 @@ from difflib import get_close_matches
 from pathlib import Path
 
 PORTS = Path("/sys/class/net")
-SOFTNET = Path("/proc/net/softnet_stat")
+SOFTNET = Path("/proc/self/net/softnet_stat")  # /proc/net is hidden from a unit with ProcSubset=pid
 
 
 def missing(name: str) -> str | None:
     """What is wrong with the name of a port, and which one may be meant; None when it is there."""
-    there_are = [port for _, port in socket.if_nameindex()]
+    there_are = names()
     if name in there_are:
         return None
     near = get_close_matches(name, there_are, 1)
     return f"there is no interface {name}{f', perhaps {near[0]}' if near else ''}; there are: {', '.join(there_are)}"
+
+
+def names() -> list[str]:
+    """Every port, as the kernel numbers them; by /sys where a unit forbids AF_NETLINK, which the first way takes."""
+    try:
+        return [name for _, name in socket.if_nameindex()]
+    except OSError:
+        return sorted(port.name for port in PORTS.iterdir())
 
 
 def is_up(name: str) -> bool:

@@ -71,3 +71,14 @@ def test_where_nothing_counts_nothing_is_lost(monkeypatch: pytest.MonkeyPatch, t
     counts = zeros()
     Drops(("eth1",), counts).count()
     assert not any(counts.values())
+
+
+def test_where_a_unit_forbids_netlink_ports_are_named_by_sys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def forbidden() -> None:
+        raise OSError("Address family not supported by protocol")
+
+    for name in ("lo", "eth1"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(ports, "PORTS", tmp_path)
+    monkeypatch.setattr("socket.if_nameindex", forbidden)
+    assert ports.names() == ["eth1", "lo"]

@@ -46,13 +46,13 @@ class Port:
     def poll(self, timeout: float) -> Batch:
         self.steps.pop(0)()
         self.heads += 1
-        return Batch([HEAD], counts.zeros() | {"frames": self.heads}, 0, 0, (), False)
+        return Batch([HEAD], counts.zeros() | {"frames": self.heads, "turns": self.heads}, 0, 0, (), False)
 
     def watch_for(self, watch: Watch) -> None:
         self.watched = watch
 
     def drain(self) -> Batch:
-        return Batch([], counts.zeros() | {"frames": self.heads}, 0, 0, (), False)
+        return Batch([], counts.zeros() | {"frames": self.heads, "turns": self.heads}, 0, 0, (), False)
 
     def close(self) -> None:
         pass
@@ -186,9 +186,35 @@ def test_systemd_is_told_of_the_start_each_turn_the_reload_and_the_end(
     # the sixth sends SIGTERM and is drained
     assert " ".join(words) == (
         "READY=1 poll WATCHDOG=1 poll WATCHDOG=1 WATCHDOG=1 RELOADING=1 WATCHDOG=1 READY=1 poll "
-        "WATCHDOG=1 WATCHDOG=1 WATCHDOG=1 STOPPING=1 poll"
+        "WATCHDOG=1 WATCHDOG=1 STOPPING=1 poll"
     )
     assert "STATUS=lo is up: 1 frames (0 dropped by the kernel)" in "\n".join(told)
+
+
+def test_a_thread_that_stands_still_feeds_no_watchdog(
+    monkeypatch: pytest.MonkeyPatch, rules: Path, address: tuple[str, int], tmp_path: Path
+) -> None:
+    class Stalled(Port):
+        """Python polls on, and one of the engine's threads went round once."""
+
+        def poll(self, timeout: float) -> Batch:
+            self.steps.pop(0)()
+            return self.drain()
+
+        def drain(self) -> Batch:
+            return Batch([], counts.zeros() | {"turns": 1}, 0, 0, (), False)
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "1")
+        run(monkeypatch, rules, address, *[lambda: None] * 5, port=Stalled)
+        told: list[str] = []
+        with suppress(BlockingIOError):
+            while True:
+                told.extend(manager.recv(4096).decode().split("\n"))
+    assert told.count("WATCHDOG=1") == 1
 
 
 def test_a_port_in_use_is_an_error(monkeypatch: pytest.MonkeyPatch, rules: Path) -> None:

@@ -25,6 +25,7 @@ counts! {
     RingFreezes "ring_freezes"
     NicDrops "nic_drops"
     SoftnetDrops "softnet_drops"
+    Turns "turns"
     NotAdmittedPermille "not_admitted_permille"
     Segments "segments"
     SkippedEmpty "skipped.empty"

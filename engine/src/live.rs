@@ -64,6 +64,8 @@ struct Shared {
     died: AtomicBool,
     /// Workers that still read their rings.
     reading: AtomicUsize,
+    /// How often each worker went round: a sign of life that needs no traffic.
+    turns: Vec<AtomicU64>,
     /// The Watch that is in force, and how many there were.
     watch: Mutex<Watch>,
     watches: AtomicU64,
@@ -132,6 +134,7 @@ impl Live {
             stop: AtomicBool::new(false),
             died: AtomicBool::new(false),
             reading: AtomicUsize::new(count),
+            turns: (0..count).map(|_| AtomicU64::new(0)).collect(),
             watch: Mutex::new(watch.clone()),
             watches: AtomicU64::new(0),
             bells,
@@ -176,6 +179,7 @@ impl Live {
         }
         let mut counts = Counts::default();
         mailbox.counts.iter().for_each(|each| counts.add(each));
+        counts[Count::Turns] = self.shared.turns.iter().map(|turns| turns.load(Ordering::Relaxed)).min().unwrap_or(0);
         let messages = std::mem::take(&mut mailbox.messages);
         Ok(Taken { heads: mailbox.queue.take(most), messages, counts, time_ns: mailbox.time_ns })
     }
@@ -242,6 +246,7 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         let _obituary = Obituary(&shared);
         while !shared.stop.load(Ordering::Acquire) {
+            shared.turns[self.me].fetch_add(1, Ordering::Relaxed);
             self.renew_watch();
             let is_busy = self.walk() | self.exchange();
             if is_busy {

@@ -141,13 +141,16 @@ def watch(read: Callable[[], SensorConfig], own_process: bool = False) -> int:
         log.say("INFO", f"metrics: {scheme}://{config.listen[0]}:{port}/metrics")
         supervisor.ready(f"watching {names}")
         due, ports = time.monotonic() + COVERAGE_S, PortNews(config.interfaces, log)
-        for _ in pipeline.batches(stop):
+        turns = 0
+        for batch in pipeline.batches(stop):
             ports.look()
             outlets.flush()
             for field in pipeline.lookout.news():
                 log.say("WARNING", f"an unknown identifier may be in {masked(field)}; `discover` lists the evidence")
-            around.turned_s = time.monotonic()
-            supervisor.progress(around.status)
+            if batch.counts["turns"] > turns:  # a thread that stands still is not hidden by us, who go on
+                turns = batch.counts["turns"]
+                around.turned_s = time.monotonic()
+                supervisor.progress(around.status)
             if reload.begins():
                 supervisor.reloading()
             elif new := reload.ready():

@@ -45,6 +45,7 @@ class PortableEngine:
 
     def poll(self, timeout: float) -> Batch:
         if self._live:
+            self._counts["turns"] += 1
             timeout = min(timeout, self._until_due_s(timeout))
         heads = [] if self._done else self._judgeable(self._source.read(FRAMES_A_POLL, timeout))
         if self._source.done and not self._done:

@@ -192,6 +192,7 @@ def test_it_locks_itself_in_and_still_sees_everything(networks, server, sensor):
     assert "locked in: capabilities, no_new_privs, core, " in sensor.log
     for part in ("capabilities", "no_new_privs", "core", "seccomp"):
         assert sensor.metric("sandbox", part=part) == 1
+    assert sensor.metric("turns_total") > 0
     threads = list(Path(f"/proc/{sensor.process.pid}/task").iterdir())
     assert len(threads) > 1
     for thread in threads:
