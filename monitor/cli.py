@@ -187,6 +187,7 @@ def cli() -> None:
 @key_option
 @click.option("--max-blind", type=click.IntRange(min=0), metavar="N",
               help="End with 4 when more than N times something could not be seen.")  # fmt: skip
+@click.option("--audit", is_flag=True, help="Say what became of every number that a scan of each packet by itself saw.")
 def replay(**options: Any) -> None:
     """Judges captures.
 

@@ -66,6 +66,7 @@ class NativeEngine:
             done=self._done,
             bytes_total=self._source.bytes_total,
             messages=self._engine.take_messages(),
+            trace=self._engine.take_trace(),
         )
 
     def _open(self, path: str) -> Capture:
@@ -116,7 +117,7 @@ class LiveEngine:
 
     def _batch(self, timeout: float) -> Batch:
         try:
-            heads, messages, counts, time_ns = self._live.poll(timeout)
+            heads, messages, trace, counts, time_ns = self._live.poll(timeout)
         except RuntimeError as died:
             raise EngineError(f"engine native: {died}; what is above says why, please report it") from died
         if (now := time.monotonic()) >= self._due:
@@ -126,7 +127,7 @@ class LiveEngine:
             self._drops.count()
         for key, count in self._counts.items():
             counts[key] += count
-        return Batch(heads, counts, time_ns, counts["captured_bytes"], (), done=False, messages=messages)
+        return Batch(heads, counts, time_ns, counts["captured_bytes"], (), False, messages=messages, trace=trace)
 
 
 class HandedCapture(Capture):

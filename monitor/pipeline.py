@@ -15,6 +15,7 @@ from itertools import product
 from typing import Protocol, Self
 
 from monitor.agreements import RuleBook
+from monitor.audit import Audit
 from monitor.conditions import Conditions
 from monitor.confirm import confirm
 from monitor.counts import values
@@ -64,7 +65,11 @@ class Pipeline:
         redactor: Redactor,
         sinks: tuple[Sink, ...] = (),
         prefer: Preference = "auto",
+        audited: int = 0,
     ) -> None:
+        """`audited`: one in so many half-streams goes through the audit; 0: none."""
+        self._audited = audited
+        self._audit: Audit | None = None
         self._redactor = redactor
         self._live = isinstance(source, Interface)
         self.tallies = Tallies((), frozenset())
@@ -85,6 +90,10 @@ class Pipeline:
             series(book), frozenset(name.decode("latin-1") for name in book.plan.fields.union(CATALOGUE))
         )
         self.book, self._identify, self._judge = book, identify, judge
+        if self._audit is not None:
+            self._audit.adopt(book.plan, identify)
+        elif self._audited:
+            self._audit = self.tallies.audit = Audit(book.plan, identify)
         if self.tallies.conditions is None:
             self.tallies.conditions = Conditions(book)
         else:
@@ -98,7 +107,7 @@ class Pipeline:
             feed.adopt(book.feed)
 
     def _watch(self) -> Watch:
-        watch, feed = self._identify.watch(), self.book.feed
+        watch, feed = replace(self._identify.watch(), audited=self._audited), self.book.feed
         return replace(watch, every_head=self.lookout.looking, ports=feed.ports if feed else watch.ports)
 
     def batches(self, stop: Stop) -> Iterator[Batch]:
@@ -106,6 +115,8 @@ class Pipeline:
         for batch in batches(self.engine, stop):
             self.tallies.counts = batch.counts
             self._last = batch
+            if self._audit is not None:
+                self._audit.feed(batch)
             if self.tallies.subscriber_feed:
                 self.tallies.subscriber_feed.take(batch.messages, batch.time_ns)
             for head in batch.heads:
@@ -162,12 +173,12 @@ def series(book: RuleBook) -> Iterator[VerdictSeries]:
         yield partner, purpose, outcome, certainty
 
 
-def exit_code(batch: Batch, violations: int = 0, max_blind: int | None = None) -> int:
+def exit_code(batch: Batch, violations: int = 0, max_blind: int | None = None, unaccounted: int = 0) -> int:
     """What a command ends with after its last batch; where several hold, what says least about the rest goes first.
 
     3 a source could not be read at all: nothing is known of it
     4 incomplete: a source was cut, the run was stopped, there are more blind spots than `max_blind`, or there are
-      blind spots and not one request was read
+      blind spots and not one request was read, or the books of an audit do not balance
     1 violations, and everything was read
     0 none, and everything was read
 
@@ -177,6 +188,6 @@ def exit_code(batch: Batch, violations: int = 0, max_blind: int | None = None) -
         return 3
     blind = sum(values(batch.counts, "blind").values())
     most = max_blind if max_blind is not None else math.inf if batch.counts["requests"] else 0
-    if batch.faults or not batch.done or blind > most:
+    if batch.faults or not batch.done or blind > most or unaccounted:
         return 4
     return 1 if violations else 0

@@ -67,6 +67,7 @@ class Watch:
     ports: frozenset[int] = frozenset()
     tokens: tuple[tuple[bytes, int], ...] = ()
     digests: Digests | None = None
+    audited: int = 0  # one in so many half-streams is traced for the audit; 1: all, and what is no segment; 0: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +259,39 @@ class Fault(NamedTuple):
     message: str  # one sentence: place, what is wrong, remedy
 
 
+class Carried(NamedTuple):
+    """The payload of a segment as it was decoded, before anything was made of it; or a frame that became none."""
+
+    number: int  # of the payload; 0: it never was one
+    octets: bytes
+    skipped: str = ""  # why it became no segment
+
+    def __repr__(self) -> str:
+        return f"Carried(number={self.number}, octets=<{len(self.octets)} bytes>, skipped={self.skipped!r})"
+
+
+class Fate(NamedTuple):
+    """What became of a payload; of several, the latest is it."""
+
+    number: int  # of Carried
+    what: str  # `taken`, or a reason of audit.FATES
+    reading: int = 0  # that took it: one client's half of one connection
+    position: int = 0  # where it begins there
+
+
+class Stretch(NamedTuple):
+    """What became of the bytes [start, stop) of a reading; of those that are in order and in no stretch, nothing."""
+
+    reading: int
+    start: int
+    stop: int
+    what: str  # `head` (all of the reading where start is stop, as in HTTP/2), `end`, or a reason of audit.FATES
+    head: RequestHead | None = None
+
+
+Trace = Carried | Fate | Stretch
+
+
 class Batch(NamedTuple):
     heads: list[RequestHead]
     counts: Mapping[str, int]  # cumulative; keys as in counts.py
@@ -267,6 +301,7 @@ class Batch(NamedTuple):
     done: bool
     bytes_total: int | None = None  # None where nobody knows: a pipe, a live port
     messages: Sequence[Message] = ()  # as they came; all that are older than a head come no later than it
+    trace: Sequence[Trace] = ()  # of what Watch.audited says, in the order in which it happened
 
 
 @dataclass(slots=True)

@@ -141,9 +141,7 @@ fn sieve(criterion: &mut Criterion) {
         stems: owned(&["msisdn", "callinglineid", "subno", "mdn", "mobile", "phone", "imsi", "imei"]),
         rows: vec![(b"7700900".into(), 3), (b"00101".into(), 10), (Vec::new(), 15)],
         tokens: vec![(b"683d0d9".into(), 3), (b"RHcAk".into(), 3), (b"RHcAC".into(), 3), (b"kUR3AA".into(), 4)],
-        every_head: false,
-        ports: Vec::new(),
-        digests: None,
+        ..Watch::default()
     });
     for (name, (target, fields)) in clean_heads() {
         let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));

@@ -10,7 +10,7 @@ mod order;
 use std::collections::VecDeque;
 
 use crate::copies::Copies;
-use crate::counts::Count;
+use crate::counts::{Count, Counts};
 use crate::doubts::{Doubt, Doubtful, Doubts};
 use crate::http1::{Context, Http1};
 use crate::http2::Http2;
@@ -106,11 +106,13 @@ pub struct Client {
     lost: Vec<Gap>,
     /// Of the newest segment.
     time_ns: i64,
+    /// Its number in the audit's trace; 0: none.
+    reading: u32,
 }
 
 impl Client {
     /// Reading begins at `position`.
-    pub fn new(position: i64, beginning: Beginning, context: &Context<'_>) -> Client {
+    pub fn new(position: i64, beginning: Beginning, reading: u32, context: &Context<'_>) -> Client {
         let mut http1 = Http1::new(position, beginning == Beginning::Midstream);
         if beginning == Beginning::Doubtful {
             http1.distrust();
@@ -138,6 +140,7 @@ impl Client {
             hole: None,
             lost: Vec::new(),
             time_ns: 0,
+            reading,
         }
     }
 
@@ -208,6 +211,9 @@ impl Client {
         assert!(!octets.starts_with(b"PANIC /"), "as a test asked for");
         let position = self.assembler.place(first_byte(segment));
         self.time_ns = segment.time_ns;
+        if let Some(tracer) = &mut context.counts.tracer {
+            tracer.taken(self.reading, position);
+        }
         let ahead = position - self.assembler.next();
         if octets.len() == 1 && matches!(ahead, -1 | 0) && self.is_idle() && !may_begin_request(octets) {
             doubt = doubt.or(Some(Doubt::Probe));
@@ -237,7 +243,7 @@ impl Client {
             self.rewind(position, octets);
         }
         if !self.doubts.is_empty() {
-            self.doubts.contradict(position, octets, context.counts);
+            self.doubts.contradict(position, octets, self.reading, context.counts);
         }
         self.sound = true;
         if !segment.oddities.is_empty() {
@@ -321,6 +327,9 @@ impl Client {
             }
             Reader::Http1(http1) => {
                 let settled = out.len();
+                if let Some(tracer) = &mut context.counts.tracer {
+                    tracer.stretch(self.reading, http1.start(), self.assembler.next(), "head_incomplete");
+                }
                 http1.finish(self.kept.all(), self.kept_from, context, out);
                 self.wait(settled, now_ns, context, out);
             }
@@ -329,6 +338,24 @@ impl Client {
             self.let_go(first.placed, out);
         }
         self.done(now_ns, context, out);
+    }
+
+    /// Nothing is read any more; what was, and shows in no head, was `why`.
+    pub fn end(&self, why: &'static str, counts: &mut Counts) {
+        for what in [why, "end"] {
+            self.trace(self.origin, self.assembler.next(), what, counts);
+        }
+    }
+
+    /// Its number in the audit's trace.
+    pub fn reading(&self) -> u32 {
+        self.reading
+    }
+
+    fn trace(&self, start: i64, stop: i64, what: &'static str, counts: &mut Counts) {
+        if let Some(tracer) = &mut counts.tracer {
+            tracer.stretch(self.reading, start, stop, what);
+        }
     }
 
     /// Whether a request ended here and nothing of another one was seen.
@@ -343,6 +370,7 @@ impl Client {
             let ahead = new.position - self.kept_from;
             let is_known = ahead >= 0 && self.kept.from(ahead).starts_with(&new.octets);
             context.counts[if is_known { Count::Duplicates } else { new.doubt.rejected() }] += 1;
+            fate(new.position, if is_known { "duplicate" } else { new.doubt.reason() }, context.counts);
         } else if self.acked.is_some_and(|acked| new.stop() <= acked) {
             let now_ns = new.since_ns;
             self.believe(new, now_ns, context, out);
@@ -368,6 +396,7 @@ impl Client {
         let is_refusable = self.sound || each.doubt == Doubt::SynData;
         if self.acked.is_some() && is_refusable && each.doubt.needs_acknowledgement() {
             context.counts[each.doubt.rejected()] += 1;
+            self.trace(each.position, each.stop(), each.doubt.reason(), context.counts);
         } else {
             self.believe(each, now_ns, context, out);
         }
@@ -452,5 +481,12 @@ impl Client {
         self.assembler.forget_versions(kept_from);
         let waiting = self.heads.front().map_or(kept_from, |waiting| waiting.placed.start);
         self.copies.forget(kept_from.min(waiting));
+    }
+}
+
+/// Of the segment that is being taken, unless these bytes were put aside before.
+fn fate(position: i64, what: &'static str, counts: &mut Counts) {
+    if let Some(tracer) = &mut counts.tracer {
+        tracer.fate_at(position, what);
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::{Index, IndexMut};
 
 use crate::records::Oddities;
+use crate::trace::Tracer;
 
 macro_rules! counts {
     ($($name:ident $key:literal)*) => {
@@ -134,13 +135,32 @@ counts! {
     ShedNewFlows "shed.new_flows"
 }
 
-/// All counts, cumulative since the start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counts([u64; KEYS.len()]);
+/// What the stages write down: how often something happened since the start and, for an audit, what became of what. A
+/// copy is of the numbers alone.
+#[derive(Debug)]
+pub struct Counts {
+    values: [u64; KEYS.len()],
+    /// While there is an audit.
+    pub tracer: Option<Box<Tracer>>,
+}
+
+impl Clone for Counts {
+    fn clone(&self) -> Counts {
+        Counts { values: self.values, tracer: None }
+    }
+}
+
+impl PartialEq for Counts {
+    fn eq(&self, other: &Counts) -> bool {
+        self.values == other.values
+    }
+}
+
+impl Eq for Counts {}
 
 impl Default for Counts {
     fn default() -> Self {
-        Counts([0; KEYS.len()])
+        Counts { values: [0; KEYS.len()], tracer: None }
     }
 }
 
@@ -148,14 +168,21 @@ impl Index<Count> for Counts {
     type Output = u64;
     #[inline]
     fn index(&self, count: Count) -> &u64 {
-        &self.0[count as usize]
+        &self.values[count as usize]
     }
 }
 
 impl IndexMut<Count> for Counts {
     #[inline]
     fn index_mut(&mut self, count: Count) -> &mut u64 {
-        &mut self.0[count as usize]
+        &mut self.values[count as usize]
+    }
+}
+
+impl Count {
+    /// As monitor/counts.py has it.
+    pub fn key(self) -> &'static str {
+        KEYS[self as usize]
     }
 }
 
@@ -163,20 +190,20 @@ impl Counts {
     /// One more of each of these.
     pub fn odd(&mut self, oddities: Oddities) {
         for oddity in oddities.iter() {
-            self.0[Count::OdditiesOverlap as usize + oddity as usize] += 1;
+            self.values[Count::OdditiesOverlap as usize + oddity as usize] += 1;
         }
     }
 
     /// Those of another worker as well.
     pub fn add(&mut self, other: &Counts) {
         let permille = self[Count::NotAdmittedPermille].max(other[Count::NotAdmittedPermille]);
-        self.0.iter_mut().zip(other.0).for_each(|(mine, more)| *mine += more);
+        self.values.iter_mut().zip(other.values).for_each(|(mine, more)| *mine += more);
         self[Count::NotAdmittedPermille] = permille; // a share: that of the worker that is worst off
     }
 
     /// Each key with its value.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        KEYS.iter().copied().zip(self.0)
+        KEYS.iter().copied().zip(self.values)
     }
 }
 

@@ -178,7 +178,7 @@ impl Defragmenter {
         let (offset, missing) = (fragment.offset as usize, fragment.missing as usize);
         let end = offset + fragment.data.len() + missing;
         if end > LONGEST {
-            return;
+            return dropped(fragment.data, "malformed", counts);
         }
         let key = Key {
             src: fragment.src,
@@ -194,7 +194,7 @@ impl Defragmenter {
             Assembly::new(self.next_age, self.now_ns)
         });
         if !assembly.marks.insert(mark) {
-            return;
+            return dropped(fragment.data, "duplicate", counts);
         }
         let (protocol, more) = (fragment.protocol, fragment.more);
         assembly.pieces.push(Piece { mark, protocol, offset, more, octets: fragment.data.to_vec(), missing });
@@ -253,8 +253,19 @@ impl Defragmenter {
     }
 
     fn give_up_oldest(&mut self, counts: &mut Counts) {
-        let given_up = self.ages.first_key_value().map(|(_, key)| key.clone()).and_then(|key| self.forget(&key));
-        counts[Count::BlindFragments] += u64::from(given_up.is_some_and(|assembly| assembly.fresh));
+        let Some(key) = self.ages.first_key_value().map(|(_, key)| key.clone()) else { return };
+        let Some(assembly) = self.forget(&key) else { return };
+        counts[Count::BlindFragments] += u64::from(assembly.fresh);
+        for piece in &assembly.pieces {
+            dropped(&piece.octets, if assembly.fresh { "fragments" } else { "duplicate" }, counts);
+        }
+    }
+}
+
+/// For the audit: nothing will be made of this fragment.
+fn dropped(octets: &[u8], why: &'static str, counts: &mut Counts) {
+    if let Some(tracer) = &mut counts.tracer {
+        tracer.dropped(octets, why);
     }
 }
 

@@ -25,6 +25,11 @@ impl Doubt {
         if self == Doubt::BadChecksum { Count::RejectedBadChecksum } else { Count::RejectedNotAccepted }
     }
 
+    /// What the audit calls it then.
+    pub fn reason(self) -> &'static str {
+        if self == Doubt::BadChecksum { "bad_checksum" } else { "not_accepted" }
+    }
+
     /// What is odd about a head that is made of such a segment all the same.
     pub fn oddity(self) -> Option<Oddity> {
         match self {
@@ -99,6 +104,9 @@ impl Doubts {
     pub fn add(&mut self, new: Doubtful, counts: &mut Counts) {
         if self.aside.iter().any(|each| new.position == each.position && new.octets == each.octets) {
             counts[Count::Duplicates] += 1;
+            if let Some(tracer) = &mut counts.tracer {
+                tracer.fate_at(new.position, "duplicate");
+            }
         } else {
             self.aside.push(new);
         }
@@ -112,7 +120,7 @@ impl Doubts {
     }
 
     /// A sound segment says what was sent: one that agrees is a duplicate, one that does not is rejected.
-    pub fn contradict(&mut self, position: i64, octets: &[u8], counts: &mut Counts) {
+    pub fn contradict(&mut self, position: i64, octets: &[u8], reading: u32, counts: &mut Counts) {
         let stop = position + octets.len() as i64;
         self.aside.retain(|each| {
             let (begin, end) = (position.max(each.position), stop.min(each.stop()));
@@ -121,12 +129,14 @@ impl Doubts {
             }
             let said = &octets[(begin - position) as usize..(end - position) as usize];
             let agrees = said == &each.octets[(begin - each.position) as usize..(end - each.position) as usize];
-            if !agrees {
-                counts[each.doubt.rejected()] += 1;
-            } else if said.len() == each.octets.len() {
-                counts[Count::Duplicates] += 1;
-            } else {
-                return true;
+            let (count, what) = match agrees {
+                false => (each.doubt.rejected(), each.doubt.reason()),
+                true if said.len() == each.octets.len() => (Count::Duplicates, "duplicate"),
+                true => return true,
+            };
+            counts[count] += 1;
+            if let Some(tracer) = &mut counts.tracer {
+                tracer.stretch(reading, each.position, each.stop(), what);
             }
             false
         });
@@ -177,7 +187,7 @@ mod tests {
         for (position, octets) in [(0, b"abcd"), (2, b"cdef"), (4, b"efgh"), (4, b"xfgh"), (8, b"ijkl")] {
             doubts.add(doubtful(position, octets, 0), &mut counts);
         }
-        doubts.contradict(0, b"abcde", &mut counts);
+        doubts.contradict(0, b"abcde", 0, &mut counts);
         assert_eq!(positions(&doubts.aside), [2, 4, 8]);
         assert_eq!((counts[Count::Duplicates], counts[Count::RejectedBadChecksum]), (1, 1));
     }

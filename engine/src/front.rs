@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::capture::Ending;
 use crate::counts::Counts;
 use crate::records::{KeptMessage, RequestHead, Watch};
+use crate::trace::Step;
 
 /// How a capture is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,10 @@ pub trait Front: Send + Sync {
     fn take_heads(&mut self) -> Vec<RequestHead>;
     /// The messages since the last call, as they came.
     fn take_messages(&mut self) -> Vec<KeptMessage>;
+    /// What became of what since the last call, where it is traced.
+    fn take_trace(&mut self) -> Vec<Step> {
+        Vec::new()
+    }
     /// As of the last pump.
     fn progress(&self) -> Progress;
 }

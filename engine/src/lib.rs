@@ -33,4 +33,5 @@ pub mod stream;
 pub mod tandem;
 #[cfg(test)]
 mod testing;
+pub mod trace;
 pub mod worker;

@@ -24,6 +24,7 @@ use crate::counts::{Count, Counts};
 use crate::limits::Limits;
 use crate::records::{KeptMessage, RequestHead, Watch};
 use crate::ring::{Ring, wait};
+use crate::trace::Step;
 use crate::worker::Stages;
 use parcel::{Owners, Parcel};
 use pressure::Pressure;
@@ -35,6 +36,8 @@ const QUEUE_HEADS: usize = 4096;
 const QUEUE_OCTETS: usize = 64 * 1024 * 1024;
 /// Messages that wait for it.
 const MESSAGES: usize = 65_536;
+/// Steps of the audit that wait for it; further ones wait with their worker.
+const STEPS: usize = 65_536;
 /// Parcels that wait for one worker; each holds what one block held for it.
 const PARCELS: usize = 64;
 /// So often a worker looks whether it should stop, whatever happens on its ports.
@@ -49,6 +52,7 @@ const STEPPED_BACK: Duration = Duration::from_millis(10);
 struct Mailbox {
     queue: Queue,
     messages: Vec<KeptMessage>,
+    trace: Vec<Step>,
     /// Of each worker, as of its latest look at its ports.
     counts: Vec<Counts>,
     time_ns: i64,
@@ -98,6 +102,8 @@ pub struct Taken {
     pub heads: Vec<(RequestHead, u64)>,
     /// As they came.
     pub messages: Vec<KeptMessage>,
+    /// What became of what, where it is traced.
+    pub trace: Vec<Step>,
     /// Of all workers, cumulative.
     pub counts: Counts,
     /// The latest time stamp seen.
@@ -127,7 +133,13 @@ impl Live {
             inboxes.push(inbox);
         }
         let queue = Queue::new(QUEUE_HEADS, QUEUE_OCTETS);
-        let mailbox = Mailbox { queue, messages: Vec::new(), counts: vec![Counts::default(); count], time_ns: 0 };
+        let mailbox = Mailbox {
+            queue,
+            messages: Vec::new(),
+            trace: Vec::new(),
+            counts: vec![Counts::default(); count],
+            time_ns: 0,
+        };
         let shared = Arc::new(Shared {
             mailbox: Mutex::new(mailbox),
             filled: Condvar::new(),
@@ -147,7 +159,7 @@ impl Live {
             ear,
             inbox,
             peers: senders.clone(),
-            stages: Stages::new(limits.clone(), watch),
+            stages: Stages::new(limits.clone(), watch, me as u32),
             owners: owners.clone(),
             outgoing: (0..count).map(|_| Parcel::default()).collect(),
             pressure: Pressure::default(),
@@ -181,7 +193,8 @@ impl Live {
         mailbox.counts.iter().for_each(|each| counts.add(each));
         counts[Count::Turns] = self.shared.turns.iter().map(|turns| turns.load(Ordering::Relaxed)).min().unwrap_or(0);
         let messages = std::mem::take(&mut mailbox.messages);
-        Ok(Taken { heads: mailbox.queue.take(most), messages, counts, time_ns: mailbox.time_ns })
+        let trace = std::mem::take(&mut mailbox.trace);
+        Ok(Taken { heads: mailbox.queue.take(most), messages, trace, counts, time_ns: mailbox.time_ns })
     }
 
     /// Another Watch from each worker's next look at its ports on.
@@ -337,6 +350,9 @@ impl Worker {
         let room = MESSAGES.saturating_sub(mailbox.messages.len());
         stages.counts[Count::ShedQueue] += stages.messages.len().saturating_sub(room) as u64;
         mailbox.messages.extend(stages.messages.drain(..).take(room));
+        if mailbox.trace.len() < STEPS {
+            mailbox.trace.append(&mut stages.take_trace());
+        }
         mailbox.counts[self.me].clone_from(&stages.counts);
         mailbox.time_ns = mailbox.time_ns.max(stages.time_ns);
         let has_heads = !mailbox.queue.is_empty();

@@ -30,6 +30,18 @@ pub enum Looks {
     Other,
 }
 
+impl Looks {
+    /// As `counts.LOOKS` has it, where it is opaque.
+    pub fn name(self) -> &'static str {
+        match self {
+            Looks::Tls => "tls",
+            Looks::Http2 => "http2",
+            Looks::Response => "response",
+            Looks::Request | Looks::Part | Looks::Other => "other",
+        }
+    }
+}
+
 /// What these bytes begin, as far as they tell; `later`: they are known to be no beginning.
 pub fn looks_of(payload: &[u8], later: bool) -> Looks {
     if may_begin_request(payload) {

@@ -19,6 +19,7 @@ use crate::hashes::{HashTable, Numbers, Octets, write_sections};
 use crate::limits::Limits;
 use crate::records::{Certainty, Flow, KeptMessage, Layer, RequestHead, Section, Watch};
 use crate::tandem::Tandem;
+use crate::trace::Step;
 use crate::worker::Worker;
 
 /// One engine. Captures are opened one after another; `pump` reads on without the interpreter.
@@ -33,6 +34,9 @@ struct Engine {
 struct Records {
     head: Py<PyAny>,
     message: Py<PyAny>,
+    carried: Py<PyAny>,
+    fate: Py<PyAny>,
+    stretch: Py<PyAny>,
     flow: Py<PyAny>,
     /// `tuple.__new__`: makes a NamedTuple without going through Python.
     new: Py<PyAny>,
@@ -49,8 +53,11 @@ impl Engine {
     fn new(py: Python<'_>, limits: &Bound<'_, PyAny>, watch: &Bound<'_, PyAny>, workers: usize) -> PyResult<Engine> {
         let (limits, watch) = (limits_of(limits)?, watch_of(watch)?);
         let batch_heads = limits.batch_heads;
-        let front: Box<dyn Front> =
-            if workers > 1 { Box::new(Tandem::new(limits, &watch)?) } else { Box::new(Worker::new(limits, &watch)) };
+        let front: Box<dyn Front> = if workers > 1 && watch.audited == 0 {
+            Box::new(Tandem::new(limits, &watch)?)
+        } else {
+            Box::new(Worker::new(limits, &watch))
+        };
         Ok(Engine { front, batch_heads, records: Records::import(py)? })
     }
 
@@ -107,6 +114,12 @@ impl Engine {
         messages.iter().map(|message| self.records.message(py, message)).collect()
     }
 
+    /// What became of what since the last call, as monitor.records.Trace; empty without an audit.
+    fn take_trace<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let steps = self.front.take_trace();
+        steps.iter().map(|step| self.records.step(py, step)).collect()
+    }
+
     /// Cumulative; the keys are those of monitor/counts.py.
     fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         counts_of(py, &self.front.progress().counts)
@@ -151,6 +164,9 @@ impl Records {
         Ok(Records {
             head: records.getattr("RequestHead")?.unbind(),
             message: records.getattr("Message")?.unbind(),
+            carried: records.getattr("Carried")?.unbind(),
+            fate: records.getattr("Fate")?.unbind(),
+            stretch: records.getattr("Stretch")?.unbind(),
             flow: records.getattr("Flow")?.unbind(),
             new: py.get_type::<PyTuple>().getattr("__new__")?.unbind(),
             confirmed: member("Certainty", "CONFIRMED")?,
@@ -160,6 +176,22 @@ impl Records {
         })
     }
 
+    fn step<'py>(&self, py: Python<'py>, step: &Step) -> PyResult<Bound<'py, PyAny>> {
+        match step {
+            Step::Carried { number, octets, skipped } => {
+                self.carried.bind(py).call1((*number, PyBytes::new(py, octets), *skipped))
+            }
+            Step::Fate { number, what, reading, position } => {
+                self.fate.bind(py).call1((*number, *what, *reading, *position))
+            }
+            Step::Stretch { reading, start, stop, what, head } => {
+                let head = head.as_ref().map(|head| self.head(py, head, 1)).transpose()?;
+                self.stretch.bind(py).call1((*reading, *start, *stop, *what, head))
+            }
+        }
+    }
+
+    /// The head with the fields that are left of it.
     fn head<'py>(&self, py: Python<'py>, head: &RequestHead, times: u64) -> PyResult<Bound<'py, PyAny>> {
         let bytes = |octets: &[u8]| PyBytes::new(py, octets);
         let fields: Vec<_> = head.text.fields().map(|(name, value)| (bytes(name), bytes(value))).collect();
@@ -243,6 +275,7 @@ fn watch_of(watch: &Bound<'_, PyAny>) -> PyResult<Watch> {
         rows: watch.getattr("rows")?.extract()?,
         ports: watch.getattr("ports")?.try_iter()?.map(|port| port?.extract()).collect::<PyResult<_>>()?,
         tokens: watch.getattr("tokens")?.extract()?,
+        audited: watch.getattr("audited")?.extract()?,
         digests: table_of(&watch.getattr("digests")?)?.map(Arc::new),
     })
 }

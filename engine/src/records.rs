@@ -21,6 +21,8 @@ pub struct Watch {
     pub tokens: Vec<(Vec<u8>, usize)>,
     /// Unkeyed digests of own numbers.
     pub digests: Option<Arc<HashTable>>,
+    /// One in so many half-streams is traced for the audit; 1: all, and what is no segment; 0: none.
+    pub audited: u64,
 }
 
 impl Default for Watch {
@@ -33,6 +35,7 @@ impl Default for Watch {
             ports: Vec::new(),
             tokens: Vec::new(),
             digests: None,
+            audited: 0,
         }
     }
 }

@@ -202,6 +202,7 @@ impl Streams {
             self.note_origins(segment, mark, counts);
         }
         if segment.payload.is_empty() || flags & RST != 0 {
+            fate("reset", counts);
             counts[Count::BlindSnaplen] += u64::from(segment.missing > 0);
             return;
         }
@@ -263,8 +264,12 @@ impl Streams {
                     self.open_doubtful(id, segment, mark, counts, out);
                 } else {
                     counts[Count::Duplicates] += u64::from(is_copy);
+                    let what = if is_copy { "duplicate" } else { self.halves[id].looks.name() };
+                    fate(what, counts);
                 }
             }
+        } else if !payload.is_empty() {
+            fate("reset", counts);
         }
         if flags & (FIN | RST) != 0 {
             self.close(id, segment);
@@ -302,6 +307,7 @@ impl Streams {
         let looks = if answers { Looks::Response } else { looks_of(segment.payload, follows) };
         let is_servers = looks == Looks::Http2 && side == Side::Server;
         if is_servers || matches!(looks, Looks::Response | Looks::Tls | Looks::Other) {
+            fate(looks.name(), counts);
             return self.count_opaque(id, looks, counts);
         }
         if side == Side::Server {
@@ -311,6 +317,7 @@ impl Streams {
             self.origins.forget(mark);
             if window < ahead && ahead <= u32::MAX - window {
                 counts[Count::RejectedOutOfWindow] += 1;
+                fate("out_of_window", counts);
                 return;
             }
         }
@@ -345,8 +352,9 @@ impl Streams {
 
     fn begin(&mut self, id: Id, origin: u32, beginning: Beginning, counts: &mut Counts) {
         let half = &self.halves[id];
+        let reading = counts.tracer.as_mut().map_or(0, |tracer| tracer.reading(&half.flow));
         let context = Context { limits: &self.limits, counts, flow: half.flow, path: half.path() };
-        let client = Client::new(i64::from(origin), beginning, &context);
+        let client = Client::new(i64::from(origin), beginning, reading, &context);
         self.halves[id].speaker = Some(Box::new(Speaker { client, origin, holding: None, far: None }));
     }
 
@@ -362,7 +370,7 @@ impl Streams {
     }
 
     fn count_opaque(&mut self, id: Id, looks: Looks, counts: &mut Counts) {
-        self.end_client(id);
+        self.end_client(id, looks.name(), counts);
         let half = &mut self.halves[id];
         half.looks = looks;
         if !mem::replace(&mut half.opaque, true) {
@@ -375,10 +383,13 @@ impl Streams {
         }
     }
 
-    fn end_client(&mut self, id: Id) {
+    /// What it read, and shows in no head, was `why`.
+    fn end_client(&mut self, id: Id, why: &'static str, counts: &mut Counts) {
         let half = &mut self.halves[id];
         half.awaits = false;
-        if let Some((number, bytes)) = half.speaker.take().and_then(|speaker| speaker.holding) {
+        let Some(speaker) = half.speaker.take() else { return };
+        speaker.client.end(why, counts);
+        if let Some((number, bytes)) = speaker.holding {
             self.holding.remove(&number);
             self.held -= bytes;
         }
@@ -450,7 +461,7 @@ impl Streams {
                 self.count_opaque(id, self.halves[id].looks, counts);
             }
         }
-        self.end_client(id);
+        self.end_client(id, "body", counts);
         self.leave(id);
     }
 
@@ -487,6 +498,7 @@ impl Streams {
     /// Out of the window: not believed before another segment follows on it, or the peer acknowledges it.
     fn take_far(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         counts[Count::RejectedOutOfWindow] += 1;
+        fate("out_of_window", counts);
         let half = &mut self.halves[id];
         let Some(speaker) = &mut half.speaker else { return };
         half.awaits = true;
@@ -509,7 +521,7 @@ impl Streams {
         let now_ns = self.now_ns;
         self.speak(id, counts, |client, context, out| client.finish(now_ns, context, out));
         self.publish(id, counts, out);
-        self.end_client(id);
+        self.end_client(id, "body", counts);
         self.halves[id].reborn = None;
         self.open(id, segment, counts, out);
     }
@@ -566,7 +578,7 @@ impl Streams {
         // whatever state it is in, nothing of it is used again; all others go on
         self.placed.truncate(before);
         counts[Count::Panics] += 1;
-        self.end_client(id);
+        self.end_client(id, "panic", counts);
         false
     }
 
@@ -648,4 +660,11 @@ fn side_of(segment: &Segment<'_>) -> Side {
 #[inline]
 fn behind(segment: &Segment<'_>) -> u32 {
     segment.seq.wrapping_add(segment.payload.len() as u32)
+}
+
+/// Of the segment at hand, for the audit.
+fn fate(what: &'static str, counts: &mut Counts) {
+    if let Some(tracer) = &mut counts.tracer {
+        tracer.fate(what);
+    }
 }

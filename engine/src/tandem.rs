@@ -112,9 +112,9 @@ impl Tandem {
             parcels,
             emptied,
             stop: Arc::clone(&stop),
-            stages: Stages::new(limits.clone(), watch),
+            stages: Stages::new(limits.clone(), watch, 0),
         };
-        let follower = Follower { arrived, empties, results: sent, stages: Stages::new(limits, watch) };
+        let follower = Follower { arrived, empties, results: sent, stages: Stages::new(limits, watch, 0) };
         Builder::new().name("read".into()).spawn(move || reader.run())?;
         Builder::new().name("follow".into()).spawn(move || follower.run())?;
         Ok(Tandem {

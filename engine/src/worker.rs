@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::records::{Datagram, Fragment, Frame, KeptMessage, RequestHead, Segment, Watch};
 use crate::sieve::Sieve;
 use crate::stream::Streams;
+use crate::trace::{Step, Tracer};
 
 /// One engine: a source at a time, and all that is known of its connections.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub(crate) struct Stages {
 impl Worker {
     /// An engine without a source.
     pub fn new(limits: Limits, watch: &Watch) -> Worker {
-        Worker { capture: None, buffer: Vec::new(), stages: Stages::new(limits, watch) }
+        Worker { capture: None, buffer: Vec::new(), stages: Stages::new(limits, watch, 0) }
     }
 
     /// The next capture begins; connections go on in it.
@@ -137,6 +138,10 @@ impl Front for Worker {
         self.take_messages()
     }
 
+    fn take_trace(&mut self) -> Vec<Step> {
+        self.stages.take_trace()
+    }
+
     fn progress(&self) -> Progress {
         let capture = self.capture.as_ref();
         self.stages.progress(capture.map_or(0, Capture::position), capture.map_or(0, Capture::bytes_read))
@@ -183,12 +188,14 @@ impl Route for Straight {
 }
 
 impl Stages {
-    /// Nothing seen yet.
-    pub(crate) fn new(limits: Limits, watch: &Watch) -> Stages {
+    /// Nothing seen yet; by this one of the workers.
+    pub(crate) fn new(limits: Limits, watch: &Watch, worker: u32) -> Stages {
         let mut decoder = Decoder::new(&limits);
         decoder.watch_ports(&watch.ports);
+        let mut counts = Counts::default();
+        counts.tracer = (watch.audited > 0).then(|| Box::new(Tracer::new(watch.audited, worker)));
         Stages {
-            counts: Counts::default(),
+            counts,
             decoder,
             defragmenter: Defragmenter::new(&limits),
             streams: Streams::new(limits),
@@ -239,8 +246,12 @@ impl Stages {
             Found::Fragment(fragment) if route.fragment(&fragment, Origin::Frame(frame)) == Fate::Here => {
                 self.defragmenter.feed(&fragment, read.counts, &mut whole);
             }
-            Found::Message(message) => self.messages.push(message.into()),
-            Found::Fragment(_) | Found::Nothing => {}
+            Found::Message(message) => {
+                self.messages.push(message.into());
+                skipped(frame.data, read.counts);
+            }
+            Found::Fragment(_) => {}
+            Found::Nothing => skipped(frame.data, read.counts),
         }
         self.take_datagrams(whole, route);
     }
@@ -258,8 +269,12 @@ impl Stages {
                 Found::Fragment(fragment) if route.fragment(&fragment, Origin::Datagram(datagram)) == Fate::Here => {
                     self.defragmenter.feed(&fragment, read.counts, &mut inner);
                 }
-                Found::Message(message) => self.messages.push(message.into()),
-                Found::Fragment(_) | Found::Nothing => {}
+                Found::Message(message) => {
+                    self.messages.push(message.into());
+                    skipped(&datagram.data, read.counts);
+                }
+                Found::Fragment(_) => {}
+                Found::Nothing => skipped(&datagram.data, read.counts),
             }
             next += 1;
             whole.splice(next..next, inner);
@@ -270,6 +285,11 @@ impl Stages {
     #[inline]
     pub(crate) fn follow(&mut self, segment: &Segment<'_>) {
         self.streams.feed(segment, &mut self.counts, &mut self.heads);
+    }
+
+    /// What became of what since the last call, where it is traced.
+    pub(crate) fn take_trace(&mut self) -> Vec<Step> {
+        self.counts.tracer.as_mut().map_or_else(Vec::new, |tracer| tracer.take())
     }
 
     /// Where these stages stand, and their source.
@@ -325,9 +345,21 @@ impl ReadOn<'_> {
     #[inline]
     fn segment(&mut self, segment: &Segment<'_>, from: Origin<'_>, route: &mut impl Route) {
         match route.segment(segment, from, self.streams, self.counts) {
-            Fate::Here => self.streams.feed(segment, self.counts, self.heads),
+            Fate::Here => {
+                if let Some(tracer) = &mut self.counts.tracer {
+                    tracer.carried(&segment.flow, segment.payload);
+                }
+                self.streams.feed(segment, self.counts, self.heads);
+            }
             Fate::Elsewhere => self.counts[Count::Segments] -= 1,
             Fate::Nowhere => {}
         }
+    }
+}
+
+/// This became no segment.
+fn skipped(octets: &[u8], counts: &mut Counts) {
+    if let Some(tracer) = &mut counts.tracer {
+        tracer.skipped(octets);
     }
 }

@@ -29,6 +29,7 @@ def replay(
     workers: int,
     key_file: Path | None,
     max_blind: int | None,
+    audit: bool,
     own_process: bool = False,
 ) -> int:
     """Returns the exit code (pipeline.exit_code); raises MonitorError for what is wrong with the options."""
@@ -44,7 +45,9 @@ def replay(
             from monitor.report.terminal import Findings  # late: rich is for people
 
             sink = Findings(tuple(book.network.access), tuple(book.network.brands))
-        pipeline = stack.enter_context(Pipeline(CaptureFiles(files, workers), book, redact, (sink,), engine))
+        pipeline = stack.enter_context(
+            Pipeline(CaptureFiles(files, workers), book, redact, (sink,), engine, int(audit))
+        )
         if listen:
             from monitor.report.metrics import Exporter, Sensor
             from monitor.report.web import listening
@@ -64,4 +67,5 @@ def replay(
         summary = pipeline.summary()
     sink.end(summary)
     complain(batch)
-    return exit_code(batch, pipeline.tallies.broken, max_blind)
+    books = pipeline.tallies.audit
+    return exit_code(batch, pipeline.tallies.broken, max_blind, books.unaccounted if books else 0)

@@ -29,6 +29,7 @@ from monitor.supervisor import Supervisor
 COVERAGE_S = 600  # between two lines that say what was seen
 PORTS_S = 0.2  # between two looks at the ports
 STANDSTILL_S = 30  # a turn of the packet loop takes a fraction of a second
+AUDITED = 64  # one in so many half-streams goes through the audit
 LIVE_KEYS = {"rules", "web_config", "log"}  # what SIGHUP can change; all else needs a restart
 
 
@@ -125,7 +126,7 @@ def watch(read: Callable[[], SensorConfig], own_process: bool = False) -> int:
         stack.callback(signal.signal, SIGHUP, signal.signal(SIGHUP, lambda *_: setattr(reload, "wanted", True)))
         named = tuple(dict.fromkeys(config.interfaces))
         source = Interface(named, config.workers, config.filter, config.hardware_stamps)
-        pipeline = stack.enter_context(Pipeline(source, book, redact, (outlets,), config.engine))
+        pipeline = stack.enter_context(Pipeline(source, book, redact, (outlets,), config.engine, AUDITED))
         sandbox = lock_in(reach(config), log) if own_process else Sandbox()
         stack.enter_context(outlets)
         around = Watch(settings, pipeline, outlets, log)

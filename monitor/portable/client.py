@@ -15,6 +15,7 @@ from monitor.portable.copies import Copies, alike, in_doubt, late, noted, overla
 from monitor.portable.doubts import Doubt, Doubtful, Doubts
 from monitor.portable.looks import may_begin_request
 from monitor.portable.parts import FrameReader, Octets, Parts
+from monitor.portable.trace import Tracer
 from monitor.records import Data, Flow, Gap, Limits, PlacedHead, RequestHead, Section, Segment, Version
 
 REORDER_NS = 100_000_000  # mirrors and receive queues deliver out of order by so much
@@ -54,13 +55,16 @@ class Client:
     __slots__ = (
         "_acked", "_assembler", "_body", "_copies", "_counts", "_doubts", "_flow", "_heads", "_hole", "_http1",
         "_http2", "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts", "_past", "_replays",
-        "_settled", "_sound", "_time_ns", "_waiting", "awaits", "closed", "far", "spoke",
+        "_settled", "_sound", "_time_ns", "_tracer", "_waiting", "awaits", "closed", "far", "spoke",
+        "traced",
     )  # fmt: skip
 
     def __init__(
         self, limits: Limits, counts: dict[str, int], flow: Flow, parts: Parts, position: int, *, placed: bool,
-        midstream: bool, doubtful: bool = False, frames: bool = False,
+        midstream: bool, doubtful: bool = False, frames: bool = False, tracer: Tracer | None = None,
     ) -> None:  # fmt: skip
+        self._tracer = tracer
+        self.traced = tracer.reading(flow) if tracer is not None else 0
         self._limits = limits
         self._counts = counts
         self._flow = flow
@@ -129,6 +133,8 @@ class Client:
         octets, missing = segment.payload, segment.missing
         position = self._assembler.place(first_byte(segment))
         self._time_ns = segment.time_ns
+        if self._tracer is not None:
+            self._tracer.taken(self.traced, position)
         ahead = position - self._assembler.next
         if len(octets) == 1 and ahead in (-1, 0) and self._http1.idle and not may_begin_request(octets):
             doubt = doubt or Doubt.PROBE
@@ -138,7 +144,8 @@ class Client:
         if position < self._origin and self._replays and octets:
             self._rewind(position, octets)
         if self._doubts:
-            self._doubts.contradict(position, octets)
+            for each, why in self._doubts.contradict(position, octets):
+                self._trace(each.position, each.stop, why)
         self._sound = True
         for oddity in segment.oddities:
             self._copies.mark(position, position + len(octets), oddity)
@@ -197,10 +204,24 @@ class Client:
         if self._http2 is not None:
             self._take_frames(self._http2.finish())
         else:
+            self._trace(self._http1.start, self._assembler.next, "head_incomplete")
             self._wait(self._http1.finish(self._kept, self._kept_from), now_ns)
         while self._heads:
             self._let_go()
         return self._done(now_ns)
+
+    def end(self, why: str) -> None:
+        """Nothing is read any more; what was, and shows in no head, was `why`."""
+        self._trace(self._origin, self._assembler.next, why)
+        self._trace(self._origin, self._assembler.next, "end")
+
+    def _fate(self, position: int, what: str) -> None:
+        if self._tracer is not None:
+            self._tracer.fate_at(position, what)
+
+    def _trace(self, start: int, stop: int, what: str) -> None:
+        if self._tracer is not None:
+            self._tracer.stretch(self.traced, start, stop, what)
 
     # --- bytes in order -------------------------------------------------------------------------------------------
 
@@ -213,8 +234,10 @@ class Client:
         if assembler.left_out:
             self._counts["shed.copies"] += assembler.left_out
             assembler.left_out = 0
+            self._fate(position, "copies")
         elif not fresh and len(assembler.versions) == known:
             self._counts["duplicates"] += 1
+            self._fate(position, "duplicate")
         differs = len(assembler.versions) > known
         self._read(now_ns)
         if differs:
@@ -228,6 +251,7 @@ class Client:
         begin, end = self._body
         if acked < min(position + len(octets), self._kept_from) and not (begin <= acked and self._kept_from <= end):
             self._counts["shed.copies"] += 1
+            self._fate(position, "copies")
         return False
 
     def _give_up_hole(self, now_ns: int) -> None:
@@ -295,9 +319,11 @@ class Client:
         if self._http2 is not None:
             self._http2.gap(gap.missing)
             self._kept_from = gap.position + gap.missing
+            self._trace(gap.position, gap.position + gap.missing, "snaplen" if gap.cut else "gap")
             return
         self._lost.append(gap)
         self._forget_lost()
+        self._trace(self._http1.start, gap.position + gap.missing, "snaplen" if gap.cut else "gap")
         self._wait(self._http1.gap(self._kept, self._kept_from, gap), now_ns)
         self._replays = 0
         self._kept = bytearray()
@@ -428,10 +454,12 @@ class Client:
             at = new.position - self._kept_from
             known = at >= 0 and self._kept[at:].startswith(new.octets)
             self._counts["duplicates" if known else new.doubt.rejected] += 1
+            self._fate(new.position, "duplicate" if known else new.doubt.reason)
         elif self._acked is not None and new.stop <= self._acked:
             self._believe(new, new.since_ns)
         else:
-            self._doubts.add(new)
+            if not self._doubts.add(new):
+                self._fate(new.position, "duplicate")
             if len(self._doubts) > MOST_DOUBTFUL:
                 self._counts["shed.doubts"] += 1
                 self._decide_oldest(new.since_ns)
@@ -445,6 +473,7 @@ class Client:
         refusable = self._sound or each.doubt is Doubt.SYN_DATA
         if self._acked is not None and refusable and each.doubt.needs_acknowledgement:
             self._counts[each.doubt.rejected] += 1
+            self._trace(each.position, each.stop, each.doubt.reason)
         else:
             self._believe(each, now_ns)
 

@@ -29,6 +29,7 @@ class Decoder:
         self._deepest = limits.encapsulations
         self.ports = ports  # Watch.ports
         self._counts = counts
+        self.skipped = ""  # why the latest frame that became no segment did not
 
     def feed(self, frame: Frame) -> Segment | Fragment | Message | None:
         """The segment, fragment or message in this frame; None where there is neither, which is counted."""
@@ -54,7 +55,9 @@ class Decoder:
         elif isinstance(step, Message):
             self._counts["messages"] += 1
             self._counts["skipped.not_tcp"] += 1
+            self.skipped = Skip.NOT_TCP
         elif isinstance(step, Skip):
+            self.skipped = step
             self._counts["skipped." + step] += 1
             if step in BLIND:
                 self._counts["blind." + step] += 1

@@ -22,6 +22,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from operator import itemgetter
 
+from monitor.portable.trace import Tracer
 from monitor.records import Datagram, Fragment, Limits
 
 LONGEST = 0xFFFF  # what lies beyond, no datagram holds (RFC 791 section 3.1, RFC 8200 section 4.5)
@@ -56,7 +57,8 @@ class Assembly:
 
 
 class Defragmenter:
-    def __init__(self, limits: Limits, counts: dict[str, int]) -> None:
+    def __init__(self, limits: Limits, counts: dict[str, int], tracer: Tracer | None = None) -> None:
+        self._tracer = tracer
         self._limits = limits
         self._counts = counts
         self._assemblies: OrderedDict[Key, Assembly] = OrderedDict()  # oldest first
@@ -93,6 +95,7 @@ class Defragmenter:
         _, src, dst, protocol, ident, start, more, octets, missing, path, _ = fragment
         end = start + len(octets) + missing
         if end > LONGEST:
+            self._drop(fragment, "malformed")
             return ()
         key = (src, dst, protocol if len(src) == 4 else None, ident, path)
         assembly = self._assemblies.get(key)
@@ -100,6 +103,7 @@ class Defragmenter:
             assembly = self._assemblies[key] = Assembly(self._now_ns)
         piece = (start, more, octets, missing)
         if piece in assembly.fragments:
+            self._drop(fragment, "duplicate")
             return ()
         assembly.fragments[piece] = fragment
         assembly.fresh |= hash((key, piece)) not in self._echoes
@@ -140,8 +144,14 @@ class Defragmenter:
         return assembly
 
     def _give_up(self, key: Key) -> None:
-        if self._forget(key).fresh:
-            self._counts["blind.fragments"] += 1
+        assembly = self._forget(key)
+        self._counts["blind.fragments"] += assembly.fresh
+        for fragment in assembly.fragments.values():
+            self._drop(fragment, "fragments" if assembly.fresh else "duplicate")
+
+    def _drop(self, fragment: Fragment, why: str) -> None:
+        if self._tracer is not None:
+            self._tracer.skipped(fragment.data, why)
 
 
 def cover(ranges: Ranges, start: int, end: int) -> None:

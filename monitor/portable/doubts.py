@@ -19,9 +19,14 @@ class Doubt(StrEnum):
     PROBE = "probe"  # one octet that begins no request: a window or keep-alive probe (section 3.8.6.1)
 
     @property
+    def reason(self) -> str:
+        """Of counts.REJECTED."""
+        return "bad_checksum" if self is Doubt.BAD_CHECKSUM else "not_accepted"
+
+    @property
     def rejected(self) -> str:
         """The key of counts.py."""
-        return "rejected.bad_checksum" if self is Doubt.BAD_CHECKSUM else "rejected.not_accepted"
+        return f"rejected.{self.reason}"
 
     @property
     def needs_acknowledgement(self) -> bool:
@@ -59,12 +64,14 @@ class Doubts:
     def oldest(self) -> Doubtful:
         return self._aside[0]
 
-    def add(self, new: Doubtful) -> None:
+    def add(self, new: Doubtful) -> bool:
+        """Whether it is a new one."""
         if any(new.position == each.position and new.octets == each.octets for each in self._aside):
             self._counts["duplicates"] += 1
-            return
+            return False
         self._aside.append(new)
         self.held += len(new.octets)
+        return True
 
     def take(self, stop: int | None = None, since_ns: int | None = None, doubt: Doubt | None = None) -> list[Doubtful]:
         """Those that end by position `stop`, are as old as `since_ns`, or of one kind, in the order of their bytes."""
@@ -79,8 +86,12 @@ class Doubts:
             self._remove(each)
         return sorted(taken)
 
-    def contradict(self, position: int, octets: bytes) -> None:
-        """A sound segment says what was sent: one that agrees is a duplicate, one that does not is rejected."""
+    def contradict(self, position: int, octets: bytes) -> list[tuple[Doubtful, str]]:
+        """A sound segment says what was sent: one that agrees is a duplicate, one that does not is rejected.
+
+        Yields those that are out of doubt, each with what it is.
+        """
+        gone = []
         stop = position + len(octets)
         for each in list(self._aside):
             begin, end = max(position, each.position), min(stop, each.stop)
@@ -88,10 +99,13 @@ class Doubts:
                 continue
             if octets[begin - position : end - position] != each.octets[begin - each.position : end - each.position]:
                 self._counts[each.doubt.rejected] += 1
+                gone.append((each, each.doubt.reason))
                 self._remove(each)
             elif end - begin == len(each.octets):
                 self._counts["duplicates"] += 1
+                gone.append((each, "duplicate"))
                 self._remove(each)
+        return gone
 
     def _remove(self, each: Doubtful) -> None:
         self._aside.remove(each)

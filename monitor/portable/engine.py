@@ -16,7 +16,19 @@ from monitor.portable.reassembly import Assembler
 from monitor.portable.ring import Ring
 from monitor.portable.sieve import Sieve
 from monitor.portable.stream import Streams
-from monitor.records import Batch, CaptureFiles, Fragment, Frame, Interface, Limits, Message, RequestHead, Watch
+from monitor.portable.trace import Tracer
+from monitor.records import (
+    Batch,
+    CaptureFiles,
+    Fragment,
+    Frame,
+    Interface,
+    Limits,
+    Message,
+    RequestHead,
+    Segment,
+    Watch,
+)
 
 FRAMES_A_POLL = 4096
 STEPPED_BACK_NS = 10_000_000  # the clock of the frames stands still for so long only when it was set back
@@ -36,8 +48,9 @@ class PortableEngine:
         self.remarks = self._source.remarks if isinstance(self._source, Ring) else ()
         self._decoder = Decoder(limits, self._counts, watch.ports)
         self._messages: list[Message] = []
-        self._defragmenter = Defragmenter(limits, self._counts)
-        self._streams = Streams(limits, self._counts, Parts(Assembler, Http1, Http2))
+        self._tracer = Tracer(watch.audited) if watch.audited else None
+        self._defragmenter = Defragmenter(limits, self._counts, self._tracer)
+        self._streams = Streams(limits, self._counts, Parts(Assembler, Http1, Http2), self._tracer)
         self._sieve = Sieve(watch, self._counts)
         self._time_ns = 0
         self._read_ns, self._read = 0, time.monotonic_ns()  # the clock of the frames, and when it last went on
@@ -82,13 +95,16 @@ class PortableEngine:
             done=self._done,
             bytes_total=self._source.bytes_total,
             messages=messages,
+            trace=self._tracer.take() if self._tracer else (),
         )
 
     def _judgeable(self, frames: list[Frame]) -> list[RequestHead]:
         heads: list[RequestHead] = []
-        decode, feed = self._decoder.feed, self._streams.feed
+        decode, feed, tracer = self._decoder.feed, self._streams.feed, self._tracer
         for frame in frames:
             found = decode(frame)
+            if tracer is not None:
+                self._trace(found, frame.data, tracer)
             if found is None:
                 continue
             if isinstance(found, Fragment):
@@ -126,12 +142,20 @@ class PortableEngine:
     def _defragment(self, fragment: Fragment, heads: list[RequestHead]) -> None:
         for datagram in self._defragmenter.feed(fragment):
             found = self._decoder.datagram(datagram)
+            if self._tracer is not None:
+                self._trace(found, datagram.data, self._tracer)
             if isinstance(found, Fragment):  # a tunnel whose inside is fragmented as well
                 self._defragment(found, heads)
             elif isinstance(found, Message):
                 self._messages.append(found)
             elif found is not None:
                 heads += self._streams.feed(found)
+
+    def _trace(self, found: Segment | Fragment | Message | None, octets: bytes, tracer: Tracer) -> None:
+        if isinstance(found, Segment):
+            tracer.carried(found.flow, found.payload)
+        elif not isinstance(found, Fragment):  # that is for the Defragmenter to say
+            tracer.skipped(octets, self._decoder.skipped)
 
 
 def _in_order(head: RequestHead) -> RequestHead:

@@ -22,6 +22,7 @@ from monitor.portable.client import Client, first_byte
 from monitor.portable.doubts import Doubt
 from monitor.portable.looks import Looks, looks_of, may_begin_request, surely_begins_request
 from monitor.portable.parts import Parts
+from monitor.portable.trace import Tracer
 from monitor.records import Certainty, Checksum, Flow, Limits, PlacedHead, RequestHead, Section, Segment
 
 NOTHING: tuple[RequestHead, ...] = ()
@@ -116,7 +117,8 @@ class Origins:
 
 
 class Streams:
-    def __init__(self, limits: Limits, counts: dict[str, int], parts: Parts) -> None:
+    def __init__(self, limits: Limits, counts: dict[str, int], parts: Parts, tracer: Tracer | None = None) -> None:
+        self._tracer = tracer
         self._limits = limits
         self._counts = counts
         self._parts = parts
@@ -163,6 +165,9 @@ class Streams:
                     heads = [*heads, *self._open_doubtful(half, segment)]
                 else:
                     self._counts["duplicates"] += is_copy
+                    self._fate("duplicate" if is_copy else half.looks)
+        elif payload:
+            self._fate("reset")
         if flags & ENDS and not half.closing_ns:
             if half.client is not None and flags & TH_FIN:
                 half.client.closed = seq + len(payload)
@@ -234,6 +239,7 @@ class Streams:
         if flags & TH_SYN:
             self._note_origins(segment)
         if not payload or flags & TH_RST:
+            self._fate("reset")
             self._counts["blind.snaplen"] += bool(segment.missing)
             return heads
         self._counts["payload_bytes"] += len(payload)
@@ -274,6 +280,7 @@ class Streams:
         looks = Looks.RESPONSE if answers else looks_of(segment.payload, placed and ahead > 0)
         if looks in OPAQUE or (looks is Looks.HTTP2 and half.side is Side.SERVER):
             self._count_opaque(half, looks)
+            self._fate(looks)
             return NOTHING
         if half.side is Side.SERVER:  # nobody asked it to ask
             return self._open_doubtful(half, segment)
@@ -281,11 +288,12 @@ class Streams:
             self._origins.forget(half.flow)
             if window < ahead <= 0xFFFFFFFF - window:
                 self._counts["rejected.out_of_window"] += 1
+                self._fate("out_of_window")
                 return NOTHING
         half.origin = origin if placed else seq
         half.client = Client(
             self._limits, self._counts, half.flow, self._parts, half.origin, placed=placed,
-            midstream=not placed and looks is Looks.PART, frames=looks is Looks.HTTP2,
+            midstream=not placed and looks is Looks.PART, frames=looks is Looks.HTTP2, tracer=self._tracer,
         )  # fmt: skip
         half.looks = looks if looks is Looks.HTTP2 else half.looks
         return self._take(half, half.client, segment)
@@ -296,7 +304,7 @@ class Streams:
         half.origin = first_byte(segment)
         half.client = Client(
             self._limits, self._counts, half.flow, self._parts, half.origin, placed=False, midstream=False,
-            doubtful=True,
+            doubtful=True, tracer=self._tracer,
         )  # fmt: skip
         return self._take(half, half.client, segment)
 
@@ -310,6 +318,8 @@ class Streams:
         return half.side is not Side.SERVER and surely_begins_request(payload) and not self._is_answered(half)
 
     def _count_opaque(self, half: HalfStream, looks: Looks) -> None:
+        if half.client is not None:
+            half.client.end(looks)
         half.client = None
         half.looks = looks
         if not half.opaque:
@@ -358,7 +368,9 @@ class Streams:
         heads: Sequence[RequestHead] = NOTHING
         if half.client is not None:
             heads = self._publish(half, half.client.finish(self._now_ns))
-            if not half.client.spoke:
+            if half.client.spoke:
+                half.client.end("body")
+            else:
                 self._count_opaque(half, half.looks)
         self._held -= self._holding.pop(half, 0)
         half.wake_ns = 0
@@ -391,6 +403,7 @@ class Streams:
     def _take_far(self, half: HalfStream, client: Client, segment: Segment) -> Sequence[RequestHead]:
         """Out of the window: not believed before another segment follows on it, or the peer acknowledges it."""
         self._counts["rejected.out_of_window"] += 1
+        self._fate("out_of_window")
         far, client.far = client.far, segment
         client.awaits = True
         if far is None or segment.seq - far.seq - len(far.payload) & 0xFFFFFFFF > self._limits.window_bytes:
@@ -405,6 +418,7 @@ class Streams:
     def _restart(self, half: HalfStream, client: Client, segment: Segment) -> Sequence[RequestHead]:
         """The same addresses and ports, but not the same bytes: finish, and begin with this segment."""
         heads = self._publish(half, client.finish(self._now_ns))
+        client.end("body")
         self._held -= self._holding.pop(half, 0)
         half.client = None
         half.reborn = -1
@@ -508,9 +522,11 @@ class Streams:
         counts = self._counts
         for start, end, head, _, part in placed:
             if start == end:  # of HTTP/2, and counted there
+                self._trace(half, start, end, "head", head)
                 heads.append(head)
                 continue
             if not head.method and not self._is_request(half, head):
+                self._trace(half, start, end, "response")
                 continue
             half.last_head = (start & 0xFFFFFFFF, hash(_text(head)))
             if half.last_heads is not None:
@@ -518,7 +534,9 @@ class Streams:
                 half.last_heads.append(half.last_head)
                 if seen:
                     counts["twin_heads"] += 1
+                    self._trace(half, start, end, "twin")
                     continue
+            self._trace(half, start, end, "head", head)
             if part:
                 counts["head_parts"] += 1
             else:
@@ -531,6 +549,14 @@ class Streams:
             self._held -= self._holding.pop(peer, 0)
             self._count_opaque(peer, Looks.RESPONSE)
         return heads
+
+    def _trace(self, half: HalfStream, start: int, end: int, what: str, head: RequestHead | None = None) -> None:
+        if self._tracer is not None and half.client is not None:
+            self._tracer.stretch(half.client.traced, start, end, what, head)
+
+    def _fate(self, what: str) -> None:
+        if self._tracer is not None:
+            self._tracer.fate(what)
 
     def _is_request(self, half: HalfStream, head: RequestHead) -> bool:
         """Whether fields without a request line are those of a request: a response has fields as well."""

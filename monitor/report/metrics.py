@@ -99,6 +99,8 @@ class Exporter(Collector):
             **_feed_samples(tallies),
             "capture_up": [((name,), up()) for name, up in sensor.ports.items()],
             "visible_ratio": [((), visible_ratio(tallies))],
+            "audited_candidates_total": [((), tallies.audit.candidates)] if tallies.audit else (),
+            "unaccounted_candidates": [((), tallies.audit.unaccounted)] if tallies.audit else (),
             "build_info": [((__version__, sensor.engine), 1)],
             "rules_info": [((sensor.rules_sha256,), 1)],
             "config_last_reload_successful": [((), sensor.reloaded)],

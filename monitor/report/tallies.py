@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from typing import TypedDict
+from typing import Protocol, TypedDict
 
 from monitor import __version__, counts
 from monitor.conditions import Conditions, Event
@@ -49,8 +49,19 @@ class Summary(TypedDict):
     shed: dict[str, int]
     opaque: dict[str, int]
     conditions: list[dict[str, object]]  # over_volume and missing_expected, as they came
+    audit: dict[str, object] | None  # what became of each number that a plain scan saw, where that was asked for
     faults: list[str]  # sources that were cut or could not be read
     stopped: bool  # before the end of the input
+
+
+class Books(Protocol):
+    """audit.Audit"""
+
+    candidates: int
+
+    @property
+    def unaccounted(self) -> int: ...
+    def books(self) -> dict[str, object]: ...
 
 
 class Tallies:
@@ -64,6 +75,7 @@ class Tallies:
         self.foreign = 0
         self.conditions: Conditions | None = None  # what no single sighting shows
         self.subscriber_feed: Feed | None = None  # who holds which address, where somebody tells
+        self.audit: Books | None = None  # while the books are kept
         self.requests_with_identifier = 0
         self.contested_requests = 0
         self.candidates = 0  # fields that may hold an unknown identifier
@@ -133,6 +145,7 @@ class Tallies:
             shed=counts.values(batch.counts, "shed"),
             opaque=counts.values(batch.counts, "opaque_streams"),
             conditions=[] if self.conditions is None else [condition_row(event) for event in self.conditions.events],
+            audit=self.audit.books() if self.audit else None,
             faults=[fault.message for fault in batch.faults],
             stopped=stopped,
         )

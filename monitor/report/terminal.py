@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -39,6 +39,16 @@ BLIND_WORDS = {
     "unknown_link": "frames of a link type that no reader is written for",
     "source": "captures that were cut or could not be read",
     "hpack": "HTTP/2 fields that were named before the capture began",
+}
+
+
+BOOK_WORDS = {
+    "confirmed": "found in a request head",
+    "ambiguous": "found in a head that two receivers would read differently",
+    "rejected": "in no request head that a receiver accepts",
+    "gap": "where the sensor knows that it could not look",
+    "shed": "dropped at a bound",
+    "unaccounted": "of which nobody knows what became: must be 0",
 }
 
 
@@ -108,6 +118,8 @@ class Findings:
         if summary["conditions"]:
             yield from section("What no single request shows", pairs(conditions(summary)))
         yield from section("Not seen", pairs(unseen(summary), numbers=True))
+        if summary["audit"] is not None:
+            yield from section("The books", pairs(books(summary["audit"]), numbers=True))
         yield from section("Next", pairs(advice(summary)))
 
     def _groups(self) -> RenderableType:
@@ -198,6 +210,19 @@ def unseen(summary: Summary) -> list[tuple[str, str]]:
     if summary["stopped"]:
         rows.append(("", "what came after the replay was stopped"))
     return rows or [("0", "blind spots: every frame was read to its end")]
+
+
+def books(audit: Mapping[str, object]) -> list[tuple[str, str]]:
+    """What became of each number that a scan of every packet by itself saw."""
+    rows = [(f"{audit['candidates']:,}", "numbers that a scan of each packet by itself saw, written plainly")]
+    for kind, words in BOOK_WORDS.items():
+        found = audit[kind]
+        if isinstance(found, dict):
+            reasons = ", ".join(f"{reason} {amount:,}" for reason, amount in found.items())
+            rows.append((f"{sum(found.values()):,}", f"{words}: {reasons}" if found else words))
+        else:
+            rows.append((f"{found:,}", words))
+    return rows
 
 
 def advice(summary: Summary) -> list[tuple[str, str]]:

@@ -15,9 +15,7 @@ static SIEVE: LazyLock<Sieve> = LazyLock::new(|| {
         stems: vec![b"msisdn".into()],
         rows: vec![(b"77".into(), 4), (Vec::new(), 8)],
         tokens: vec![(b"RHcA".into(), 4)],
-        every_head: false,
-        ports: Vec::new(),
-        digests: None,
+        ..Watch::default()
     })
 });
 

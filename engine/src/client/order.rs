@@ -1,6 +1,6 @@
 //! What comes in order: bytes to the reader, heads to those that wait, holes to what is counted.
 
-use super::{Client, Hole, Reader};
+use super::{Client, Hole, Reader, fate};
 use crate::counts::{Count, Counts};
 use crate::http1::{Context, Http1};
 use crate::http2::Http2;
@@ -38,8 +38,11 @@ impl Client {
         let inserted = self.assembler.insert(position, octets, missing, time_ns, self.kept.all(), self.kept_from);
         let left_out = self.assembler.versions().map_or(0, |versions| std::mem::take(&mut versions.left_out));
         context.counts[Count::ShedCopies] += left_out;
-        if left_out == 0 && inserted.fresh == 0 && self.assembler.fresh_versions() == known {
+        if left_out > 0 {
+            fate(position, "copies", context.counts);
+        } else if inserted.fresh == 0 && self.assembler.fresh_versions() == known {
             context.counts[Count::Duplicates] += 1;
+            fate(position, "duplicate", context.counts);
         }
         let differs = self.assembler.fresh_versions() > known;
         self.read(inserted.straight, now_ns, context, out);
@@ -65,6 +68,7 @@ impl Client {
         let is_body = self.body.0 <= unsettled && self.kept_from <= self.body.1;
         if unsettled < self.kept_from.min(position + octets.len() as i64) && !is_body {
             context.counts[Count::ShedCopies] += 1;
+            fate(position, "copies", context.counts);
         }
         false
     }
@@ -177,6 +181,9 @@ impl Client {
     fn pass_gap(&mut self, gap: Gap, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         context.counts[Count::GapBytes] += gap.missing as u64;
         context.counts[if gap.cut { Count::BlindSnaplen } else { Count::BlindGap }] += 1;
+        let what = if gap.cut { "snaplen" } else { "gap" };
+        let start = if let Reader::Http1(http1) = &self.reader { http1.start() } else { gap.position };
+        self.trace(start, gap.position + gap.missing, what, context.counts);
         match &mut self.reader {
             Reader::Http2(http2) => {
                 http2.gap(gap.missing as usize, context.limits, context.counts);

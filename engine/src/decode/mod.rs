@@ -234,7 +234,7 @@ fn walk<'a>(mut packet: Packet<'a, '_>, mut step: Step<'a>, deepest: u32, counts
         Step::Segment(_) => counts[Count::Segments] += 1,
         Step::Message(_) => {
             counts[Count::Messages] += 1;
-            counts[Count::SkippedNotTcp] += 1;
+            Skip::NotTcp.count(counts);
         }
         Step::Skip(skip) => skip.count(counts),
         _ => {}
@@ -264,6 +264,9 @@ impl Skip {
             Skip::Depth => (Count::SkippedDepth, Some(Count::BlindDepth)),
         };
         counts[skipped] += 1;
+        if let Some(tracer) = &mut counts.tracer {
+            tracer.skip(skipped.key());
+        }
         if let Some(blind) = blind {
             counts[blind] += 1;
         }

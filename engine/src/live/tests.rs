@@ -38,7 +38,7 @@ struct Workers {
 impl Workers {
     fn new(count: usize) -> Workers {
         let watch = Watch { every_head: true, ..Watch::default() };
-        let stages = (0..count).map(|_| Stages::new(Limits::default(), &watch)).collect();
+        let stages = (0..count).map(|me| Stages::new(Limits::default(), &watch, me as u32)).collect();
         Workers { owners: Owners::new(count), stages, pressure: Pressure::default() }
     }
 

@@ -49,12 +49,12 @@ impl Live {
         self.rings.start().map_err(|error| PyOSError::new_err(error.to_string()))
     }
 
-    /// Heads, messages, counts and the latest time; waits at most `seconds` for the first head.
+    /// Heads, messages, trace, counts and the latest time; waits at most `seconds` for the first head.
     fn poll<'py>(
         &mut self,
         py: Python<'py>,
         seconds: f64,
-    ) -> PyResult<(Taken<'py>, Taken<'py>, Bound<'py, PyDict>, i64)> {
+    ) -> PyResult<(Taken<'py>, Taken<'py>, Taken<'py>, Bound<'py, PyDict>, i64)> {
         let (live, most) = (&self.rings, self.batch_heads);
         let taken = py
             .detach(|| live.poll(most, Duration::from_secs_f64(seconds.clamp(0.0, 60.0))))
@@ -62,7 +62,8 @@ impl Live {
         let heads = taken.heads.iter().map(|(head, times)| self.records.head(py, head, *times));
         let messages = taken.messages.iter().map(|message| self.records.message(py, message));
         let (heads, messages) = (heads.collect::<PyResult<_>>()?, messages.collect::<PyResult<_>>()?);
-        Ok((heads, messages, counts_of(py, &taken.counts)?, taken.time_ns))
+        let trace = taken.trace.iter().map(|step| self.records.step(py, step)).collect::<PyResult<_>>()?;
+        Ok((heads, messages, trace, counts_of(py, &taken.counts)?, taken.time_ns))
     }
 
     /// Another Watch from now on.

@@ -20,9 +20,7 @@ fn watch() -> Watch {
         stems: owned(&["msisdn", "subno", "mdn"]),
         rows: vec![(b"7700900".into(), 3), (b"...009007744".into(), 0), (Vec::new(), 15)],
         tokens: vec![(b"683d0d9".into(), 3), (b"RHcAk".into(), 3)],
-        every_head: false,
-        ports: Vec::new(),
-        digests: None,
+        ..Watch::default()
     }
 }
 

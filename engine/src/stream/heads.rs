@@ -29,7 +29,9 @@ impl Streams {
         let mut all = mem::take(&mut self.placed);
         for placed in all.drain(..) {
             // one without a place is of HTTP/2, and counted there
-            if placed.start == placed.end || self.is_news(id, &placed, counts) {
+            let why_not = if placed.start == placed.end { None } else { self.why_no_news(id, &placed, counts) };
+            self.trace(id, &placed, why_not, counts);
+            if why_not.is_none() {
                 out.push(placed.head);
             }
         }
@@ -42,15 +44,15 @@ impl Streams {
         }
     }
 
-    /// Counts a head of HTTP/1 that is a request and was not seen before.
-    fn is_news(&mut self, id: Id, placed: &PlacedHead, counts: &mut Counts) -> bool {
+    /// Counts a head of HTTP/1 that is a request and was not seen before; says what it is instead.
+    fn why_no_news(&mut self, id: Id, placed: &PlacedHead, counts: &mut Counts) -> Option<&'static str> {
         let head = &placed.head;
         if head.text.method().is_empty() && !self.is_request(id, head) {
-            return false;
+            return Some("response");
         }
         if self.is_of_a_twin(id, placed) {
             counts[Count::TwinHeads] += 1;
-            return false;
+            return Some("twin");
         }
         let is_trailer = head.section == Section::Trailer;
         if placed.part {
@@ -60,7 +62,19 @@ impl Streams {
             counts[Count::AmbiguousRequests] += u64::from(head.certainty == Certainty::Ambiguous);
         }
         counts.odd(head.oddities);
-        true
+        None
+    }
+
+    fn trace(&self, id: Id, placed: &PlacedHead, why_not: Option<&'static str>, counts: &mut Counts) {
+        if let Some(tracer) = &mut counts.tracer
+            && let Some(speaker) = &self.halves[id].speaker
+        {
+            let reading = speaker.client.reading();
+            match why_not {
+                None => tracer.head(reading, placed),
+                Some(what) => tracer.stretch(reading, placed.start, placed.end, what),
+            }
+        }
     }
 
     /// Whether fields without a request line are those of a request: a response has fields as well.

@@ -1,0 +1,168 @@
+//! What became of every payload, written down while it happens: for the audit (monitor/audit.py), which knows nothing of
+//! reassembly.
+//!
+//! The stages say it where bytes are taken, read, doubted or dropped; the words are those of `audit.FATES`. Nothing here
+//! decides anything, and without an audit there is no tracer: it goes with the counts, which every stage has at hand.
+
+use std::hash::BuildHasher;
+use std::mem;
+
+use foldhash::quality::RandomState;
+
+use crate::records::{Flow, PlacedHead, RequestHead};
+
+/// That wait to be taken: beyond them no further payload is traced, so that memory has a bound where nobody takes them.
+const MOST_STEPS: usize = 1 << 22;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// The payload of a segment as it was decoded, or a frame that became none.
+    Carried {
+        /// Of the payload; 0: it never was one.
+        number: u64,
+        /// All of it.
+        octets: Box<[u8]>,
+        /// Why it became no segment.
+        skipped: &'static str,
+    },
+    /// What became of a payload; of several, the latest is it.
+    Fate {
+        /// Of the payload.
+        number: u64,
+        /// `taken`, or a reason.
+        what: &'static str,
+        /// That took it: one client's half of one connection.
+        reading: u32,
+        /// Where it begins there.
+        position: i64,
+    },
+    /// What became of the bytes [start, stop) of a reading.
+    Stretch {
+        /// Whose.
+        reading: u32,
+        /// Of the first byte.
+        start: i64,
+        /// Behind the last byte.
+        stop: i64,
+        /// `head`, `end`, or a reason.
+        what: &'static str,
+        /// What they are.
+        head: Option<Box<RequestHead>>,
+    },
+}
+
+/// Writes down what becomes of one in so many half-streams (`Watch.audited`).
+#[derive(Clone, Debug)]
+pub struct Tracer {
+    steps: Vec<Step>,
+    share: u64,
+    payloads: u64,
+    readings: u32,
+    /// Number of the payload that is being fed; 0: it is not traced.
+    now: u64,
+    /// Where it stands.
+    position: i64,
+    /// Why the latest frame became no segment.
+    skipped: &'static str,
+    /// Keyed per process: nobody outside can choose flows that are not traced.
+    hasher: RandomState,
+}
+
+impl Tracer {
+    /// `share`: one in so many half-streams is traced, at least one in one. `worker` sets its numbers apart.
+    pub fn new(share: u64, worker: u32) -> Tracer {
+        Tracer {
+            steps: Vec::new(),
+            share: share.max(1),
+            payloads: u64::from(worker) << 48,
+            readings: worker << 24,
+            now: 0,
+            position: 0,
+            skipped: "",
+            hasher: RandomState::default(),
+        }
+    }
+
+    fn is_traced(&self, flow: &Flow) -> bool {
+        self.share == 1 || self.hasher.hash_one(flow).is_multiple_of(self.share)
+    }
+
+    /// Why this frame becomes no segment; which frame, `skipped` says.
+    pub fn skip(&mut self, key: &'static str) {
+        self.skipped = key.rsplit('.').next().unwrap_or(key);
+    }
+
+    /// A frame that became no segment.
+    pub fn skipped(&mut self, octets: &[u8]) {
+        self.dropped(octets, self.skipped);
+    }
+
+    /// A frame or a datagram's fragment that became no segment.
+    pub fn dropped(&mut self, octets: &[u8], why: &'static str) {
+        if self.share == 1 && !octets.is_empty() {
+            self.steps.push(Step::Carried { number: 0, octets: octets.into(), skipped: why });
+        }
+    }
+
+    /// A segment comes.
+    pub fn carried(&mut self, flow: &Flow, octets: &[u8]) {
+        self.now = 0;
+        if !octets.is_empty() && self.steps.len() < MOST_STEPS && self.is_traced(flow) {
+            self.payloads += 1;
+            self.now = self.payloads;
+            self.steps.push(Step::Carried { number: self.now, octets: octets.into(), skipped: "" });
+        }
+    }
+
+    /// A number for a new client; 0 when its half-stream is not traced.
+    pub fn reading(&mut self, flow: &Flow) -> u32 {
+        if !self.is_traced(flow) {
+            return 0;
+        }
+        self.readings += 1;
+        self.readings
+    }
+
+    /// Of the payload that is being fed.
+    pub fn fate(&mut self, what: &'static str) {
+        if self.now > 0 {
+            self.steps.push(Step::Fate { number: self.now, what, reading: 0, position: 0 });
+        }
+    }
+
+    /// The payload that is being fed has its place in a reading.
+    pub fn taken(&mut self, reading: u32, position: i64) {
+        self.position = position;
+        if self.now > 0 {
+            self.steps.push(Step::Fate { number: self.now, what: "taken", reading, position });
+        }
+    }
+
+    /// Of the payload that has been taken, if it stands there: what stands elsewhere was put aside before.
+    pub fn fate_at(&mut self, position: i64, what: &'static str) {
+        if position == self.position {
+            self.fate(what);
+        }
+    }
+
+    /// Of bytes of a reading.
+    pub fn stretch(&mut self, reading: u32, start: i64, stop: i64, what: &'static str) {
+        if reading > 0 {
+            self.steps.push(Step::Stretch { reading, start, stop, what, head: None });
+        }
+    }
+
+    /// A head that is handed on.
+    pub fn head(&mut self, reading: u32, placed: &PlacedHead) {
+        if reading > 0 {
+            let (start, stop, head) = (placed.start, placed.end, Some(Box::new(placed.head.clone())));
+            self.steps.push(Step::Stretch { reading, start, stop, what: "head", head });
+        }
+    }
+
+    /// What was written since the last call.
+    pub fn take(&mut self) -> Vec<Step> {
+        mem::take(&mut self.steps)
+    }
+}

@@ -1,0 +1,217 @@
+"""Do the books balance? Takes what an engine traced, yields what became of every number that a plain scan sees.
+
+The shadow scan knows nothing of connections: it looks at each payload and at each frame that became none, by itself,
+for own numbers written plainly. Each of these candidates has one fate, and
+
+    candidates = confirmed + ambiguous + rejected{reason} + gap{reason} + shed{bound} + unaccounted
+
+where `unaccounted` must be 0: a number that was on the wire and that nobody can say anything about. A number that a
+segment's edge cuts is no candidate, though it may be found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from monitor.counts import LOOKS, REJECTED
+from monitor.identify import Identify
+from monitor.identify.numbers import OwnNumbers
+from monitor.records import Batch, Carried, Certainty, Fate, NumberPlan, RequestHead, Stretch
+
+Kind = Literal["confirmed", "ambiguous", "rejected", "gap", "shed", "unaccounted"]
+_DIGITS = re.compile(rb"(?<![0-9])[0-9]{7,18}(?![0-9])")
+
+MOST_STRETCHES, KEPT_STRETCHES = 512, 64  # of a reading that goes on and on
+
+FATES: dict[str, Kind] = {
+    "confirmed": "confirmed",
+    "ambiguous": "ambiguous",
+    # seen, but in no request head that a receiver accepts
+    **dict.fromkeys(REJECTED, "rejected"),
+    **dict.fromkeys(LOOKS, "rejected"),  # a half-stream that is no client's
+    "body": "rejected",
+    "duplicate": "rejected",
+    "twin": "rejected",  # the same head, mirrored before and after a gateway
+    "reset": "rejected",  # the text of an RST
+    "not_identified": "rejected",  # in a head, but what stands around it says that it is something else
+    "not_ip": "rejected",
+    "not_tcp": "rejected",
+    "tunnel_control": "rejected",
+    "malformed": "rejected",
+    # the sensor knows that it could not look
+    "gap": "gap",
+    "snaplen": "gap",
+    "head_incomplete": "gap",
+    "fragments": "gap",
+    "truncated": "gap",
+    "encrypted": "gap",
+    "unknown_tunnel": "gap",
+    "unknown_link": "gap",
+    "depth": "gap",
+    "panic": "gap",  # a mistake of ours in one connection
+    # work that was dropped at a bound
+    "copies": "shed",
+    "": "unaccounted",  # taken by a reading that never ended
+}
+
+
+class Candidate(NamedTuple):
+    digits: str  # E.164; in here only
+    place: int  # in the payload
+    size: int
+
+    def __repr__(self) -> str:
+        return f"Candidate(place={self.place}, size={self.size})"
+
+
+class Reading:
+    """What one client's reading made of its bytes, until it ends."""
+
+    def __init__(self) -> None:
+        self.stretches: list[tuple[int, int, str, dict[str, Certainty]]] = []
+        self.waiting: list[tuple[int, Candidate]] = []  # position in the reading
+
+
+class Audit:
+    """`plan` says which numbers are looked for, `identify` finds them in heads.
+
+    Feed it every batch of an engine that was opened with Watch.audited.
+    """
+
+    def __init__(self, plan: NumberPlan, identify: Identify) -> None:
+        self.adopt(plan, identify)
+        self._new: dict[int, list[Candidate]] = {}  # by payload
+        self._fates: dict[int, Fate] = {}
+        self._readings: dict[int, Reading] = defaultdict(Reading)
+        self.candidates = 0  # so far; those of connections that go on have no fate yet
+        self.sightings = 0  # that identify makes of the heads as the engine read them, the sieve apart
+        self.fates: Counter[str] = Counter()
+        self._lost = 0
+
+    def adopt(self, plan: NumberPlan, identify: Identify) -> None:
+        """Looks for these numbers from now on."""
+        self._plan, self._identify = plan, identify
+        self._own = OwnNumbers(plan)
+
+    def feed(self, batch: Batch) -> None:
+        for step in batch.trace:
+            if isinstance(step, Carried):
+                self._scan(step)
+            elif isinstance(step, Fate):
+                if step.number in self._new:
+                    self._fates[step.number] = step
+            else:
+                self._stretch(step)
+        self._place()
+        self._lost += sum(map(len, self._new.values()))  # of what is left nobody said anything
+        self._new.clear()
+        if batch.done:
+            for reading in list(self._readings):
+                self._close(reading)
+
+    @property
+    def unaccounted(self) -> int:
+        """Candidates of which nobody said anything."""
+        return self._lost + self.fates[""]
+
+    def books(self) -> dict[str, object]:
+        """The law above as a mapping: candidates, and how many of them came to which end."""
+        by_kind: dict[str, dict[str, int]] = {"rejected": {}, "gap": {}, "shed": {}}
+        for what, amount in sorted(self.fates.items()):
+            if amount and (kind := FATES[what]) in by_kind:
+                by_kind[kind][str(what)] = amount
+        return {
+            "candidates": self.candidates,
+            "confirmed": self.fates["confirmed"],
+            "ambiguous": self.fates["ambiguous"],
+            **by_kind,
+            "unaccounted": self.unaccounted,
+        }
+
+    def _scan(self, carried: Carried) -> None:
+        found = list(self._candidates(carried.octets))
+        self.candidates += len(found)
+        if not carried.number:
+            self.fates[carried.skipped] += len(found)
+        elif found:
+            self._new[carried.number] = found
+
+    def _candidates(self, octets: bytes) -> Iterable[Candidate]:
+        for run in _DIGITS.finditer(octets):
+            digits = run[0].decode()
+            spellings = [digits, digits.removeprefix(self._plan.international_prefix or " ")]
+            if self._plan.trunk_prefix and digits.startswith(self._plan.trunk_prefix):
+                spellings.append(self._plan.country + digits[len(self._plan.trunk_prefix) :])
+            for spelling in spellings:
+                if self._own.has_msisdn(spelling):
+                    yield Candidate(spelling, run.start(), len(digits))
+                    break
+
+    def _place(self) -> None:
+        """Each new candidate goes to the reading that took its payload, or has its end here."""
+        for number, fate in self._fates.items():
+            found = self._new.pop(number)
+            if fate.what == "taken":
+                self._readings[fate.reading].waiting += [(fate.position + each.place, each) for each in found]
+            else:
+                self.fates[fate.what] += len(found)
+        self._fates.clear()
+
+    def _stretch(self, step: Stretch) -> None:
+        reading = self._readings[step.reading]
+        if step.what == "end":
+            self._place()
+            self._close(step.reading, stop=step.stop)
+            return
+        shown: dict[str, Certainty] = {}
+        if step.head is not None:
+            shown = self._shown(step.head)
+        reading.stretches.append((step.start, step.stop, step.what, shown))
+        if len(reading.stretches) > MOST_STRETCHES:
+            self._settle(reading)
+
+    def _shown(self, head: RequestHead) -> dict[str, Certainty]:
+        shown: dict[str, Certainty] = {}
+        for sighting in self._identify.feed(head):
+            self.sightings += 1
+            digits = sighting.number.digits
+            if shown.get(digits) is not Certainty.CONFIRMED:
+                shown[digits] = sighting.certainty
+        return shown
+
+    def _settle(self, reading: Reading) -> None:
+        """A connection that lasts: what lies behind the newest stretches is decided, so that memory has a bound."""
+        newest = reading.stretches[-KEPT_STRETCHES:]
+        start = min(stretch[0] for stretch in newest)
+        for position, candidate in reading.waiting:
+            if position < start:
+                self.fates[self._fate(reading, position, candidate, start)] += 1
+        reading.waiting = [each for each in reading.waiting if each[0] >= start]
+        reading.stretches = newest
+
+    def _close(self, number: int, stop: int | None = None) -> None:
+        """The reading has ended, before position `stop`; what is behind it was never in order."""
+        reading = self._readings.pop(number)
+        for position, candidate in reading.waiting:
+            self.fates[self._fate(reading, position, candidate, stop)] += 1
+
+    def _fate(self, reading: Reading, position: int, candidate: Candidate, stop: int | None) -> str:
+        last = position + candidate.size
+        over = [
+            (what, shown)
+            for start, end, what, shown in reading.stretches
+            if (start < last and position < end) or (what == "head" and start == end)
+        ]
+        certainties = {shown[candidate.digits] for _, shown in over if candidate.digits in shown}
+        if certainties:
+            return Certainty.CONFIRMED if Certainty.CONFIRMED in certainties else Certainty.AMBIGUOUS
+        for what, _ in over:
+            if what != "head":
+                return what
+            return "not_identified"
+        if stop is None:
+            return ""
+        return "body" if position < stop else "gap"
