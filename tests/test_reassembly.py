@@ -161,3 +161,14 @@ def test_reading_can_begin_anew_at_an_earlier_byte() -> None:
     assert take(assembler, 7, b"c--") == [Data(7, b"c--", 7), Data(10, b"def", 7)]
     assert assembler.next == 13
     assert assembler.held == 0
+
+
+def test_copies_are_looked_at_again_when_reading_begins_anew() -> None:
+    assembler = Assembler(10)
+    take(assembler, 10, b"def")
+    take(assembler, 10, b"dex", known=b"def", known_from=10)
+    assembler.taken += assembler.take_versions()
+    assembler.rewind(7, b"def", 7)
+    assert assembler.take_versions() == []
+    take(assembler, 7, b"abc")
+    assert assembler.take_versions() == [Version(10, 13, b"dex", "overlap")]

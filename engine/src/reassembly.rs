@@ -208,6 +208,10 @@ impl Assembler {
             self.hold(0, Piece { start, stop, octets: Some(octets.into()), time_ns });
         }
         self.next = position;
+        if let Some(versions) = &mut self.versions {
+            versions.taken.append(&mut versions.fresh); // all is read anew
+            std::mem::swap(&mut versions.taken, &mut versions.fresh);
+        }
     }
 
     /// Keeps another copy, unless it is known or there are too many already.

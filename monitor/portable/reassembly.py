@@ -44,7 +44,7 @@ class Assembler:
         self.versions: list[Version] = []  # that nobody has looked at
         self.taken: list[Version] = []  # that somebody has, so that the same ones are known again
         self.left_out = 0  # for which there was no room
-        self.copied_to = position  # behind the latest segment that differed
+        self.copied_to = 0  # behind the latest segment that differed, while anything is known of copies
         self._pieces: list[_Piece] = []
         self._ready: list[Data | Gap] = []
 
@@ -100,6 +100,7 @@ class Assembler:
             self._pieces.insert(0, piece)
             self.held += _cost(piece)
         self.next = position
+        self.versions, self.taken = self.taken + self.versions, []  # all is read anew
 
     def skip(self) -> None:
         """Give the first hole up: it becomes a Gap."""
@@ -128,6 +129,8 @@ class Assembler:
         """Nobody will look at bytes before this position again."""
         if self.taken:
             self.taken = [version for version in self.taken if version.stop > before]
+        if self.copied_to and not (self.taken or self.versions or self.left_out):
+            self.copied_to = 0
 
     def _fill(self, position: int, stop: int, octets: bytes | None, time_ns: int) -> int:
         """Take [position, stop), all of it behind `next`; where pieces are already, they stay."""
