@@ -11,6 +11,7 @@ seed. Ends with 1 when a number was missed, or one found that nobody sent.
 from __future__ import annotations
 
 import argparse
+import compileall
 import hashlib
 import json
 import subprocess
@@ -200,6 +201,7 @@ def main() -> int:
         "--seconds", type=float, default=6, help="of one command on one capture; no further runs then (%(default)s)"
     )
     chosen = options.parse_args()
+    compileall.compile_dir("monitor", quiet=1)  # as pip does when it installs: a start must not compile
     with TemporaryDirectory() as name:
         folder = Path(name)
         started, key = start(folder, chosen.runs), key_file(folder)
