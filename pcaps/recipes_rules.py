@@ -67,6 +67,16 @@ CASES: dict[str, tuple[str, Expectation, dict[str, Any]]] = {
         refused("wrong_form", "stats.operator.example"),
         {"host": "stats.operator.example", "dst": PORTAL, "field": b"X-ACR"},
     ),
+    "r07-right-form": (
+        "The same page gets what was agreed: a keyed pseudonym, from which nobody else learns the number.",
+        allowed("stats.operator.example"),
+        {
+            "host": "stats.operator.example",
+            "dst": PORTAL,
+            "field": b"X-ACR",
+            "number": b"9f2c41d07be853aa6610fe9b27c4d8135e07a9c2b14f60d8e3357a1b9c20d4e8",
+        },
+    ),
     "r08-wrong-access": (
         "The shop for old handsets is agreed for WAP, this is 3G.",
         refused("wrong_access", "wap.paybyphone.example"),
