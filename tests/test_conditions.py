@@ -13,6 +13,7 @@ from monitor.agreements import RuleBook, load
 from monitor.conditions import EXACT, REGISTERS, Conditions, Distinct, Event
 from monitor.engine import Preference
 from monitor.records import Outcome
+from monitor.report.news import ConditionNews
 from pcaps import golden, recipes  # noqa: F401  recipes enters them all
 from pcaps.recipe import RECIPES
 from tests.verdicts import SECOND, TWELFTH, verdict
@@ -230,3 +231,12 @@ def test_new_rules_are_looked_at_from_now_on(book: Callable[[str], RuleBook]) ->
     handed(conditions, 3, TWELFTH)
     assert over(conditions) == [(2, 1)]
     assert conditions.possible() == {"over_volume": [("acme", "billing")], "missing_expected": []}
+
+
+def test_each_condition_is_news_once(book: Callable[[str], RuleBook]) -> None:
+    conditions, said = Conditions(book("max_subscribers_per_day: 1")), []
+    news = ConditionNews(lambda level, text: said.append((level, text)))
+    for subscriber in range(5):
+        handed(conditions, subscriber, TWELFTH)
+        news.look(conditions)
+    assert said == [("WARNING", "over_volume: partner acme, purpose billing, grant 0; agreed: 1 subscribers a day")]

@@ -19,6 +19,7 @@ from monitor.ports import is_up
 from monitor.records import Interface
 from monitor.report.log import Log
 from monitor.report.metrics import Exporter, Sensor, visible_ratio
+from monitor.report.news import ConditionNews
 from monitor.report.outlets import Outlets
 from monitor.report.tallies import Tallies
 from monitor.report.text import masked
@@ -143,9 +144,11 @@ def watch(read: Callable[[], SensorConfig], own_process: bool = False) -> int:
         supervisor.ready(f"watching {names}")
         due, ports = time.monotonic() + COVERAGE_S, PortNews(config.interfaces, log)
         turns = 0
+        conditions = ConditionNews(log.say)
         for batch in pipeline.batches(stop):
             ports.look()
             outlets.flush()
+            conditions.look(pipeline.tallies.conditions)
             for field in pipeline.lookout.news():
                 log.say("WARNING", f"an unknown identifier may be in {masked(field)}; `discover` lists the evidence")
             if batch.counts["turns"] > turns:  # a thread that stands still is not hidden by us, who go on

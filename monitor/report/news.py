@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from monitor.conditions import Conditions
 from monitor.records import Outcome, Verdict
 from monitor.report.text import masked
 
@@ -27,3 +28,20 @@ class News:
             "VIOLATION",
             f"{outcome}: {what} to {masked(verdict.recipient)} ({grant}, {sighting.certainty}); first of its kind",
         )
+
+
+class ConditionNews:
+    """Logs each condition once, when it begins."""
+
+    def __init__(self, say: Callable[[str, str], None]) -> None:
+        self._say = say
+        self._told = 0
+
+    def look(self, conditions: Conditions | None) -> None:
+        if conditions is None:
+            return
+        for event in conditions.events[self._told :]:
+            unit = "subscribers a day" if event.condition == "over_volume" else "seconds at the most"
+            grant = f"partner {event.partner}, purpose {event.purpose}, grant {event.grant}"
+            self._say("WARNING", f"{event.condition}: {grant}; agreed: {event.agreed:,} {unit}")
+        self._told = len(conditions.events)
