@@ -204,4 +204,4 @@ def test_books_that_do_not_balance_end_with_4(tmp_path: Path, monkeypatch: pytes
 def test_without_being_asked_nobody_keeps_books(tmp_path: Path) -> None:
     capture = write(tmp_path / "leak.pcap", leak())
     result = CliRunner().invoke(cli, ["replay", "--rules", str(RULES), "--format", "jsonl", str(capture)])
-    assert json.loads(result.stdout.splitlines()[-1])["audit"] is None
+    assert "audit" not in json.loads(result.stdout.splitlines()[-1])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from typing import Protocol, TypedDict
+from typing import NotRequired, Protocol, TypedDict
 
 from monitor import __version__, counts
 from monitor.conditions import Conditions, Event
@@ -49,7 +49,7 @@ class Summary(TypedDict):
     shed: dict[str, int]
     opaque: dict[str, int]
     conditions: list[dict[str, object]]  # over_volume and missing_expected, as they came
-    audit: dict[str, object] | None  # what became of each number that a plain scan saw, where that was asked for
+    audit: NotRequired[dict[str, object]]  # what became of each number that a plain scan saw, where that was asked for
     faults: list[str]  # sources that were cut or could not be read
     stopped: bool  # before the end of the input
 
@@ -124,7 +124,7 @@ class Tallies:
         self.latency_sum_s += seconds
 
     def summary(self, batch: Batch, engine: str, rules: str, stopped: bool) -> Summary:
-        return Summary(
+        summary = Summary(
             type="summary",
             version=__version__,
             engine=engine,
@@ -145,10 +145,12 @@ class Tallies:
             shed=counts.values(batch.counts, "shed"),
             opaque=counts.values(batch.counts, "opaque_streams"),
             conditions=[] if self.conditions is None else [condition_row(event) for event in self.conditions.events],
-            audit=self.audit.books() if self.audit else None,
             faults=[fault.message for fault in batch.faults],
             stopped=stopped,
         )
+        if self.audit:
+            summary["audit"] = self.audit.books()
+        return summary
 
     @property
     def violations(self) -> int:

@@ -118,7 +118,7 @@ class Findings:
         if summary["conditions"]:
             yield from section("What no single request shows", pairs(conditions(summary)))
         yield from section("Not seen", pairs(unseen(summary), numbers=True))
-        if summary["audit"] is not None:
+        if "audit" in summary:
             yield from section("The books", pairs(books(summary["audit"]), numbers=True))
         yield from section("Next", pairs(advice(summary)))
 
