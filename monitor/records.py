@@ -53,10 +53,11 @@ class Watch:
     `names` are field names as `identify` normalises them (lower case, `-` for `_`), `stems` what the letters of a name
     may end with (b"msisdn"); a head that has one passes. So does every head in which digits stand in a row, whatever
     punctuation lies between them, that may be an identifier: one of `rows`, each the digits that it begins with (`.` is
-    any digit) and how many others follow. So does every head with a token, no letter or digit in front of it, that may
-    be a number coded by itself: one of `tokens`, each what it begins with and how many letters or digits follow at the
-    least; every head in which digits show in base64; and every head with a digest of an own number, as `digests` knows
-    them. `every_head` passes all heads.
+    any digit) and how many others follow. One of `named_rows` counts only where the letters `named_by` stand in the
+    same target or field, its name included, whatever lies between them. So does every head with a token, no letter or
+    digit in front of it, that may be a number coded by itself: one of `tokens`, each what it begins with and how many
+    letters or digits follow at the least; every head in which digits show in base64; and every head with a digest of an
+    own number, as `digests` knows them. `every_head` passes all heads.
     What goes to one of the UDP `ports` is handed over as a Message.
     """
 
@@ -64,6 +65,8 @@ class Watch:
     every_head: bool = False
     stems: tuple[bytes, ...] = ()
     rows: tuple[tuple[bytes, int], ...] = ((b"", 7),)
+    named_rows: tuple[tuple[bytes, int], ...] = ()
+    named_by: bytes = b""
     ports: frozenset[int] = frozenset()
     tokens: tuple[tuple[bytes, int], ...] = ()
     digests: Digests | None = None

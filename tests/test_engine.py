@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from monitor import counts
 from monitor.engine import Preference, native_is_here, open_engine
 from monitor.errors import EngineError
-from monitor.records import Batch, CaptureFiles, Limits, RequestHead, Watch
-from pcaps.recipe import FOLDER
+from monitor.identify import Identify
+from monitor.records import Batch, CaptureFiles, Identifier, Limits, NumberPlan, RequestHead, Watch
+from pcaps.recipe import FOLDER, get
 from pcaps.talk import ETHERNET, Packet, Talk, pcap
 from tests.heads import CLEAN, LEAK
 
@@ -52,6 +53,54 @@ def agree(*paths: Path | str, limits: Limits | None = None) -> tuple[list[Reques
     assert native_batch.faults == batch.faults
     assert (native_batch.time_ns, native_batch.bytes_read) == (batch.time_ns, batch.bytes_read)
     return heads, batch
+
+
+NUMBERS = ("447700900123", "+44 7700 900123", "07700900123", "7700900123", "001010123456789", "321009007744")
+CODED = ("683d0d991b", "NDQ3NzAwOTAwMTIz", "343437373030393030313233", "40ce120a3509087f921cad996518742a")
+CLEAN_VALUES = ("GA1.2.770090012.1326153600", "4477009001234567", "2012-01-10 12:30", "a=1&b=2")
+IMEIS = (
+    "490154203237518",
+    "49-015420-323751-8",
+    "imei=490154203237518",
+    "I.M-E_I:490154203237518",
+    "%69mei=49015420323%37518",
+)
+FIELDS = [
+    "X-Odd",
+    "X-Imei-No",
+    "Im%65ei-No",
+    "X-Device",
+    "Cookie",
+    "Referer",
+    "X-Up-Calling-Line-Id",
+    "490154203237518-Imei",
+]
+
+
+@pytest.mark.parametrize("engine", ["portable", pytest.param("native", marks=both)])
+def test_identify_finds_in_sieved_heads_what_it_finds_in_whole_ones(engine: Preference, tmp_path):
+    dice = random.Random(6)
+
+    def text() -> str:
+        plain = dice.choice(dice.choice((NUMBERS, CODED, CLEAN_VALUES, CLEAN_VALUES, IMEIS, IMEIS)))
+        quoted = "".join(f"%{ord(each):02X}" if dice.random() < 0.2 else each for each in plain)
+        return dice.choice(("", "id=", "msisdn=", "x;imei=", "a,")) + dice.choice((plain, quoted, quoted))
+
+    requests = []
+    for _ in range(1500):
+        fields = (f"{dice.choice(FIELDS)}: {text()}".encode() for _ in range(dice.randrange(3)))
+        target = "/?" + text().replace(" ", "+") if dice.random() < 0.3 else "/"
+        requests.append(get(*fields, target=target.encode()))
+    path = tmp_path / "any.pcap"
+    path.write_bytes(pcap(Talk().open().client(b"".join(requests)).close().frames))
+    identify = Identify(NumberPlan("44", "0", "00", (("447700900000", "447700900999"),), ("00101",)))
+    (whole, _), (sieved, batch) = run(engine, path), run(engine, path, watch=identify.watch())
+    assert len(whole) == 1500 == len(sieved) + batch.counts["clean_heads"]
+    assert batch.counts["clean_heads"] > 200
+    shown = [[one._replace(head=whole[0]) for one in identify.feed(head)] for head in whole]
+    sieved_shown = [[one._replace(head=whole[0]) for one in identify.feed(head)] for head in sieved]
+    assert list(filter(None, sieved_shown)) == list(filter(None, shown))
+    assert {one.identifier for each in shown for one in each} == set(Identifier)
 
 
 def frames_of(path: Path) -> list[Packet]:

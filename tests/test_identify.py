@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from bench import benign
 from monitor import counts
+from monitor.field import letters
 from monitor.identify import Identify
+from monitor.identify.catalogue import CATALOGUE, STEMS, hint
 from monitor.portable.sieve import Sieve
 from monitor.records import (
     Certainty,
@@ -338,13 +340,16 @@ def test_what_is_remembered_of_a_field_is_what_it_shows_each_time(monkeypatch):
 def test_watch():
     watch = Identify(PLAN).watch()
     assert isinstance(watch, Watch)
-    assert watch.rows[:3] == ((b"7700900", 3), (b"00101", 10), (b"", 15))
+    assert watch.rows[:3] == ((b"7700900", 3), (b"00101", 10), (b"3.3.3.3.3.3.3.3.", 0))
+    assert (watch.named_rows, watch.named_by) == (((b"", 15),), b"imei")
     assert {(b"...009007744", 0), (b"44770009.0..", 0)} <= set(watch.rows[3:])
     assert {(b"683d0d9", 3), (b"RHcAkA", 2), (b"RHcAC", 3)} <= set(watch.tokens)
     assert {b"x-msisdn", b"http-x-msisdn", b"x-own-subscriber", b"x-uidh"} <= watch.names
     assert b"msisdn" in watch.stems
     assert not watch.every_head
-    assert Identify(NumberPlan("44", "0", "00", (), ())).watch().rows == ((b"", 15),)
+    assert Identify(NumberPlan("44", "0", "00", (), ())).watch().rows == ((b"3.3.3.3.3.3.3.3.", 0),)
+    for name in {*CATALOGUE, *STEMS}:
+        assert watch.named_by in letters(name) or hint(name) is not Identifier.IMEI
 
 
 # --- what must not fire -------------------------------------------------------------------------------------------

@@ -12,7 +12,11 @@ from monitor.records import Flow, NumberPlan, RequestHead, Section, Watch
 
 FLOW = Flow(bytes([100, 64, 1, 2]), 40001, bytes([203, 0, 113, 9]), 80)
 WATCH = Watch(
-    names=frozenset({b"x-up-calling-line-id"}), stems=(b"msisdn", b"subno"), rows=((b"7700900", 3), (b"", 15))
+    names=frozenset({b"x-up-calling-line-id"}),
+    stems=(b"msisdn", b"subno"),
+    rows=((b"7700900", 3),),
+    named_rows=((b"", 15),),
+    named_by=b"imei",
 )
 CLEAN = (
     (b"host", b"shop.example"),
@@ -98,6 +102,30 @@ def test_drops_other_names(name):
 )
 def test_drops_shorter_rows_of_digits(value):
     assert not passes(head((b"x-odd", value)))
+
+
+IMEI = b"49-015420-323751-8"
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        (b"x-imei-no", IMEI),
+        (b"x-imei-no", b"%34%39%30%31%35%34%32%30%33%32%33%37%35%31%38"),
+        (b"im%65ei-no", IMEI),
+        (b"x-device", b"a=1; I.M-E_I=490154203237518"),
+        (b"x-device", b"%2569mei:490154203237518"),
+        (b"490154203237518-imei", b""),
+    ],
+)
+def test_passes_what_only_its_name_gives_away_beside_that_name(field):
+    assert passes(head(field))
+    assert passes(head(target=b"/?" + b"=".join(field)))
+
+
+@pytest.mark.parametrize("field", [(b"x-device", IMEI), (b"x-ime", IMEI), (b"x-imei", b"0"), (b"x", b"1" * 20)])
+def test_drops_what_only_its_name_would_give_away(field):
+    assert not passes(head(field, target=b"/imei"))
 
 
 def test_a_name_seen_clean_does_not_hide_a_hint_behind_it():

@@ -139,7 +139,9 @@ fn sieve(criterion: &mut Criterion) {
     let sieve = Sieve::new(&Watch {
         names: owned(&["x-up-calling-line-id", "x-wap-subscriber", "x-nokia-alias", "x-network-info"]),
         stems: owned(&["msisdn", "callinglineid", "subno", "mdn", "mobile", "phone", "imsi", "imei"]),
-        rows: vec![(b"7700900".into(), 3), (b"00101".into(), 10), (Vec::new(), 15)],
+        rows: vec![(b"7700900".into(), 3), (b"00101".into(), 10), (b"3.3.3.3.3.3.3.3.".into(), 0)],
+        named_rows: vec![(Vec::new(), 15)],
+        named_by: b"imei".into(),
         tokens: vec![(b"683d0d9".into(), 3), (b"RHcAk".into(), 3), (b"RHcAC".into(), 3), (b"kUR3AA".into(), 4)],
         ..Watch::default()
     });

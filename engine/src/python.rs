@@ -273,6 +273,8 @@ fn watch_of(watch: &Bound<'_, PyAny>) -> PyResult<Watch> {
         every_head: watch.getattr("every_head")?.extract()?,
         stems: octets("stems")?,
         rows: watch.getattr("rows")?.extract()?,
+        named_rows: watch.getattr("named_rows")?.extract()?,
+        named_by: watch.getattr("named_by")?.extract()?,
         ports: watch.getattr("ports")?.try_iter()?.map(|port| port?.extract()).collect::<PyResult<_>>()?,
         tokens: watch.getattr("tokens")?.extract()?,
         audited: watch.getattr("audited")?.extract()?,

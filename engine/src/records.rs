@@ -15,6 +15,10 @@ pub struct Watch {
     pub stems: Vec<Vec<u8>>,
     /// Digits in a row that may be an identifier: what they begin with (`.` is any digit), and how many others follow.
     pub rows: Vec<(Vec<u8>, usize)>,
+    /// The same, where the letters `named_by` stand as well, in the same target or field.
+    pub named_rows: Vec<(Vec<u8>, usize)>,
+    /// In lower case; whatever lies between them in the text.
+    pub named_by: Vec<u8>,
     /// UDP ports: what goes there is handed over as a [`Message`].
     pub ports: Vec<u16>,
     /// Letters and digits that may be a number coded by itself: what they begin with, and how many others follow.
@@ -32,6 +36,8 @@ impl Default for Watch {
             every_head: false,
             stems: Vec::new(),
             rows: vec![(Vec::new(), 7)],
+            named_rows: Vec::new(),
+            named_by: Vec::new(),
             ports: Vec::new(),
             tokens: Vec::new(),
             digests: None,

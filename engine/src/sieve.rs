@@ -2,7 +2,8 @@
 //!
 //! The sieve may pass too much, never too little, so of the number plan it knows only with which digits an identifier
 //! begins and how many it has: a head passes when that many stand in a row, or when a field name hints at a subscriber
-//! identifier. What may lie between the digits of one number is drawn wider than `identify` draws it; letters and the
+//! identifier. An identifier that only its name gives away (15 digits are an IMEI or anything) needs that name in the
+//! same field. What may lie between the digits of one number is drawn wider than `identify` draws it; letters and the
 //! delimiters of lists, parameters and clock times end a row.
 //!
 //! So many octets that end no row seldom stand together, and whoever looks for them must see but one octet of ten in most
@@ -68,6 +69,9 @@ pub struct Sieve {
     every_head: bool,
     /// What rows begin with, and how many digits follow.
     rows: Vec<(Vec<u8>, usize)>,
+    /// How many of these, at the front, count in any field; the others need `named_by` beside them.
+    unnamed: usize,
+    named_by: Vec<u8>,
     /// Digits of the shortest of them.
     fewest: usize,
     coded: Coded,
@@ -92,10 +96,12 @@ impl Sieve {
                 hinting_ends[place(end)] = true;
             }
         }
-        let (rows, stems) = (watch.rows.clone(), watch.stems.clone());
+        let (rows, stems) = ([watch.rows.clone(), watch.named_rows.clone()].concat(), watch.stems.clone());
+        let (unnamed, named_by) = (watch.rows.len(), watch.named_by.clone());
         let fewest = rows.iter().map(|(begin, more)| begin.len() + more).min().unwrap_or(usize::MAX);
         let (every_head, coded) = (watch.every_head || fewest == 0, Coded::new(&watch.tokens));
-        Sieve { every_head, rows, fewest, coded, digests: watch.digests.clone(), names, stems, hinting_ends }
+        let digests = watch.digests.clone();
+        Sieve { every_head, rows, unnamed, named_by, fewest, coded, digests, names, stems, hinting_ends }
     }
 
     /// Whether the head must be judged; counts `clean_heads` when not.
@@ -110,9 +116,9 @@ impl Sieve {
     pub fn suspect<'a>(&self, target: &[u8], fields: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) -> bool {
         self.every_head
             || fields.clone().any(|(name, _)| self.hints(name))
-            || self.has_number(target)
+            || self.has_number(target, b"")
             // a line without a colon may have come as a name, so names are searched like values
-            || { fields }.any(|(name, value)| self.has_number(value) || self.has_number(name))
+            || { fields }.any(|(name, value)| self.has_number(value, name) || self.has_number(name, value))
     }
 
     /// Leaves of a suspect head what `identify` and `judge` need.
@@ -127,16 +133,46 @@ impl Sieve {
             || name == b"host"
             || name == b":authority"
             || self.hints(name)
-            || self.has_number(value)
-            || self.has_number(name)
+            || self.has_number(value, name)
+            || self.has_number(name, value)
     }
 
-    /// Whether a number may stand in these octets.
-    fn has_number(&self, octets: &[u8]) -> bool {
+    /// Whether a number may stand in these octets; `beside` are the others of the same field.
+    fn has_number(&self, octets: &[u8], beside: &[u8]) -> bool {
         self.coded.may_be_in(octets)
-            || (self.may_have_row(octets) && (self.has_plain_row(octets) || self.has_row_in_quoted(octets)))
+            || (self.may_have_row(octets) && {
+                let rows = self.rows_by(octets, beside);
+                self.has_plain_row(octets, rows) || self.has_row_in_quoted(octets, rows)
+            })
             || self.is_coded_in_quoted(octets)
             || self.digests.as_ref().is_some_and(|digests| shows_digest(octets, digests))
+    }
+
+    /// The rows that count in such a field.
+    fn rows_by(&self, octets: &[u8], beside: &[u8]) -> &[(Vec<u8>, usize)] {
+        let is_named = self.unnamed < self.rows.len() && (self.names(octets) || self.names(beside));
+        if is_named { &self.rows } else { &self.rows[..self.unnamed] }
+    }
+
+    /// Whether the letters `named_by` stand there: as the octets are, or unquoted once or twice.
+    fn names(&self, octets: &[u8]) -> bool {
+        let once = Unquoted(octets.iter().copied());
+        self.is_spelt(octets.iter().copied())
+            || (memchr::memchr(b'%', octets).is_some()
+                && (self.is_spelt(once.clone()) || self.is_spelt(Unquoted(once))))
+    }
+
+    fn is_spelt(&self, octets: impl Iterator<Item = u8> + Clone) -> bool {
+        let mut letters = octets.filter(u8::is_ascii_alphabetic).map(|letter| letter.to_ascii_lowercase());
+        loop {
+            let mut ahead = letters.clone();
+            if self.named_by.iter().all(|&wanted| ahead.next() == Some(wanted)) {
+                return true;
+            }
+            if letters.next().is_none() {
+                return false;
+            }
+        }
     }
 
     /// Whether there may be a row, plain or coded; a coded digit has two digits itself, so there are never fewer of them.
@@ -159,7 +195,7 @@ impl Sieve {
         false
     }
 
-    fn has_plain_row(&self, octets: &[u8]) -> bool {
+    fn has_plain_row(&self, octets: &[u8], rows: &[(Vec<u8>, usize)]) -> bool {
         let mut rest = octets;
         while rest.len() >= self.fewest {
             let ends = row_ends(rest);
@@ -171,7 +207,7 @@ impl Sieve {
             }
             let run = &rest[runs.trailing_zeros() as usize..];
             let end = run.iter().position(|&octet| ENDS_ROW[usize::from(octet)]).unwrap_or(run.len());
-            if self.has_row(run[..end].iter().copied()) {
+            if self.has_row(run[..end].iter().copied(), rows) {
                 return true;
             }
             rest = &run[end..];
@@ -179,14 +215,14 @@ impl Sieve {
         false
     }
 
-    fn has_row(&self, mut octets: impl Iterator<Item = u8> + Clone) -> bool {
+    fn has_row(&self, mut octets: impl Iterator<Item = u8> + Clone, rows: &[(Vec<u8>, usize)]) -> bool {
         let (mut row, mut digits) = (octets.clone(), 0);
         while let Some(octet) = octets.next() {
             if ENDS_ROW[usize::from(octet)] {
                 (row, digits) = (octets.clone(), 0);
             } else if octet.is_ascii_digit() {
                 digits += 1;
-                if digits == self.fewest && self.is_row(row.clone()) {
+                if digits == self.fewest && is_row(row.clone(), rows) {
                     return true;
                 }
             }
@@ -194,27 +230,11 @@ impl Sieve {
         false
     }
 
-    /// Whether the row with which these octets begin may be an identifier.
-    fn is_row(&self, octets: impl Iterator<Item = u8> + Clone) -> bool {
-        let digits = octets.take_while(|&octet| !ENDS_ROW[usize::from(octet)]).filter(u8::is_ascii_digit);
-        self.rows.iter().any(|(begin, more)| {
-            let mut digits = digits.clone();
-            loop {
-                let mut ahead = digits.clone();
-                if begin.iter().all(|&wanted| ahead.next().is_some_and(|digit| digit == wanted || wanted == b'.')) {
-                    return ahead.take(*more).count() == *more;
-                }
-                if digits.next().is_none() {
-                    return false;
-                }
-            }
-        })
-    }
-
     /// RFC 3986 section 2.1, and once more: a Referer quotes an address that was quoted before.
-    fn has_row_in_quoted(&self, octets: &[u8]) -> bool {
+    fn has_row_in_quoted(&self, octets: &[u8], rows: &[(Vec<u8>, usize)]) -> bool {
         let once = Unquoted(octets.iter().copied());
-        memchr::memchr(b'%', octets).is_some() && (self.has_row(once.clone()) || self.has_row(Unquoted(once)))
+        memchr::memchr(b'%', octets).is_some()
+            && (self.has_row(once.clone(), rows) || self.has_row(Unquoted(once), rows))
     }
 
     /// The same for what is coded otherwise.
@@ -245,6 +265,23 @@ impl Sieve {
         };
         found.is_ok() || self.stems.iter().any(ends_with)
     }
+}
+
+/// Whether the row with which these octets begin may be one of these.
+fn is_row(octets: impl Iterator<Item = u8> + Clone, rows: &[(Vec<u8>, usize)]) -> bool {
+    let digits = octets.take_while(|&octet| !ENDS_ROW[usize::from(octet)]).filter(u8::is_ascii_digit);
+    rows.iter().any(|(begin, more)| {
+        let mut digits = digits.clone();
+        loop {
+            let mut ahead = digits.clone();
+            if begin.iter().all(|&wanted| ahead.next().is_some_and(|digit| digit == wanted || wanted == b'.')) {
+                return ahead.take(*more).count() == *more;
+            }
+            if digits.next().is_none() {
+                return false;
+            }
+        }
+    })
 }
 
 /// Bit n: octet n ends a row, or there is no such octet.

@@ -12,18 +12,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from monitor.identify.catalogue import (
     ALIAS_FIELDS,
     CLIENT_FIELDS,
+    IMEI_WORD,
     IMSI_FIELDS,
     MSISDN_FIELDS,
     STEMS,
     SUBSCRIBER_FIELDS,
     hint,
 )
-from monitor.identify.coded import codings_of
+from monitor.identify.coded import ASCII_HEX_ROW, codings_of
 from monitor.identify.forms import READERS, foreign, sealed
 from monitor.identify.found import Found, Reader, Spelling
 from monitor.identify.hashed import Hashed
 from monitor.identify.hashes import table_of
-from monitor.identify.numbers import OwnNumbers
+from monitor.identify.numbers import IMEI_ROW, OwnNumbers
 from monitor.identify.places import Text, decoded, of_field, of_target, parts
 from monitor.records import (
     Certainty,
@@ -68,7 +69,13 @@ class Identify:
         self._watch = Watch(
             names=names | {b"http-" + name for name in names},
             stems=tuple(STEMS),
-            rows=own.digit_rows + tuple(sorted({(one.begin, one.more) for one in codings if one.of_digits})),
+            rows=(
+                *own.digit_rows,
+                ASCII_HEX_ROW,
+                *sorted({(one.begin, one.more) for one in codings if one.of_digits}),
+            ),
+            named_rows=(IMEI_ROW,),
+            named_by=IMEI_WORD,
             tokens=tuple(sorted({(one.begin, one.more) for one in codings if not one.of_digits})),
             digests=table,
         )
@@ -143,7 +150,6 @@ class Identify:
         return [
             ((found.identifier, found.digits, place, field), Number(found.digits), found.form, found.spelling, own)
             for field, part in parts(place, name, octets)
-            if known is not None or self._suspect(part)
             for found, own in self._found(place, field, part, known)
         ]
 
@@ -159,6 +165,8 @@ class Identify:
             return
         nothing = True
         for reader in self._readers:
+            if not reader.suspect(text):
+                continue
             for found in reader.read(text, known or hint(field)):
                 nothing = False
                 yield found, found.identifier is not Identifier.IMEI or self._from_gateway(place, field)

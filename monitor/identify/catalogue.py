@@ -29,6 +29,7 @@ STEMS: dict[bytes, Identifier] = {
     b"imei": Identifier.IMEI,
     b"imeisv": Identifier.IMEI,
 }
+IMEI_WORD = b"imei"  # stands in the letters of every name that hints at an IMEI
 _STEM = re.compile(rb"(%b)(?:no|nr|num|number|ts|nocc|withoutcc)?\Z" % b"|".join(STEMS))
 # short words count only where a word begins: `gclid` and `hotel` are neither `clid` nor `tel`
 _SHORT_WORD = re.compile(rb"(?<![a-z])(?:clid|cli|tel|cell|gsm)[^a-z]?(?:no|nr|num|number)?\Z")

@@ -108,6 +108,7 @@ def _from_hex(text: bytes, at: int) -> bytes:
     return bytes.fromhex(text[begin:end].decode())
 
 
+ASCII_HEX_ROW = (b"3." * 8, 0)  # as Watch.rows has it
 TEXTS = (
     # a digit is 0x30 to 0x39, so three of them are four such letters (RFC 4648 section 4); ten have two such groups
     CodedText(Spelling.BASE64, re.compile(rb"(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2,}"), _from_base64),

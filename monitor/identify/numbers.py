@@ -22,7 +22,7 @@ Pattern = re.Pattern[bytes]
 _ZERO_FOR_DIGIT = bytes(0x30 if 0x30 <= octet <= 0x39 else 0x2C for octet in range(256))
 _COMMA_FOR_OTHERS = bytes(octet if 0x30 <= octet <= 0x39 else 0x2C for octet in range(256))
 _UNIX_TIME = rb"[12][0-9]{9}"  # in seconds, 2001 to 2065
-IMEI_DIGITS = 15
+IMEI_ROW = (b"", 15)  # as Watch.rows has it
 _DUMMY = re.compile(r"(.)\1+|.*0{7}|.*(?:12345678|87654321).*")  # 99999999999, 5500000000000, 1234567890
 _LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
@@ -52,11 +52,12 @@ class OwnNumbers:
         self.patterns.append((Identifier.IMEI, _IMEI))
         national = [(prefix := _prefix(plan, length), length - len(plan.country) - len(prefix)) for length in lengths]
         imsi = [(prefix, 15 - len(prefix)) for prefix in plan.imsi_prefixes]
-        # the digits that every spelling of an identifier has in a row: what they begin with, and how many others follow
-        self.digit_rows = tuple((prefix.encode(), more) for prefix, more in (*national, *imsi, ("", IMEI_DIGITS)))
-        fewest = min(len(prefix) + more for prefix, more in self.digit_rows)
+        # the digits that every spelling of an own number has in a row: what they begin with, and how many others follow
+        self.digit_rows = tuple((prefix.encode(), more) for prefix, more in (*national, *imsi))
+        rows = (*self.digit_rows, IMEI_ROW)
+        fewest = min(len(prefix) + more for prefix, more in rows)
         self._zeros = b"0" * fewest
-        self._begins = re.compile(b"|".join(b"%b[0-9]{%d}" % row for row in self.digit_rows)).search
+        self._begins = re.compile(b"|".join(b"%b[0-9]{%d}" % row for row in rows)).search
         self._row = re.compile(rb"[0-9](?:%b[0-9]){%d,}+" % (GAP, fewest - 1))
 
     def may_be_in(self, text: bytes) -> bool:

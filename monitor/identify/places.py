@@ -14,6 +14,7 @@ from monitor.field import normalise
 from monitor.records import Place, Section
 
 Text = tuple[Place, bytes, bytes]  # place, normalised name, octets as on the wire
+_NO_DIGIT = bytes(set(range(256)).difference(b"0123456789"))
 FEWEST_DIGITS = 7  # of anything that the sieve may take for a number
 _BETWEEN_PARTS = {Place.COOKIE: re.compile(rb";"), Place.QUERY: re.compile(rb"[&;]")}
 
@@ -29,7 +30,7 @@ def of_field(name: bytes, value: bytes, section: Section) -> Text | None:
 
     A name with as many digits as a number is looked at like a value, and is nobody's name: so is a line with no colon.
     """
-    if sum(48 <= octet <= 57 for octet in name) >= FEWEST_DIGITS:
+    if len(name) >= FEWEST_DIGITS and len(name.translate(None, _NO_DIGIT)) >= FEWEST_DIGITS:
         return Place.TRAILER if section is Section.TRAILER else Place.HEADER, b"", name + b":" + value
     if section is Section.TRAILER:
         return Place.TRAILER, normalise(name), value

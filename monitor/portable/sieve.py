@@ -2,7 +2,8 @@
 
 The sieve may pass too much, never too little (2-house.md), so of the number plan it knows only with which digits an
 identifier begins and how many it has: a head passes when that many stand in a row, or when a field name hints at a
-subscriber identifier. What may lie between the digits of one number is drawn wider than `identify` draws it; letters
+subscriber identifier. An identifier that only its name gives away (15 digits are an IMEI or anything) needs that name
+in the same field. What may lie between the digits of one number is drawn wider than `identify` draws it; letters
 and the delimiters of lists, parameters and clock times end a row. One `translate` over the joined head leaves out what
 may lie between. Then every test is a search for fixed octets, which costs a tenth of an expression without any.
 
@@ -13,6 +14,7 @@ the digits of any text in base64 are of forty letters only, in an order of their
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from string import ascii_letters
 from urllib.parse import unquote_to_bytes
@@ -30,21 +32,18 @@ ZERO_FOR_DIGIT = bytes(0x30 if octet in DIGITS else 0x2C for octet in range(256)
 # three digits in base64 are four of these letters, and any ten digits have two such groups (identify/coded.py)
 DIGITS_IN_BASE64 = re.compile(rb"(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2}").search
 
+_Test = Callable[[bytes], bool]
+
 
 class Sieve:
     def __init__(self, watch: Watch, counts: dict[str, int]) -> None:
         self._watch = watch
         self._counts = counts
-        self._rows = [
-            re.compile(b"%b[0-9]{%d}" % (begin.replace(b".", b"[0-9]"), more)).search
-            for begin, more in watch.rows
-            if begin
-        ]
+        self._rows, self._named_rows = list(map(_search, watch.rows)), list(map(_search, watch.named_rows))
         self._tokens = [
             (begin, re.compile(rb"(?<![0-9A-Za-z])%b[0-9A-Za-z]{%d}" % (re.escape(begin), more)).search)
             for begin, more in watch.tokens
         ]
-        self._any_row = min((b"0" * more for begin, more in watch.rows if not begin), default=None)
         self._plain_names: set[bytes] = set()  # seen before, and no hint
 
     def passes(self, head: RequestHead) -> bool:
@@ -62,30 +61,25 @@ class Sieve:
             return True
         if not self._plain_names.issuperset([name for name, _ in fields]) and self._hinted(head):
             return True
-        return b"%" in text and self._percent_coded(text)
+        return (b"%" in text and any(map(self._has_number, _unquoted(text)))) or self._has_named_row(head, text)
 
-    def _percent_coded(self, text: bytes) -> bool:
-        """RFC 3986 section 2.1, and once more: a Referer quotes an address that was quoted before."""
-        for _ in range(2):
-            text = unquote_to_bytes(text)
-            if self._has_number(text):
+    def _has_named_row(self, head: RequestHead, text: bytes) -> bool:
+        if not any(_has_row(each, self._named_rows) for each in _spelt(text)):
+            return False
+        for field in ((b"", head.target), *head.fields):
+            texts = list(chain.from_iterable(map(_spelt, field)))
+            named = any(self._watch.named_by in letters(each) for each in texts)
+            if named and any(_has_row(each, self._named_rows) for each in texts):
                 return True
         return False
 
     def _has_number(self, text: bytes) -> bool:
         return (
-            self._has_row(text)
+            _has_row(text, self._rows)
             or self._has_token(text)
             or DIGITS_IN_BASE64(text) is not None
             or (self._watch.digests is not None and any(self._watch.digests.found_in(text)))
         )
-
-    def _has_row(self, text: bytes) -> bool:
-        digits = text.translate(COMMA_FOR_OTHERS, BETWEEN_DIGITS)
-        for search in self._rows:
-            if search(digits):
-                return True
-        return self._any_row is not None and self._any_row in digits.translate(ZERO_FOR_DIGIT)
 
     def _has_token(self, text: bytes) -> bool:
         for begin, search in self._tokens:  # noqa: SIM110 - as fast as it can be for the heads that have none
@@ -105,3 +99,35 @@ class Sieve:
                 plain.clear()
             plain.add(name)
         return False
+
+
+def _search(row: tuple[bytes, int]) -> _Test:
+    """Whether a text of digits and commas has this row."""
+    begin, more = row
+    if begin:
+        search = re.compile(b"%b[0-9]{%d}" % (begin.replace(b".", b"[0-9]"), more)).search
+        return lambda digits: search(digits) is not None
+    zeros = b"0" * more
+    return lambda digits: zeros in digits.translate(ZERO_FOR_DIGIT)
+
+
+def _has_row(text: bytes, rows: Iterable[_Test]) -> bool:
+    digits = text.translate(COMMA_FOR_OTHERS, BETWEEN_DIGITS)
+    for search in rows:  # noqa: SIM110 - as above
+        if search(digits):
+            return True
+    return False
+
+
+def _spelt(text: bytes) -> Iterator[bytes]:
+    """As it is and, where that is another text, unquoted."""
+    yield text
+    if b"%" in text:
+        yield from _unquoted(text)
+
+
+def _unquoted(text: bytes) -> Iterator[bytes]:
+    """RFC 3986 section 2.1, and once more: a Referer quotes an address that was quoted before."""
+    for _ in range(2):
+        text = unquote_to_bytes(text)
+        yield text

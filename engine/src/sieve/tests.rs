@@ -18,7 +18,9 @@ fn watch() -> Watch {
     Watch {
         names: owned(&["x-up-calling-line-id", "cli", "q", "http-twice"]),
         stems: owned(&["msisdn", "subno", "mdn"]),
-        rows: vec![(b"7700900".into(), 3), (b"...009007744".into(), 0), (Vec::new(), 15)],
+        rows: vec![(b"7700900".into(), 3), (b"...009007744".into(), 0)],
+        named_rows: vec![(Vec::new(), 15)],
+        named_by: b"imei".into(),
         tokens: vec![(b"683d0d9".into(), 3), (b"RHcAk".into(), 3)],
         ..Watch::default()
     }
@@ -106,6 +108,26 @@ fn drops_shorter_rows_of_digits() {
 }
 
 #[test]
+fn passes_what_only_its_name_gives_away_beside_that_name() {
+    let row = b"49-015420-323751-8";
+    assert!(!passes(&head(b"x-device", row, b"/imei")), "in another field");
+    let fields: [(&[u8], &[u8]); 5] = [
+        (b"x-imei-no", row),
+        (b"x-imei-no", b"%34%39%30%31%35%34%32%30%33%32%33%37%35%31%38"),
+        (b"im%65ei-no", row),
+        (b"x-device", b"a=1; I.M-E_I=490154203237518"),
+        (b"x-device", b"%2569mei:490154203237518"),
+    ];
+    for (name, value) in fields {
+        assert!(passes(&odd_head(name, value, b"/")), "{}", String::from_utf8_lossy(value));
+        assert!(Sieve::new(&watch()).keeps(name, value));
+    }
+    assert!(passes(&odd_head(b"490154203237518-imei", b"", b"/")));
+    assert!(passes(&odd_head(b"x", b"", b"/?imei=490154203237518")));
+    assert!(!passes(&odd_head(b"x-ime", row, b"/")));
+}
+
+#[test]
 fn passes_names_that_hint_at_an_identifier() {
     let hinting = [
         "x-up-calling-line-id",
@@ -131,7 +153,7 @@ fn passes_names_that_hint_at_an_identifier() {
 
 /// The portable sieve, word for word.
 fn obvious(watch: &Watch, head: &RequestHead) -> bool {
-    let rows = |text: &[u8]| {
+    let rows = |text: &[u8], wanted: &[(Vec<u8>, usize)]| {
         let kept = text.iter().filter(|octet| octet.is_ascii_alphanumeric() || b",;:=&?@#*|\"'<>".contains(octet));
         let kept: Vec<u8> = kept.copied().collect();
         kept.split(|octet| !octet.is_ascii_digit()).any(|row| {
@@ -140,7 +162,7 @@ fn obvious(watch: &Watch, head: &RequestHead) -> bool {
                     |digits: &[u8]| begin.iter().zip(digits).all(|(wanted, digit)| wanted == digit || *wanted == b'.');
                 (0..=row.len()).any(|at| row.len() - at >= begin.len() + more && same(&row[at..]))
             };
-            watch.rows.iter().any(is_row)
+            wanted.iter().any(is_row)
         })
     };
     let coded = |text: &[u8]| {
@@ -173,9 +195,19 @@ fn obvious(watch: &Watch, head: &RequestHead) -> bool {
     for (name, value) in head.text.fields() {
         text.extend([b",", name, b",", value].concat());
     }
-    let once = unquoted(&text);
-    let twice = unquoted(&once);
-    hints || [&text, &once, &twice].into_iter().any(|text| rows(text) || coded(text))
+    let spelt = |text: &[u8]| [text.to_vec(), unquoted(text), unquoted(&unquoted(text))];
+    let named_row = |(name, value): (&[u8], &[u8])| {
+        let texts = [spelt(name), spelt(value)].concat();
+        let named = |text: &Vec<u8>| {
+            let letters: Vec<u8> = text.iter().filter(|octet| octet.is_ascii_alphabetic()).copied().collect();
+            letters.to_ascii_lowercase().windows(watch.named_by.len()).any(|letters| letters == watch.named_by)
+        };
+        texts.iter().any(named) && texts.iter().any(|text| rows(text, &watch.named_rows))
+    };
+    hints
+        || spelt(&text).iter().any(|text| rows(text, &watch.rows) || coded(text))
+        || named_row((b"", head.text.target()))
+        || head.text.fields().any(named_row)
 }
 
 #[test]
@@ -183,7 +215,7 @@ fn agrees_with_the_obvious_sieve() {
     let pieces = [
         "4", "77", "0090", "01", "-", " ", "%", "%2", "%25", "%2D", "%37", "%2537", ",", ";", "a", "F", "\0", "\u{a0}",
         "dn", "m", "_", "q", "http-", "HTTP_", "sub", "no", "cli", "683d0d9", "RHcAk", "3NzAwOTA", "MDkw", "%4E",
-        "%254d",
+        "%254d", "i", "me", "ImEi", "%49",
     ];
     let mut random = Random::new(44);
     let mut text = |most: usize| -> Vec<u8> {
@@ -196,7 +228,8 @@ fn agrees_with_the_obvious_sieve() {
         2 => vec![(b"77".to_vec(), 0), (b"0100".to_vec(), 8)],
         more => vec![(b"7".to_vec(), more), (Vec::new(), 2 * more - 6)],
     };
-    let watches: Vec<_> = (0..12).map(|turn| Watch { rows: rows(turn), ..watch() }).collect();
+    let watches: Vec<_> =
+        (0..12).map(|turn| Watch { rows: rows(turn), named_rows: vec![(Vec::new(), turn + 1)], ..watch() }).collect();
     let sieves: Vec<_> = watches.iter().map(Sieve::new).collect();
     for turn in 0..20_000 {
         let of = turn % 12;
