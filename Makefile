@@ -46,6 +46,10 @@ precision: ## numbers found among a million values that hold none, and values a 
 	@scripts/setup dev
 	@$(VENV)/python -m bench.precision
 
+bench-floods: ## what attacks that exhaust other sensors cost this one -> bench/RESULTS.md
+	@scripts/setup dev
+	@$(VENV)/python -m bench.floods
+
 bench-live: ## drop curve and latency on a veth pair, beside tcpdump, tshark, Suricata -> bench/RESULTS.md (root)
 	@scripts/setup dev
 	@scripts/tools tcpreplay=tcpreplay tcpdump=tcpdump tshark=tshark ip=iproute2

@@ -1,6 +1,6 @@
 """Traffic that is made to exhaust a sensor, and what it costs: `make bench-floods`.
 
-    python -m bench.floods                     every flood, each in a process of its own
+    python -m bench.floods                     every flood, each in a process of its own -> bench/RESULTS.md
     python -m bench.floods syn folds --keep DIR
 
 Each flood is an attack at the size at which other tools were measured (Suricata, tshark: seconds to minutes, hundreds
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import struct
 import subprocess
@@ -22,6 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from bench import RULES
+from bench.results import put, where_and_when
 from monitor.agreements import load
 from monitor.counts import values
 from monitor.engine import Preference, open_engine
@@ -153,7 +155,7 @@ def floods() -> dict[str, Flood]:
         "chunks": Flood("10 MB of 1-byte chunks", stream(chunks() + pipeline(1)), 2, 0.1, 10),
         "pipeline": Flood("110,000 requests in a pipeline, no answers", stream(pipeline()), 110_000, 0.3, 30),
         "onebyte": Flood("1,000,000 one-byte segments", stream(one_byte, 1), one_byte.count(b"\r\n\r\n"), 0.5, 10),
-        "hosts": Flood("1,000,000 Hosts, a number to each", hosts(), 1_000_000, 60, 128),
+        "hosts": Flood("1,000,000 Hosts, a number to each", hosts(), 1_000_000, 60, 512),
     }
 
 
@@ -205,8 +207,17 @@ def main() -> None:
     if chosen.measure:
         print(json.dumps(measure(chosen.engine, chosen.measure)))
         return
-    print("| flood | packets | CPU s | bar | MB over idle | bar | numbers found | shed |")
-    print("|---|--:|--:|--:|--:|--:|--:|---|")
+    lines = [
+        "## Floods (`make bench-floods`)",
+        "",
+        *where_and_when(),
+        f"- Load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; engine: {chosen.engine}",
+        "- CPU seconds of the engine, memory of the process over idle, beside what issue 5 allows",
+        "",
+        "| flood | packets | CPU s | bar | MB over idle | bar | numbers found | shed |",
+        "|---|--:|--:|--:|--:|--:|--:|---|",
+    ]
+    print("\n".join(lines))
     with TemporaryDirectory() as scratch:
         for name in chosen.flood or every:
             flood = every[name]
@@ -216,13 +227,15 @@ def main() -> None:
             line = [sys.executable, "-m", "bench.floods", "--engine", chosen.engine, "--measure", str(path)]
             told = json.loads(subprocess.run(line, check=True, capture_output=True).stdout)
             shed = ", ".join(f"{bound} {amount:,}" for bound, amount in told["shed"].items())
-            print(
+            lines.append(
                 f"| {flood.what} | {told['packets']:,} | {told['cpu_s']:.2f} | {flood.cpu_s:g} "
-                f"| {told['grown_mb']:.0f} | {flood.memory_mb:g} | {told['numbers']:,} of {flood.numbers:,} | {shed} |",
-                flush=True,
+                f"| {told['grown_mb']:.0f} | {flood.memory_mb:g} | {told['numbers']:,} of {flood.numbers:,} | {shed} |"
             )
+            print(lines[-1], flush=True)
             if not chosen.keep:
                 path.unlink()
+    if not chosen.flood:
+        put("floods", lines)
 
 
 if __name__ == "__main__":

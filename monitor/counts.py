@@ -56,6 +56,7 @@ SHED = (
     "head_lines",
     "half_streams",
     "hold",
+    "memory",  # half-streams forgotten because all of them together took too much
     "defrag",
     "settle",  # heads that were let go before a conflicting copy could have come
     "hpack",

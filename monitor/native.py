@@ -38,13 +38,17 @@ class NativeEngine:
     def poll(self, timeout: float) -> Batch:
         self._source.read(0, timeout)
         if self._source.done and not self._done:
-            self._done = True
-            self._engine.finish()
+            self._done = self._engine.finish()
         return self._batch()
 
     def drain(self) -> Batch:
-        self._engine.finish()
-        return self._batch()
+        over = self._engine.finish()
+        batch = self._batch()
+        while not over:
+            over = self._engine.finish()
+            more = self._batch()
+            batch = more._replace(heads=[*batch.heads, *more.heads], messages=[*batch.messages, *more.messages])
+        return batch
 
     def watch_for(self, watch: Watch) -> None:
         self._engine.watch_for(watch)

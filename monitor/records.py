@@ -81,7 +81,8 @@ class Limits:
     head_bytes: int = 256 * 1024  # of one request head; what lies beyond is scanned raw and shed{head_bytes}
     head_lines: int = 4096
     half_streams: int = 1_000_000  # the longest idle goes first
-    hold_bytes: int = 64 * 1024 * 1024  # out-of-order bytes of all half-streams together, oldest hole first
+    memory_bytes: int = 512 * 1024 * 1024  # of all half-streams with what they hold, the next bound's as well
+    hold_bytes: int = 48 * 1024 * 1024  # out-of-order bytes of all half-streams together, oldest hole first
     hold_bytes_per_half_stream: int = 1024 * 1024
     window_bytes: int = 640 * 1024  # a segment further ahead of the expected byte is not believed
     fragments_bytes: int = 32 * 1024 * 1024

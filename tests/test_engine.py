@@ -165,6 +165,7 @@ def test_any_disturbed_traffic_is_read_alike(
     small = Limits(
         head_bytes=chance.choice((400, 262144)),
         half_streams=chance.choice((3, 1_000_000)),
+        memory_bytes=chance.choice((5000, 1 << 29)),
         hold_bytes=chance.choice((2000, 1 << 26)),
         fragments_bytes=chance.choice((500, 1 << 25)),
     )

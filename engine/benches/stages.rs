@@ -198,7 +198,7 @@ fn capture(criterion: &mut Criterion) {
             let mut worker = Worker::new(Limits::default(), &Watch::default());
             worker.open(open());
             while worker.pump().is_none() {}
-            worker.finish();
+            worker.finish(usize::MAX);
             assert_eq!(worker.counts()[Count::Requests], frames);
         });
     });
@@ -278,7 +278,7 @@ fn stream(criterion: &mut Criterion) {
                         streams.feed(&segment, counts, heads);
                     }
                 }
-                streams.finish(1, counts, heads);
+                streams.finish(1, usize::MAX, counts, heads);
                 assert_eq!(heads.len(), REQUESTS as usize);
             },
             BatchSize::LargeInput,

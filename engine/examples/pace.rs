@@ -17,7 +17,7 @@ fn main() -> io::Result<()> {
             }
         };
         worker.close();
-        worker.finish();
+        worker.finish(usize::MAX);
         let counts: Vec<_> = worker.counts().iter().filter(|(_, count)| *count > 0).collect();
         println!("{path}: {ending:?}, {} suspect heads, {counts:?}", worker.waiting());
     }

@@ -24,6 +24,12 @@ use bytes::Bytes;
 const REORDER_NS: i64 = 100_000_000;
 /// Heads.
 const MOST_WAITING: usize = 256;
+/// What a client takes before it holds anything, in round figures: [`Client::weight`].
+const CLIENT_BYTES: usize = 640;
+/// The same of HTTP/2, with its tables.
+const FRAMES_BYTES: usize = 16 * 1024;
+/// Of a head that waits or is remembered, besides its bytes.
+const HEAD_BYTES: usize = 384;
 /// Segments.
 const MOST_DOUBTFUL: usize = 64;
 /// Read again because the beginning came late.
@@ -161,6 +167,20 @@ impl Client {
         self.assembler.held() + self.doubts.held()
     }
 
+    /// Bytes of memory, about: counted alike by both engines, whatever their allocators take.
+    #[inline]
+    pub fn weight(&self) -> usize {
+        let frames = if matches!(self.reader, Reader::Http2(_)) { FRAMES_BYTES } else { 0 };
+        let past: i64 = self.past.iter().map(|placed| placed.end - placed.start).sum();
+        let heads = HEAD_BYTES * (self.heads.len() + self.past.len()) + (self.waiting + past) as usize;
+        CLIENT_BYTES + frames + self.kept.len() + self.held() + heads
+    }
+
+    /// Whether it is in the middle of something: a head that waits or has not ended, bytes in doubt or behind a hole.
+    pub fn is_amid(&self) -> bool {
+        self.awaits() || self.is_amid_head()
+    }
+
     /// Whether an acknowledgement would change something.
     #[inline]
     pub fn awaits(&self) -> bool {
@@ -280,9 +300,12 @@ impl Client {
             self.give_up_hole(now_ns, context, out);
         }
         self.done(now_ns, context, out);
+        if self.heads.is_empty() {
+            self.heads = VecDeque::new(); // nobody acknowledges: this client may say nothing else
+        }
     }
 
-    /// Holds less: gives the first hole up, else the oldest doubt.
+    /// Holds less: gives the first hole up, else the oldest doubt, and neither waits nor keeps anything for late copies.
     pub fn shed(&mut self, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         if self.assembler.waiting() {
             self.give_up_hole(now_ns, context, out);
@@ -290,6 +313,12 @@ impl Client {
             self.decide_oldest(now_ns, context, out);
         }
         self.done(now_ns, context, out);
+        while let Some(first) = self.heads.pop_front() {
+            context.counts[Count::ShedSettle] += 1;
+            self.let_go(first.placed, out);
+        }
+        self.keep_least();
+        self.forget();
     }
 
     /// Whether some lines of a head were read and its end was not.
@@ -465,6 +494,7 @@ impl Client {
         self.waiting -= placed.end - placed.start;
         self.copies.say(&mut placed);
         if self.acked.is_none_or(|acked| acked < placed.end) {
+            self.past.reserve_exact(1);
             self.past.push(placed.clone());
         }
         out.push(placed);

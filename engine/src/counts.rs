@@ -118,6 +118,7 @@ counts! {
     ShedHeadLines "shed.head_lines"
     ShedHalfStreams "shed.half_streams"
     ShedHold "shed.hold"
+    ShedMemory "shed.memory"
     ShedDefrag "shed.defrag"
     ShedSettle "shed.settle"
     ShedHpack "shed.hpack"

@@ -44,8 +44,8 @@ pub trait Front: Send + Sync {
     fn pump(&mut self, heads: usize, until: Instant) -> Result<Option<Ending>, Died>;
     /// The current capture is done with, wherever it stands.
     fn close(&mut self);
-    /// Nothing follows: every head that waits is let go.
-    fn finish(&mut self) -> Result<(), Died>;
+    /// Nothing follows: lets go of the heads that wait, about so many at once. Whether these were all.
+    fn finish(&mut self, heads: usize) -> Result<bool, Died>;
     /// Another Watch from now on.
     fn watch_for(&mut self, watch: &Watch);
     /// The suspect heads since the last call.

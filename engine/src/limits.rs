@@ -11,6 +11,8 @@ pub struct Limits {
     pub head_lines: usize,
     /// Half-streams held at once.
     pub half_streams: usize,
+    /// Memory of all half-streams together, with what they hold.
+    pub memory_bytes: usize,
     /// Out-of-order bytes of all half-streams together.
     pub hold_bytes: usize,
     /// Out-of-order bytes of one half-stream.
@@ -38,7 +40,8 @@ impl Default for Limits {
             head_bytes: 256 * 1024,
             head_lines: 4096,
             half_streams: 1_000_000,
-            hold_bytes: 64 * 1024 * 1024,
+            memory_bytes: 512 * 1024 * 1024,
+            hold_bytes: 48 * 1024 * 1024,
             hold_bytes_per_half_stream: 1024 * 1024,
             window_bytes: 640 * 1024,
             fragments_bytes: 32 * 1024 * 1024,

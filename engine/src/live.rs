@@ -413,7 +413,7 @@ impl Worker {
             }
             yield_now();
         }
-        self.stages.finish();
+        self.stages.finish(usize::MAX);
         self.publish();
     }
 }

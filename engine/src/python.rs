@@ -90,10 +90,10 @@ impl Engine {
         py.detach(move || front.close());
     }
 
-    /// Nothing follows: let every head go that waits.
-    fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
-        let front = &mut self.front;
-        py.detach(move || front.finish()).map_err(died)
+    /// Nothing follows: let go of a batch of the heads that wait. Whether it was the last one.
+    fn finish(&mut self, py: Python<'_>) -> PyResult<bool> {
+        let (front, heads) = (&mut self.front, self.batch_heads);
+        py.detach(move || front.finish(heads)).map_err(died)
     }
 
     /// Another Watch from now on.
@@ -252,6 +252,7 @@ fn limits_of(limits: &Bound<'_, PyAny>) -> PyResult<Limits> {
         head_bytes: limits.getattr("head_bytes")?.extract()?,
         head_lines: limits.getattr("head_lines")?.extract()?,
         half_streams: limits.getattr("half_streams")?.extract()?,
+        memory_bytes: limits.getattr("memory_bytes")?.extract()?,
         hold_bytes: limits.getattr("hold_bytes")?.extract()?,
         hold_bytes_per_half_stream: limits.getattr("hold_bytes_per_half_stream")?.extract()?,
         window_bytes: limits.getattr("window_bytes")?.extract()?,

@@ -48,6 +48,8 @@ const STEP_NS: i64 = 600_000_000_000;
 const SWEEP_NS: i64 = 1_000_000_000;
 /// One in so many half-streams is looked at then, and at least so many.
 const SWEEP_SHARE: usize = 64;
+/// What one takes that has no client, in round figures.
+const HALF_BYTES: usize = 160;
 /// Of which one makes room.
 const FORGETTABLE: usize = 8;
 
@@ -57,8 +59,12 @@ struct Speaker {
     client: Client,
     /// Sequence number that reading began with.
     origin: u32,
-    /// Its number in `holding`, and how many bytes are accounted for it.
-    holding: Option<(u64, usize)>,
+    /// Its number in `holding`; 0: it holds nothing.
+    number: u64,
+    /// How many bytes that it holds are accounted for it.
+    held: u32,
+    /// How many bytes of memory are.
+    weight: u32,
     /// Out of the window: another one that fits it moves the window.
     far: Option<Box<Far>>,
 }
@@ -83,6 +89,8 @@ pub struct Streams {
     /// Who holds bytes, longest since first.
     holding: BTreeMap<u64, Id>,
     held: usize,
+    /// Bytes of memory that all clients take.
+    used: usize,
     /// Heads of the client at hand, in memory that is used again.
     placed: Vec<PlacedHead>,
 }
@@ -102,6 +110,7 @@ impl Streams {
             entered: 0,
             holding: BTreeMap::new(),
             held: 0,
+            used: 0,
             placed: Vec::new(),
         }
     }
@@ -120,6 +129,35 @@ impl Streams {
             Some(id) => self.go_on(id, segment, mark, counts, out),
             None => self.meet(segment, mark, counts, out),
         }
+        while self.memory() > self.limits.memory_bytes && self.shed_idle(counts, out) {}
+    }
+
+    /// Bytes of memory, about: counted alike by both engines.
+    #[inline]
+    fn memory(&self) -> usize {
+        self.used + HALF_BYTES * self.halves.len()
+    }
+
+    /// Lets go of one of the oldest: one that is not in the middle of something, if there is one, and of those the one
+    /// that has been silent for longest. Whether there was one.
+    fn shed_idle(&mut self, counts: &mut Counts, out: &mut Vec<RequestHead>) -> bool {
+        let oldest = self.oldest();
+        let is_amid = |id: Id| self.halves[id].speaker.as_ref().is_some_and(|speaker| speaker.client.is_amid());
+        let Some(idle) = oldest.into_iter().min_by_key(|&id| (is_amid(id), self.halves[id].last_ns)) else {
+            return false;
+        };
+        counts[Count::ShedMemory] += 1;
+        self.forget(idle, counts, out);
+        true
+    }
+
+    /// Some of the oldest, which are the newest now.
+    fn oldest(&mut self) -> Vec<Id> {
+        let oldest: Vec<_> = self.halves.by_age().take(FORGETTABLE).collect();
+        for &id in &oldest {
+            self.halves.renew(id);
+        }
+        oldest
     }
 
     /// What is due at `now_ns` of the capture clock.
@@ -179,14 +217,18 @@ impl Streams {
         }
     }
 
-    /// The capture is over.
-    pub fn finish(&mut self, now_ns: i64, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+    /// The capture is over. Stops when `out` has `most` heads, and is to be called again then: says whether that was all.
+    pub fn finish(&mut self, now_ns: i64, most: usize, counts: &mut Counts, out: &mut Vec<RequestHead>) -> bool {
         self.advance(now_ns);
-        while let Some(id) = self.halves.oldest() {
+        while out.len() < most {
+            let Some(id) = self.halves.oldest() else {
+                counts[Count::HalfStreams] = 0;
+                counts[Count::HeldBytes] = 0;
+                return true;
+            };
             self.forget(id, counts, out);
         }
-        counts[Count::HalfStreams] = 0;
-        counts[Count::HeldBytes] = 0;
+        false
     }
 
     // --- beginning and end ------------------------------------------------------------------------------------------
@@ -355,7 +397,7 @@ impl Streams {
         let reading = counts.tracer.as_mut().map_or(0, |tracer| tracer.reading(&half.flow));
         let context = Context { limits: &self.limits, counts, flow: half.flow, path: half.path() };
         let client = Client::new(i64::from(origin), beginning, reading, &context);
-        self.halves[id].speaker = Some(Box::new(Speaker { client, origin, holding: None, far: None }));
+        self.halves[id].speaker = Some(Box::new(Speaker { client, origin, number: 0, held: 0, weight: 0, far: None }));
     }
 
     /// Whether the other direction has sent requests: then this one sends responses.
@@ -389,10 +431,9 @@ impl Streams {
         half.awaits = false;
         let Some(speaker) = half.speaker.take() else { return };
         speaker.client.end(why, counts);
-        if let Some((number, bytes)) = speaker.holding {
-            self.holding.remove(&number);
-            self.held -= bytes;
-        }
+        self.used -= speaker.weight as usize;
+        self.held -= speaker.held as usize;
+        self.holding.remove(&speaker.number);
     }
 
     /// A SYN on a half-stream that is there: a copy, or the addresses and ports are used anew.
@@ -444,11 +485,7 @@ impl Streams {
     /// Lets go of one of the oldest, the one that has been silent for longest.
     fn make_room(&mut self, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         counts[Count::ShedHalfStreams] += 1;
-        let oldest: Vec<_> = self.halves.by_age().take(FORGETTABLE).collect();
-        for &id in &oldest {
-            self.halves.renew(id);
-        }
-        if let Some(silent) = oldest.into_iter().min_by_key(|&id| self.halves[id].last_ns) {
+        if let Some(silent) = self.oldest().into_iter().min_by_key(|&id| self.halves[id].last_ns) {
             self.forget(silent, counts, out);
         }
     }
@@ -609,22 +646,15 @@ impl Streams {
             self.shed(id, counts);
         }
         let Some(speaker) = &mut self.halves[id].speaker else { return };
-        let held = speaker.client.held();
-        match speaker.holding {
-            None if held == 0 => {}
-            None => {
-                self.entered += 1;
-                self.holding.insert(self.entered, id);
-                self.held += held;
-                speaker.holding = Some((self.entered, held));
-            }
-            Some((number, before)) => {
-                self.held = self.held - before + held;
-                speaker.holding = (held > 0).then_some((number, held));
-                if held == 0 {
-                    self.holding.remove(&number);
-                }
-            }
+        let (held, weight) = (speaker.client.held(), speaker.client.weight());
+        self.used = self.used + weight - mem::replace(&mut speaker.weight, weight as u32) as usize;
+        self.held = self.held + held - mem::replace(&mut speaker.held, held as u32) as usize;
+        if held > 0 && speaker.number == 0 {
+            self.entered += 1;
+            self.holding.insert(self.entered, id);
+            speaker.number = self.entered;
+        } else if held == 0 && speaker.number > 0 {
+            self.holding.remove(&mem::take(&mut speaker.number));
         }
     }
 

@@ -50,6 +50,8 @@ pub struct Tandem {
     pace: Pace,
     /// A capture is open that has not ended.
     reading: bool,
+    /// It was said that nothing follows.
+    finishing: bool,
     /// What was not taken yet, and the latest progress.
     now: Step,
 }
@@ -123,6 +125,7 @@ impl Tandem {
             stop,
             pace: Pace::Ahead,
             reading: false,
+            finishing: false,
             now: Step::default(),
         })
     }
@@ -181,15 +184,16 @@ impl Front for Tandem {
         self.now.ending = None;
     }
 
-    fn finish(&mut self) -> Result<(), Died> {
+    fn finish(&mut self, heads: usize) -> Result<bool, Died> {
         self.close();
-        if !self.now.finished {
+        if !self.finishing {
+            self.finishing = true;
             self.order(Order::Finish);
-            while !self.now.finished {
-                self.take(None)?;
-            }
         }
-        Ok(())
+        while !self.now.finished && self.now.heads.len() < heads {
+            self.take(None)?;
+        }
+        Ok(self.now.finished)
     }
 
     fn watch_for(&mut self, watch: &Watch) {
@@ -244,7 +248,7 @@ impl Reader {
                     capture.as_mut().map_or(Some(()), |open| self.read(open, watch.take(), Pace::Asked).map(drop))
                 }
                 Order::Finish => {
-                    self.stages.finish();
+                    self.stages.finish(usize::MAX);
                     let mut parcel = self.parcel(watch.take());
                     parcel.step = Step { progress: self.stages.progress(0, 0), finished: true, ..Step::default() };
                     self.parcels.send(parcel).ok()
@@ -356,8 +360,11 @@ impl Follower {
             }
             let mut next = mem::take(&mut parcel.step);
             self.stages.time_ns = next.progress.time_ns;
-            if next.finished {
-                self.stages.finish();
+            while next.finished && !self.stages.finish(HEADS) {
+                step.heads.append(&mut self.stages.passed);
+                if self.results.send(mem::take(&mut step)).is_err() {
+                    return; // nobody listens
+                }
             }
             self.stages.sift();
             next.heads.append(&mut self.stages.passed);

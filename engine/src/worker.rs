@@ -72,9 +72,9 @@ impl Worker {
         }
     }
 
-    /// Nothing follows.
-    pub fn finish(&mut self) {
-        self.stages.finish();
+    /// Nothing follows: lets go of what waits, of about so many heads at once. Whether that was all.
+    pub fn finish(&mut self, heads: usize) -> bool {
+        self.stages.finish(heads)
     }
 
     /// Another Watch from now on.
@@ -121,9 +121,8 @@ impl Front for Worker {
         self.close();
     }
 
-    fn finish(&mut self) -> Result<(), Died> {
-        self.finish();
-        Ok(())
+    fn finish(&mut self, heads: usize) -> Result<bool, Died> {
+        Ok(self.finish(heads))
     }
 
     fn watch_for(&mut self, watch: &Watch) {
@@ -316,11 +315,17 @@ impl Stages {
         self.sift();
     }
 
-    /// Nothing follows.
-    pub(crate) fn finish(&mut self) {
+    /// Nothing follows: lets go of what waits until so many heads have passed. Whether that was all.
+    pub(crate) fn finish(&mut self, heads: usize) -> bool {
         self.defragmenter.finish(&mut self.counts);
-        self.streams.finish(self.time_ns, &mut self.counts, &mut self.heads);
-        self.sift();
+        while self.passed.len() < heads {
+            let over = self.streams.finish(self.time_ns, heads, &mut self.counts, &mut self.heads);
+            self.sift();
+            if over {
+                return true;
+            }
+        }
+        false
     }
 
     /// Sends what is settled through the sieve.

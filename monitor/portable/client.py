@@ -20,6 +20,9 @@ from monitor.records import Data, Flow, Gap, Limits, PlacedHead, RequestHead, Se
 
 REORDER_NS = 100_000_000  # mirrors and receive queues deliver out of order by so much
 MOST_WAITING = 256  # heads
+CLIENT_BYTES = 640  # what one takes in the native engine before it holds anything, in round figures
+FRAMES_BYTES = 16 * 1024  # the same of HTTP/2, with its tables
+HEAD_BYTES = 384  # of a head that waits or is remembered, besides its bytes
 MOST_DOUBTFUL = 64  # segments
 MOST_LOST = 8  # gaps whose bytes may still come
 LATE_BYTES = 4096  # looked at once more when a copy of them comes, though their head was let go
@@ -110,6 +113,19 @@ class Client:
         return self._assembler.held + self._doubts.held
 
     @property
+    def weight(self) -> int:
+        """Bytes of memory, about: counted alike by both engines, whatever their allocators take."""
+        frames = 0 if self._http2 is None else FRAMES_BYTES
+        heads = HEAD_BYTES * (len(self._heads) + len(self._past)) + self._waiting
+        past = sum(placed.end - placed.start for placed in self._past)
+        return CLIENT_BYTES + frames + len(self._kept) + self.held + heads + past
+
+    @property
+    def amid(self) -> bool:
+        """Whether it is in the middle of something: a head that waits or has not ended, a doubt, a hole."""
+        return bool(self._heads or self._doubts or self._hole) or self.amid_head
+
+    @property
     def hopeless(self) -> bool:
         """Whether this is no HTTP."""
         return (self._http1.hopeless if self._http2 is None else self._http2.answers) and not self.awaits
@@ -175,12 +191,18 @@ class Client:
         return self._done(now_ns)
 
     def shed(self, now_ns: int) -> list[PlacedHead]:
-        """Hold less: give up the first hole, else the oldest doubt."""
+        """Hold less: give up the first hole, else the oldest doubt; neither wait nor keep anything for late copies."""
         if self._assembler.waiting:
             self._give_up_hole(now_ns)
         else:
             self._decide_oldest(now_ns)
-        return self._done(now_ns)
+        settled = self._done(now_ns)
+        while self._heads:
+            self._counts["shed.settle"] += 1
+            self._let_go()
+        if self._http2 is None and not self._replays:
+            self._keep_from(max(self._kept_from, self._http1.start))
+        return [*settled, *self._done(now_ns)]
 
     @property
     def amid_head(self) -> bool:
@@ -312,6 +334,10 @@ class Client:
         late = self._assembler.next - LATE_BYTES
         late = late if self._acked is None or self._acked < late else min(self._acked, self._assembler.next)
         return max(self._kept_from, min(start, late, *[waiting.placed.start for waiting in self._heads[:1]]))
+
+    def _keep_from(self, position: int) -> None:
+        del self._kept[: position - self._kept_from]
+        self._kept_from = position
 
     def _pass_gap(self, gap: Gap, now_ns: int) -> None:
         self._counts["gap_bytes"] += gap.missing
@@ -530,9 +556,7 @@ class Client:
     def _forget(self) -> None:
         """What no copy is compared with any more."""
         if self._kept and self._http2 is None:
-            start = self._needed
-            del self._kept[: start - self._kept_from]
-            self._kept_from = start
+            self._keep_from(self._needed)
         if self._past:
             self._past = [placed for placed in self._past if placed.end > self._kept_from]
         self._assembler.forget_versions(self._kept_from)

@@ -32,6 +32,7 @@ UNSENT_BYTES = 256 * 1024  # an acknowledgement so far beyond what was seen is n
 STEP_NS = 600_000_000_000  # of the capture clock; more at once is no passing of time, or nothing passed the tap
 SWEEP_NS = 1_000_000_000  # between two looks for half-streams that have been silent for long
 SWEEP_SHARE = 64  # one in so many half-streams is looked at then, and at least so many
+HALF_BYTES = 160  # what one takes that has no client, in round figures
 OPAQUE = (Looks.RESPONSE, Looks.TLS, Looks.OTHER)
 MOST_ALIKE = 64  # tunnelled half-streams with the same addresses and ports that are told of each other
 TWIN_HEADS = 64  # remembered of a half-stream that has a twin
@@ -55,7 +56,7 @@ class HalfStream:
 
     __slots__ = (
         "_peer", "client", "closing_ns", "end", "flow", "forgotten", "last_head", "last_heads", "last_ns", "looks",
-        "opaque", "origin", "reborn", "side", "wake_ns",
+        "opaque", "origin", "reborn", "side", "wake_ns", "weight",
     )  # fmt: skip
 
     def __init__(self, flow: Flow, now_ns: int) -> None:
@@ -65,6 +66,7 @@ class HalfStream:
         self.side = Side.UNKNOWN
         self.last_ns = now_ns
         self.client: Client | None = None
+        self.weight = 0  # bytes of memory that are accounted for it
         self._peer: HalfStream | None = None
         self.forgotten = False
         self.end = -1  # sequence number behind the newest payload, while opaque
@@ -74,6 +76,11 @@ class HalfStream:
         self.wake_ns = 0  # when something is due; 0: never
         self.last_head: tuple[int, int] | None = None  # sequence number and hash
         self.last_heads: deque[tuple[int, int]] | None = None  # while it has twins
+
+    @property
+    def amid(self) -> bool:
+        """Whether its client is in the middle of something."""
+        return self.client is not None and self.client.amid
 
     @property
     def peer(self) -> HalfStream | None:
@@ -132,9 +139,26 @@ class Streams:
         self._pushed = 0
         self._holding: OrderedDict[HalfStream, int] = OrderedDict()  # bytes held by each, longest since first
         self._held = 0
+        self._used = 0  # bytes of memory that all clients take
 
     def feed(self, segment: Segment) -> Sequence[RequestHead]:
         """The heads that this segment settles, of either direction, behind those that were due before it."""
+        heads = self._feed(segment)
+        while self._memory > self._limits.memory_bytes and self._halves:
+            heads = [*heads, *self._shed_idle()]
+        return heads
+
+    @property
+    def _memory(self) -> int:
+        """Bytes of memory, about: counted alike by both engines."""
+        return self._used + HALF_BYTES * len(self._halves)
+
+    def _weigh(self, half: HalfStream) -> None:
+        weight = 0 if half.client is None else half.client.weight
+        self._used += weight - half.weight
+        half.weight = weight
+
+    def _feed(self, segment: Segment) -> Sequence[RequestHead]:
         time_ns, flow, seq, ack, flags, payload, missing, _, _, _ = segment
         heads: Sequence[RequestHead] = NOTHING
         if time_ns > self._latest_ns:
@@ -321,6 +345,7 @@ class Streams:
         if half.client is not None:
             half.client.end(looks)
         half.client = None
+        self._weigh(half)
         half.looks = looks
         if not half.opaque:
             half.opaque = True
@@ -358,11 +383,19 @@ class Streams:
     def _make_room(self) -> Sequence[RequestHead]:
         """Let go of one of the oldest, the one that has been silent for longest."""
         self._counts["shed.half_streams"] += 1
+        return self._forget(min(self._oldest(), key=lambda half: half.last_ns))
+
+    def _shed_idle(self) -> Sequence[RequestHead]:
+        """Let go of one of the oldest: one that is not in the middle of something, if there is one, the most silent."""
+        self._counts["shed.memory"] += 1
+        return self._forget(min(self._oldest(), key=lambda half: (half.amid, half.last_ns)))
+
+    def _oldest(self) -> list[HalfStream]:
+        """Some of the oldest, which are the newest now."""
         oldest = [half for half, _ in zip(self._halves.values(), range(8), strict=False)]
-        silent = min(oldest, key=lambda half: half.last_ns)
         for half in oldest:
             self._halves.move_to_end(half.flow)
-        return self._forget(silent)
+        return oldest
 
     def _forget(self, half: HalfStream) -> Sequence[RequestHead]:
         heads: Sequence[RequestHead] = NOTHING
@@ -373,6 +406,8 @@ class Streams:
             else:
                 self._count_opaque(half, half.looks)
         self._held -= self._holding.pop(half, 0)
+        half.client = None
+        self._weigh(half)
         half.wake_ns = 0
         half.forgotten = True
         half.peer = None
@@ -421,6 +456,7 @@ class Streams:
         client.end("body")
         self._held -= self._holding.pop(half, 0)
         half.client = None
+        self._weigh(half)
         half.reborn = -1
         return [*heads, *self._open(half, segment)]
 
@@ -457,6 +493,7 @@ class Streams:
             self._holding[half] = held
         elif half in self._holding:
             self._held -= self._holding.pop(half)
+        self._weigh(half)
         heads = self._publish(half, placed) if placed else NOTHING
         while self._held > self._limits.hold_bytes:
             oldest = next(iter(self._holding))

@@ -44,7 +44,7 @@ fn read(octets: &[u8]) -> (Vec<RequestHead>, Counts) {
         while worker.pump().is_none() {}
         worker.close();
     });
-    worker.finish();
+    worker.finish(usize::MAX);
     let heads = worker.take_heads();
     (heads, worker.counts().clone())
 }

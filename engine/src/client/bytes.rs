@@ -22,6 +22,11 @@ impl Bytes {
         &self.octets[self.gone..]
     }
 
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.octets.len() - self.gone
+    }
+
     /// What lies behind the first `count` of them.
     #[inline]
     pub fn from(&self, count: i64) -> &[u8] {
@@ -42,6 +47,9 @@ impl Bytes {
         } else if self.gone > self.octets.len() / 2 {
             self.octets.drain(..self.gone);
             self.gone = 0;
+            if self.octets.capacity() > SPARE_BYTES.max(4 * self.octets.len()) {
+                self.octets.shrink_to(2 * self.octets.len());
+            }
         }
     }
 

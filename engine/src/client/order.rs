@@ -164,6 +164,15 @@ impl Client {
         self.kept_from.max(start.min(late).min(waiting))
     }
 
+    /// Keeps what is read on, and nothing that was read.
+    pub(super) fn keep_least(&mut self) {
+        if let Reader::Http1(http1) = &self.reader
+            && self.replays == 0
+        {
+            self.keep_from(self.kept_from.max(http1.start()));
+        }
+    }
+
     pub(super) fn keep_from(&mut self, position: i64) {
         self.kept.skip((position - self.kept_from) as usize);
         self.kept_from = position;

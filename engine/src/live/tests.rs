@@ -58,7 +58,7 @@ impl Workers {
         let mut counts = Counts::default();
         let mut heads = Vec::new();
         for stages in &mut self.stages {
-            stages.finish();
+            stages.finish(usize::MAX);
             counts.add(&stages.counts);
             heads.push(std::mem::take(&mut stages.passed));
         }

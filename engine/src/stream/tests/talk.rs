@@ -217,7 +217,7 @@ impl Sensor {
     }
 
     pub fn finish(&mut self) -> &mut Sensor {
-        self.streams.finish(self.now_ns, &mut self.counts, &mut self.heads);
+        self.streams.finish(self.now_ns, usize::MAX, &mut self.counts, &mut self.heads);
         self
     }
 }
