@@ -84,6 +84,8 @@ def rows() -> Iterator[tuple[int, list[Panel]]]:
                 "Drops",
                 "Frames that the network card, the kernel's queue or the ring lost before anyone looked at them.",
                 Query(f"sum({dropped})", "ring"),
+                Query(f"sum({rate('nic_drops_total')})", "card"),
+                Query(f"sum({rate('softnet_drops_total')})", "queue"),
                 unit="pps",
                 width=8,
                 colors={"ring": RED, "card": ORANGE, "queue": YELLOW},
