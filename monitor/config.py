@@ -22,6 +22,7 @@ from monitor.written.scalars import BOOLEAN, SPAN, TEXT, listed, one_of
 
 M = TypeVar("M", bound=Model)
 MOST_WORKERS = 64
+FEWEST_MIB = 64  # what holes alone may hold is 48
 
 
 class LogAs(StrEnum):
@@ -64,6 +65,12 @@ def _name(text: str) -> str:
 def _workers(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d?", text) or int(text) > MOST_WORKERS:
         raise ValueError(f"{quoted(text)} is no number of threads; write 1 to {MOST_WORKERS}")
+    return int(text)
+
+
+def _mib(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{1,6}", text) or int(text) < FEWEST_MIB:
+        raise ValueError(f"{quoted(text)} is no amount of memory; write MiB, {FEWEST_MIB} or more")
     return int(text)
 
 
@@ -112,6 +119,9 @@ class SensorConfig(Model):
     interfaces: tuple[str, ...] = key(Some(INTERFACE), "ports to read, promiscuously", default=())
     filter: str = key(TEXT, "tcpdump expression; what it refuses is not seen", default="")
     workers: int = key(Scalar(_workers, "integer"), "threads that read", default=1)
+    memory_mib: int = key(
+        Scalar(_mib, "integer"), "MiB that all connections of a thread may take; then the idle go first", default=512
+    )
     hardware_stamps: bool = key(BOOLEAN, "take times from the network card's clock", default=False)
     engine: Literal["auto", "native", "portable"] = key(
         one_of(("auto", "native", "portable"), "engine"), "`native` means: that one, or refuse to start", default="auto"

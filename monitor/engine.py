@@ -45,6 +45,11 @@ class Engine(Protocol):
         ...
 
 
+def default_limits(source: CaptureFiles | Interface) -> Limits:
+    """A live port settles heads in milliseconds (docs/decisions/0002-heads-wait-until-settled.md)."""
+    return Limits(settle_ns=LIVE_SETTLE_NS) if isinstance(source, Interface) else Limits()
+
+
 def open_engine(
     source: CaptureFiles | Interface, watch: Watch, limits: Limits | None = None, prefer: Preference = "auto"
 ) -> Engine:
@@ -55,8 +60,7 @@ def open_engine(
     Capture files that cannot be read are Batch.faults: what the others hold is still judged.
     """
     prefer = preferred(prefer)
-    if limits is None:
-        limits = Limits(settle_ns=LIVE_SETTLE_NS) if isinstance(source, Interface) else Limits()
+    limits = limits or default_limits(source)
     if prefer == "native" or (prefer == "auto" and native_is_here()):
         if not native_is_here():
             raise EngineError(f"engine native is not in this installation; {NATIVE_REMEDY}, or use --engine portable")

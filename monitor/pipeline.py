@@ -19,7 +19,7 @@ from monitor.audit import Audit
 from monitor.conditions import Conditions
 from monitor.confirm import confirm
 from monitor.counts import values
-from monitor.engine import Engine, Preference, open_engine
+from monitor.engine import Engine, Preference, default_limits, open_engine
 from monitor.identify import Identify
 from monitor.identify.catalogue import CATALOGUE, SUBSCRIBER_FIELDS
 from monitor.judge import Judge, possible
@@ -66,8 +66,9 @@ class Pipeline:
         sinks: tuple[Sink, ...] = (),
         prefer: Preference = "auto",
         audited: int = 0,
+        memory_bytes: int | None = None,
     ) -> None:
-        """`audited`: one in so many half-streams goes through the audit; 0: none."""
+        """`audited`: one in so many half-streams goes through the audit; 0: none. `memory_bytes` as in Limits."""
         self._audited = audited
         self._audit: Audit | None = None
         self._redactor = redactor
@@ -76,7 +77,10 @@ class Pipeline:
         self._sinks: tuple[Sink, ...] = (self.tallies, *sinks)
         self.lookout = Lookout(SUBSCRIBER_FIELDS | book.plan.fields)
         self._judge_by(book)
-        self.engine = open_engine(source, self._watch(), prefer=prefer)
+        limits = default_limits(source)
+        if memory_bytes is not None:
+            limits = replace(limits, memory_bytes=memory_bytes)
+        self.engine = open_engine(source, self._watch(), limits, prefer)
         self._last: Batch | None = None
 
     def adopt(self, book: RuleBook) -> None:

@@ -14,6 +14,7 @@ WHOLE = """\
 interfaces: [eth1, eth2]
 filter: not port 443
 workers: 2
+memory_mib: 256
 hardware_stamps: true
 engine: native
 rules: rules
@@ -47,7 +48,8 @@ def test_every_key_is_read_and_paths_are_below_the_file(file: Path) -> None:
     file.write_text(WHOLE)
     read = load(file)
     assert set(SensorConfig.language) == {line.split(":")[0] for line in WHOLE.splitlines() if line[0] != " "}
-    assert (read.interfaces, read.workers, read.hardware_stamps) == (("eth1", "eth2"), 2, True)
+    assert (read.interfaces, read.workers, read.memory_mib) == (("eth1", "eth2"), 2, 256)
+    assert read.hardware_stamps
     assert (read.rules, read.token_key) == (file.parent / "rules", Path("/etc/key"))
     assert (read.listen, read.resolve_after, read.log) == (("::1", 9108), 3600, LogAs.JSON)
     assert read.alertmanagers[0].password_file == file.parent / "word"
@@ -75,6 +77,8 @@ def test_the_example_is_sound_and_shows_every_key(file: Path) -> None:
         ),
         ("workers: 0", "1:10: workers: `0` is no number of threads; write 1 to 64"),
         ("workers: 65", "1:10: workers: `65` is no number of threads; write 1 to 64"),
+        ("memory_mib: 63", "1:13: memory_mib: `63` is no amount of memory; write MiB, 64 or more"),
+        ("memory_mib: 1G", "1:13: memory_mib: `1G` is no amount of memory; write MiB, 64 or more"),
         ("engine: rust", "1:9: engine: `rust` is no engine; write one of auto, native, portable"),
         ("hardware_stamps: yes", "1:18: hardware_stamps: `yes` is neither `true` nor `false`; write one of them"),
         ("listen: 9108", "1:9: listen: `9108` is not HOST:PORT, such as 127.0.0.1:9108"),

@@ -127,7 +127,8 @@ def watch(read: Callable[[], SensorConfig], own_process: bool = False) -> int:
         stack.callback(signal.signal, SIGHUP, signal.signal(SIGHUP, lambda *_: setattr(reload, "wanted", True)))
         named = tuple(dict.fromkeys(config.interfaces))
         source = Interface(named, config.workers, config.filter, config.hardware_stamps)
-        pipeline = stack.enter_context(Pipeline(source, book, redact, (outlets,), config.engine, AUDITED))
+        memory_bytes = config.memory_mib << 20
+        pipeline = stack.enter_context(Pipeline(source, book, redact, (outlets,), config.engine, AUDITED, memory_bytes))
         sandbox = lock_in(reach(config), log) if own_process else Sandbox()
         stack.enter_context(outlets)
         around = Watch(settings, pipeline, outlets, log)
