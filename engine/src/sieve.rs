@@ -141,17 +141,18 @@ impl Sieve {
     fn has_number(&self, octets: &[u8], beside: &[u8]) -> bool {
         self.coded.may_be_in(octets)
             || (self.may_have_row(octets) && {
-                let rows = self.rows_by(octets, beside);
-                self.has_plain_row(octets, rows) || self.has_row_in_quoted(octets, rows)
+                let (unnamed, named) = self.rows.split_at(self.unnamed);
+                // whether the letters stand there is asked last: seldom is there a row that needs them
+                self.shows_row(octets, unnamed)
+                    || (self.shows_row(octets, named) && (self.names(octets) || self.names(beside)))
             })
             || self.is_coded_in_quoted(octets)
             || self.digests.as_ref().is_some_and(|digests| shows_digest(octets, digests))
     }
 
-    /// The rows that count in such a field.
-    fn rows_by(&self, octets: &[u8], beside: &[u8]) -> &[(Vec<u8>, usize)] {
-        let is_named = self.unnamed < self.rows.len() && (self.names(octets) || self.names(beside));
-        if is_named { &self.rows } else { &self.rows[..self.unnamed] }
+    /// Whether one of these rows stands there, plain, coded or quoted.
+    fn shows_row(&self, octets: &[u8], rows: &[(Vec<u8>, usize)]) -> bool {
+        !rows.is_empty() && (self.has_plain_row(octets, rows) || self.has_row_in_quoted(octets, rows))
     }
 
     /// Whether the letters `named_by` stand there: as the octets are, or unquoted once or twice.
