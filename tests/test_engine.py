@@ -30,9 +30,9 @@ EVERY_HEAD = Watch(every_head=True)
 
 
 def run(
-    engine: Preference, *paths: Path | str, limits: Limits | None = None, watch: Watch = EVERY_HEAD
+    engine: Preference, *paths: Path | str, limits: Limits | None = None, watch: Watch = EVERY_HEAD, workers: int = 1
 ) -> tuple[list[RequestHead], Batch]:
-    opened = open_engine(CaptureFiles(tuple(map(str, paths))), watch, limits, engine)
+    opened = open_engine(CaptureFiles(tuple(map(str, paths)), workers), watch, limits, engine)
     heads: list[RequestHead] = []
     try:
         while True:
@@ -45,13 +45,14 @@ def run(
 
 
 def agree(*paths: Path | str, limits: Limits | None = None) -> tuple[list[RequestHead], Batch]:
-    """What both engines say."""
+    """What both engines say, the native one with one thread and with two."""
     heads, batch = run("portable", *paths, limits=limits)
-    native_heads, native_batch = run("native", *paths, limits=limits)
-    assert native_heads == heads
-    assert native_batch.counts == batch.counts
-    assert native_batch.faults == batch.faults
-    assert (native_batch.time_ns, native_batch.bytes_read) == (batch.time_ns, batch.bytes_read)
+    for workers in (1, 2):
+        native_heads, native_batch = run("native", *paths, limits=limits, workers=workers)
+        assert native_heads == heads
+        assert native_batch.counts == batch.counts
+        assert native_batch.faults == batch.faults
+        assert (native_batch.time_ns, native_batch.bytes_read) == (batch.time_ns, batch.bytes_read)
     return heads, batch
 
 
