@@ -64,10 +64,10 @@ fuzz: ## each fuzz target for a minute: the native engine's, and the agreements
 	@scripts/setup dev
 	@scripts/fuzz $${SECONDS_EACH:-60}
 
-fuzz-long: ## each for an hour, then ten thousand random talks and disturbed captures through both engines
+fuzz-long: ## each for an hour, then ten thousand random talks, disturbed and lossy captures
 	@scripts/setup dev
 	@scripts/fuzz $${SECONDS_EACH:-3600}
-	@TALKS=10000 ENGINE_EXAMPLES=10000 $(VENV)/python -m pytest --timeout 36000 tests/test_talks.py tests/test_engine.py
+	@TALKS=10000 ENGINE_EXAMPLES=10000 $(VENV)/python -m pytest --timeout 36000 tests/test_talks.py tests/test_engine.py tests/test_losses.py
 
 docs: ## write docs/metrics.md, rules/schema.json and docs/demo.svg again
 	@scripts/setup dev

@@ -159,6 +159,18 @@ COUNTS: tuple[Count, ...] = (
     Count("second_readings", "counter", "Such datagrams read once more, since their fragments disagree."),
     # reassembly and stream
     Count("payload_bytes", "counter", "TCP payload bytes captured."),
+    Count("http_bytes", "counter", "Those of them that came in half-streams that speak HTTP, each byte once."),
+    Count(
+        "sent_bytes",
+        "counter",
+        "TCP payload bytes that were sent, whatever they say, each once: seen, cut off by the snap length, or unseen.",
+    ),
+    Count(
+        "unseen_bytes",
+        "counter",
+        "Those of them that sequence numbers or acknowledgements told of before they were seen.",
+    ),
+    Count("late_bytes", "counter", "Unseen bytes that came after all; the others are lost."),
     Count("duplicates", "counter", "Segments that brought only bytes already seen (retransmission or mirror)."),
     Count("twin_heads", "counter", "Heads seen again under another tunnel path (mirrored before and after a gateway)."),
     Count("half_streams", "gauge", "Half-streams held now."),
@@ -310,8 +322,14 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "visible_ratio",
         "gauge",
-        "Share of the frames that arrived and could be decoded, times the share of HTTP bytes without gaps. "
+        "Share of the frames that arrived and could be decoded, times the share of the bytes of HTTP that are no gap. "
         "TLS is apart, in opaque_streams_total.",
+    ),
+    Metric(
+        "loss_ratio_estimate",
+        "gauge",
+        "Share of all TCP payload that never reached the sensor, estimated from sequence numbers and acknowledgements "
+        "of both directions since the start of the process; (unseen_bytes - late_bytes) / sent_bytes.",
     ),
     Metric(
         "audited_candidates_total",
@@ -357,3 +375,8 @@ def zeros() -> dict[str, int]:
 def values(counts: Mapping[str, int], family: str) -> dict[str, int]:
     """What `counts` holds of one labelled count, by label value."""
     return {value: counts[f"{family}.{value}"] for count in COUNTS if count.key == family for value in count.values}
+
+
+def loss_ratio(counts: Mapping[str, int]) -> float:
+    """Share of the TCP payload that was sent past the tap and never came, as far as sequence numbers tell."""
+    return max(0, counts["unseen_bytes"] - counts["late_bytes"]) / max(1, counts["sent_bytes"])

@@ -2,8 +2,8 @@
 
 One request head or verdict is one line, numbers are masked, tokens are made with a key that is no secret. Left out is
 what may differ without a change of behaviour: version, engine and digest of the rules, how many heads the sieve held
-back (it may pass too much), and every count that is 0. Long captures are summed up, long heads are cut with their
-digest beside.
+back (it may pass too much), how much was sent (which says nothing of how it was read), and every count that is 0. Long
+captures are summed up, long heads are cut with their digest beside.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from monitor.records import CaptureFiles, Verdict, Watch
 from monitor.redact import Redactor
 from monitor.report.journal import request_row, verdict_row
 
+LEFT_OUT = ("clean_heads", "http_bytes", "sent_bytes")
 RULES = Path(__file__).parent.parent / "rules"
 KEY = b"the key of the goldens: no secret"
 MOST_ROWS, MOST_OCTETS = 60, 1500
@@ -74,7 +75,7 @@ def text(path: Path, engine: Preference) -> str:
         "requests": rows_of(requests(path, engine), SUMMED),
         "verdicts": rows_of(seen.verdicts, JUDGED),
         "summary": {key: value for key, value in seen.summary.items() if key not in ("version", "engine", "rules")},
-        "counts": {key: value for key, value in sorted(seen.counts.items()) if value and key != "clean_heads"},
+        "counts": {key: value for key, value in sorted(seen.counts.items()) if value and key not in LEFT_OUT},
     }
     if not seen.summary["conditions"]:
         del parts["summary"]["conditions"]

@@ -99,7 +99,7 @@ def test_latency_buckets_add_up(exporter: Exporter) -> None:
         ({"frames": 80, "nic_drops": 20}, 0.8),
         ({"frames": 100, "shed.new_flows": 20}, 0.8),
         ({"frames": 100, "skipped.truncated": 5, "skipped.encrypted": 5}, 0.9),
-        ({"frames": 100, "skipped.depth": 50, "payload_bytes": 900, "gap_bytes": 100}, 0.45),
+        ({"frames": 100, "skipped.depth": 50, "http_bytes": 900, "gap_bytes": 100}, 0.45),
     ],
 )
 def test_visible_ratio_is_what_arrived_could_be_decoded_and_had_no_gap(

@@ -104,6 +104,16 @@ def test_a_stopped_replay_says_what_is_missing(story: Story) -> None:
     assert "2  times the bound `hold` was reached" in page
 
 
+@pytest.mark.parametrize(("unseen", "shown"), [(105, "~1 %"), (8, "~0.03 %"), (205, "~2 %"), (2505, "~25 %")])
+def test_what_was_lost_before_the_sensor_stands_first(story: Story, unseen: int, shown: str) -> None:
+    story.counts = {"sent_bytes": 10_000, "unseen_bytes": unseen, "late_bytes": 5, "requests": 3}
+    page = story.page(width=140)
+    assert page.startswith("NO VIOLATION IN WHAT WAS READ")
+    assert f"{shown}  of the TCP payload was lost before the sensor" in page.partition("Not seen")[2]
+    story.counts = {"sent_bytes": 10_000, "unseen_bytes": 5, "late_bytes": 5}
+    assert "lost" not in story.page()
+
+
 def test_only_what_every_sighting_shows_is_not_ambiguous(story: Story) -> None:
     story.feed(certainty=Certainty.AMBIGUOUS)
     assert "(ambiguous)" in story.page()

@@ -9,6 +9,8 @@ from queries import NO_SENSOR, TLS, by, grown, of, rate, rates, ratio
 
 TITLE = "Coverage"
 SEEN = steps(RED, (0.99, ORANGE), (0.999, GREEN))
+LOST = f"{rate('unseen_bytes_total')} - {rate('late_bytes_total')}"
+HTTP = f"{rate('http_bytes_total')} + {rate('gap_bytes_total')}"
 UP = words({"0": ("DOWN", RED), "1": ("UP", GREEN)})
 
 
@@ -103,9 +105,10 @@ def rows() -> Iterator[tuple[int, list[Panel]]]:
                 stacked=True,
             ),
             lines(
-                "Bytes of HTTP that are missing",
-                "Gaps in half-streams that speak HTTP: lost by the mirror or on the way to it.",
-                Query(ratio(rate("gap_bytes_total"), rate("payload_bytes_total")), "share of the payload"),
+                "Lost before the sensor",
+                "Sent, as sequence numbers and acknowledgements tell, and never seen: lost by the mirror or behind it.",
+                Query(ratio(LOST, rate("sent_bytes_total")), "of the TCP payload"),
+                Query(ratio(rate("gap_bytes_total"), HTTP), "of the bytes of HTTP"),
                 unit="percentunit",
                 limit=steps("transparent", (0.001, RED)),
             ),

@@ -11,6 +11,7 @@
 mod far;
 mod halves;
 mod heads;
+mod losses;
 mod origins;
 mod paths;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use crate::looks::{Looks, looks_of, may_begin_request, surely_begins_request};
 use crate::records::{Checksum, Flow, Oddity, PlacedHead, RequestHead, Segment};
 use far::Far;
 use halves::{HalfStream, Halves, Id, Link, Side};
+use losses::HOLES_BYTES;
 use origins::Origins;
 use paths::reversed;
 use timers::Timers;
@@ -91,6 +93,8 @@ pub struct Streams {
     held: usize,
     /// Bytes of memory that all clients take.
     used: usize,
+    /// Half-streams of which anything was ever out of order.
+    with_holes: usize,
     /// Heads of the client at hand, in memory that is used again.
     placed: Vec<PlacedHead>,
 }
@@ -111,6 +115,7 @@ impl Streams {
             holding: BTreeMap::new(),
             held: 0,
             used: 0,
+            with_holes: 0,
             placed: Vec::new(),
         }
     }
@@ -135,7 +140,7 @@ impl Streams {
     /// Bytes of memory, about: counted alike by both engines.
     #[inline]
     fn memory(&self) -> usize {
-        self.used + HALF_BYTES * self.halves.len()
+        self.used + HALF_BYTES * self.halves.len() + HOLES_BYTES * self.with_holes
     }
 
     /// Lets go of one of the oldest: one that is not in the middle of something, if there is one, and of those the one
@@ -239,11 +244,15 @@ impl Streams {
         let mut peer = self.peer_of(segment);
         if let Some(peer) = peer.filter(|_| flags & ACK != 0) {
             self.acknowledge(peer, segment.ack, counts, out);
+            self.note_acknowledged(peer, segment, counts);
         }
         if flags & SYN != 0 {
             self.note_origins(segment, mark, counts);
         }
         if segment.payload.is_empty() || flags & RST != 0 {
+            if flags & (FIN | RST) == FIN {
+                self.origins.end(mark, first_byte(segment), counts);
+            }
             fate("reset", counts);
             counts[Count::BlindSnaplen] += u64::from(segment.missing > 0);
             return;
@@ -254,10 +263,13 @@ impl Streams {
             peer = self.peer_of(segment);
         }
         let mut half = HalfStream::new(segment.flow, segment.path, self.now_ns);
-        half.end = behind(segment);
+        Streams::note_first(&mut half, self.origins.meet(mark), segment);
         half.peer = peer.map(|peer| self.halves.link(peer));
+        self.with_holes += usize::from(half.has_holes());
         let Some(id) = self.enter(half, mark, counts) else { return };
+        let fresh = self.note_sent(id, segment, counts);
         self.open(id, segment, counts, out);
+        counts[Count::HttpBytes] += if self.halves[id].speaker.is_some() { fresh } else { 0 };
         if flags & FIN != 0 {
             self.halves[id].closing_ns = self.now_ns;
             self.wake_at(id, self.now_ns + self.limits.gap_ns);
@@ -283,22 +295,24 @@ impl Streams {
         self.halves[id].last_ns = self.now_ns;
         if flags & ACK != 0
             && let Some(peer) = self.halves.peer(id)
-            && self.halves[peer].awaits
         {
-            self.acknowledge(peer, segment.ack, counts, out);
+            self.note_acknowledged(peer, segment, counts);
+            if self.halves[peer].awaits {
+                self.acknowledge(peer, segment.ack, counts, out);
+            }
         }
         if flags & SYN != 0 {
             self.begin_again(id, segment, mark, counts);
         }
         if flags & RST == 0 && (!payload.is_empty() || segment.missing > 0) {
             counts[Count::PayloadBytes] += payload.len() as u64;
+            let fresh = self.note_sent(id, segment, counts);
             let half = &mut self.halves[id];
             half.closing_ns = 0;
-            let end = behind(segment);
             if half.speaker.is_some() {
                 self.take(id, segment, counts, out);
             } else {
-                let is_copy = mem::replace(&mut half.end, end) == end;
+                let is_copy = fresh == 0;
                 let is_other = half.looks == Looks::Other;
                 if is_other && may_begin_request(payload) {
                     self.open(id, segment, counts, out);
@@ -310,8 +324,11 @@ impl Streams {
                     fate(what, counts);
                 }
             }
+            counts[Count::HttpBytes] += if self.halves[id].speaker.is_some() { fresh } else { 0 };
         } else if !payload.is_empty() {
             fate("reset", counts);
+        } else if flags & FIN != 0 {
+            self.note_sent(id, segment, counts);
         }
         if flags & (FIN | RST) != 0 {
             self.close(id, segment);
@@ -440,6 +457,7 @@ impl Streams {
     fn begin_again(&mut self, id: Id, segment: &Segment<'_>, mark: u64, counts: &mut Counts) {
         let seq = segment.seq.wrapping_add(1);
         let half = &mut self.halves[id];
+        half.begin_again(seq);
         match &half.speaker {
             Some(speaker) if speaker.origin == seq || speaker.client.may_begin_at(seq, &self.limits) => {}
             Some(_) => half.reborn = Some(seq), // believed when data follows: this SYN may never arrive
@@ -604,7 +622,7 @@ impl Streams {
         act: impl FnOnce(&mut Client, &mut Context<'_>, &mut Vec<PlacedHead>),
     ) -> bool {
         let half = &mut self.halves[id];
-        let path = half.tunnelled.as_ref().map_or(&[][..], |tunnelled| &tunnelled.path);
+        let path = half.seldom.as_ref().map_or(&[][..], |seldom| &seldom.path);
         let mut context = Context { limits: &self.limits, counts, flow: half.flow, path };
         let Some(speaker) = &mut half.speaker else { return false };
         let placed = &mut self.placed;

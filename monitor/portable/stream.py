@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
-from enum import IntEnum
 from heapq import heappop, heappush
 
 from dpkt.tcp import TH_ACK, TH_FIN, TH_RST, TH_SYN
@@ -21,13 +20,14 @@ from dpkt.tcp import TH_ACK, TH_FIN, TH_RST, TH_SYN
 from monitor.portable.client import Client, first_byte
 from monitor.portable.doubts import Doubt
 from monitor.portable.looks import Looks, looks_of, may_begin_request, surely_begins_request
+from monitor.portable.losses import HOLES_BYTES, Sent
+from monitor.portable.origins import Origins, Side
 from monitor.portable.parts import Parts
 from monitor.portable.trace import Tracer
 from monitor.records import Certainty, Checksum, Flow, Limits, PlacedHead, RequestHead, Section, Segment
 
 NOTHING: tuple[RequestHead, ...] = ()
 ENDS = TH_FIN | TH_RST
-REMEMBERED_SYNS = 1 << 16
 UNSENT_BYTES = 256 * 1024  # an acknowledgement so far beyond what was seen is no loss of the capture
 STEP_NS = 600_000_000_000  # of the capture clock; more at once is no passing of time, or nothing passed the tap
 SWEEP_NS = 1_000_000_000  # between two looks for half-streams that have been silent for long
@@ -43,24 +43,17 @@ REQUEST_FIELDS = frozenset(
 Ends = tuple[bytes, int, bytes, int]
 
 
-class Side(IntEnum):
-    """Who a half-stream is of, as far as its SYN tells."""
-
-    UNKNOWN = 0
-    CLIENT = 1  # a SYN
-    SERVER = 2  # a SYN that acknowledged one, and no other
-
-
 class HalfStream:
     """One direction of a connection; opaque while it has no `client`."""
 
     __slots__ = (
-        "_peer", "client", "closing_ns", "end", "flow", "forgotten", "last_head", "last_heads", "last_ns", "looks",
-        "opaque", "origin", "reborn", "side", "wake_ns", "weight",
+        "_peer", "client", "closing_ns", "flow", "forgotten", "last_head", "last_heads", "last_ns", "looks", "opaque",
+        "origin", "reborn", "sent", "side", "wake_ns", "weight",
     )  # fmt: skip
 
-    def __init__(self, flow: Flow, now_ns: int) -> None:
+    def __init__(self, flow: Flow, sent: Sent, now_ns: int) -> None:
         self.flow = flow
+        self.sent = sent
         self.looks = Looks.OTHER
         self.opaque = False  # it has been counted as such
         self.side = Side.UNKNOWN
@@ -69,7 +62,6 @@ class HalfStream:
         self.weight = 0  # bytes of memory that are accounted for it
         self._peer: HalfStream | None = None
         self.forgotten = False
-        self.end = -1  # sequence number behind the newest payload, while opaque
         self.origin = -1  # sequence number of the first byte that the client's reading began with
         self.reborn = -1  # sequence number that another SYN announced
         self.closing_ns = 0  # when FIN or RST came; 0 while open
@@ -94,35 +86,6 @@ class HalfStream:
         self._peer = peer
 
 
-class Origins:
-    """Where connections began: the sequence number behind the latest SYN of a flow, and whose it was.
-
-    Of so many flows; the one that is longest here makes room. Whatever the hashes are, a replay finds the same.
-    """
-
-    def __init__(self, counts: dict[str, int]) -> None:
-        self._counts = counts
-        self._table: OrderedDict[int, int] = OrderedDict()  # sequence number and, above it, the side, by hash
-
-    def remember(self, flow: Flow, seq: int, side: Side) -> None:
-        mark = hash(flow)
-        known = self._table.get(mark)
-        if known is not None and known >> 32 == Side.CLIENT:
-            side = Side.CLIENT
-        self._table[mark] = side << 32 | seq
-        if len(self._table) > REMEMBERED_SYNS:
-            self._table.popitem(last=False)
-            self._counts["shed.origins"] += 1
-
-    def look(self, flow: Flow) -> tuple[int, Side]:
-        """The number, -1 when it is not known, and the side."""
-        found = self._table.get(hash(flow), -1)
-        return (-1, Side.UNKNOWN) if found < 0 else (found & 0xFFFFFFFF, Side(found >> 32))
-
-    def forget(self, flow: Flow) -> None:
-        self._table.pop(hash(flow), None)
-
-
 class Streams:
     def __init__(self, limits: Limits, counts: dict[str, int], parts: Parts, tracer: Tracer | None = None) -> None:
         self._tracer = tracer
@@ -140,6 +103,7 @@ class Streams:
         self._holding: OrderedDict[HalfStream, int] = OrderedDict()  # bytes held by each, longest since first
         self._held = 0
         self._used = 0  # bytes of memory that all clients take
+        self._with_holes = 0  # half-streams that something of was not seen
 
     def feed(self, segment: Segment) -> Sequence[RequestHead]:
         """The heads that this segment settles, of either direction, behind those that were due before it."""
@@ -151,7 +115,7 @@ class Streams:
     @property
     def _memory(self) -> int:
         """Bytes of memory, about: counted alike by both engines."""
-        return self._used + HALF_BYTES * len(self._halves)
+        return self._used + HALF_BYTES * len(self._halves) + HOLES_BYTES * self._with_holes
 
     def _weigh(self, half: HalfStream) -> None:
         weight = 0 if half.client is None else half.client.weight
@@ -171,18 +135,20 @@ class Streams:
             return [*heads, *met] if heads else met
         half.last_ns = self._now_ns
         peer = half.peer
-        if peer is not None and peer.client is not None and peer.client.awaits and flags & TH_ACK:
-            heads = [*heads, *self._acknowledge(peer, peer.client, ack)]
+        if peer is not None and flags & TH_ACK:
+            self._note_acknowledged(peer, segment)
+            if peer.client is not None and peer.client.awaits:
+                heads = [*heads, *self._acknowledge(peer, peer.client, ack)]
         if flags & TH_SYN:
             self._begin_again(half, segment)
         if (payload or missing) and not flags & TH_RST:
             half.closing_ns = 0
             self._counts["payload_bytes"] += len(payload)
+            fresh = self._note_sent(half, segment)
             if half.client is not None:
                 heads = [*heads, *self._take(half, half.client, segment)]
             else:
-                end = seq + len(payload) & 0xFFFFFFFF
-                is_copy, half.end = end == half.end, end
+                is_copy = not fresh
                 if half.looks is Looks.OTHER and may_begin_request(payload):
                     heads = [*heads, *self._open(half, segment)]
                 elif half.looks is not Looks.OTHER and self._is_misjudged(half, payload):
@@ -190,8 +156,11 @@ class Streams:
                 else:
                     self._counts["duplicates"] += is_copy
                     self._fate("duplicate" if is_copy else half.looks)
+            self._counts["http_bytes"] += fresh if half.client is not None else 0
         elif payload:
             self._fate("reset")
+        elif flags & TH_FIN:
+            self._note_sent(half, segment)
         if flags & ENDS and not half.closing_ns:
             if half.client is not None and flags & TH_FIN:
                 half.client.closed = seq + len(payload)
@@ -260,9 +229,13 @@ class Streams:
         peer = self._peer_of(flow)
         if peer is not None and peer.client is not None and flags & TH_ACK:
             heads = self._acknowledge(peer, peer.client, segment.ack)
+        if peer is not None and flags & TH_ACK:
+            self._note_acknowledged(peer, segment)
         if flags & TH_SYN:
             self._note_origins(segment)
         if not payload or flags & TH_RST:
+            if flags & ENDS == TH_FIN:
+                self._origins.ended(segment)
             self._fate("reset")
             self._counts["blind.snaplen"] += bool(segment.missing)
             return heads
@@ -271,14 +244,29 @@ class Streams:
         if len(self._halves) >= self._limits.half_streams:
             evicted = self._make_room()
             peer = self._peer_of(flow)  # it may have been the one
-        half = HalfStream(flow, self._now_ns)
+        half = HalfStream(flow, self._origins.met(segment), self._now_ns)
+        self._with_holes += half.sent.holes is not None
         self._enter(half, peer)
-        half.end = segment.seq + len(payload) & 0xFFFFFFFF
+        fresh = self._note_sent(half, segment)
         opened = self._open(half, segment)
+        self._counts["http_bytes"] += fresh if half.client is not None else 0
         if flags & TH_FIN:
             half.closing_ns = self._now_ns
             self._wake_at(half, self._now_ns + self._limits.gap_ns)
         return [*heads, *evicted, *opened]
+
+    def _note_sent(self, half: HalfStream, segment: Segment) -> int:
+        """How many of its bytes are new; what stands before them and was not seen counts as lost until it comes."""
+        had_holes = half.sent.holes is not None
+        fresh = half.sent.take(first_byte(segment), len(segment.payload) + segment.missing, self._counts)
+        self._with_holes += half.sent.holes is not None and not had_holes
+        return fresh
+
+    def _note_acknowledged(self, half: HalfStream, segment: Segment) -> None:
+        if not segment.flags & TH_RST:
+            had_holes = half.sent.holes is not None
+            half.sent.acknowledge(segment.ack, self._counts)
+            self._with_holes += half.sent.holes is not None and not had_holes
 
     def _note_origins(self, segment: Segment) -> None:
         """Where a SYN says that this direction begins, and where its ACK says that the other one did."""
@@ -287,14 +275,14 @@ class Streams:
         self._origins.remember(segment.flow, segment.seq + 1 & 0xFFFFFFFF, side)
         if segment.flags & TH_ACK:
             answered = Flow(dst, dport, src, sport, path)
-            origin, _ = self._origins.look(answered)
+            origin = self._origins.look(answered).seq
             if origin < 0 or segment.ack - origin & 0xFFFFFFFF > self._limits.window_bytes:
                 self._origins.remember(answered, segment.ack, Side.CLIENT)
 
     def _open(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
         """A half-stream without a client: does one begin with this segment?"""
         window = self._limits.window_bytes
-        seq, (origin, side) = first_byte(segment), self._origins.look(half.flow)
+        seq, (origin, side, _, _) = first_byte(segment), self._origins.look(half.flow)
         half.side = side or half.side
         ahead = seq - origin & 0xFFFFFFFF
         placed = origin >= 0 and ahead <= window
@@ -354,6 +342,7 @@ class Streams:
     def _begin_again(self, half: HalfStream, segment: Segment) -> None:
         """A SYN on a half-stream that is there: a copy, or the addresses and ports are used anew."""
         seq = segment.seq + 1 & 0xFFFFFFFF
+        half.sent.begin_again(seq)
         if half.client is None:
             self._origins.remember(half.flow, seq, Side.SERVER if segment.flags & TH_ACK else Side.CLIENT)
             if not segment.flags & TH_ACK:
@@ -408,6 +397,7 @@ class Streams:
         self._held -= self._holding.pop(half, 0)
         half.client = None
         self._weigh(half)
+        self._with_holes -= half.sent.holes is not None
         half.wake_ns = 0
         half.forgotten = True
         half.peer = None
@@ -468,7 +458,8 @@ class Streams:
         if not segment.flags & TH_ACK:
             return Doubt.NO_ACK
         src, sport, dst, dport, path = segment.flow
-        sent = half.peer.end if half.peer is not None else self._origins.look(Flow(dst, dport, src, sport, path))[0]
+        back = Flow(dst, dport, src, sport, path)
+        sent = half.peer.sent.end if half.peer is not None else self._origins.look(back).seq
         if sent >= 0 and UNSENT_BYTES < (segment.ack - sent & 0xFFFFFFFF) < 1 << 31:
             return Doubt.NO_ACK
         return None

@@ -99,6 +99,7 @@ class Exporter(Collector):
             **_feed_samples(tallies),
             "capture_up": [((name,), up()) for name, up in sensor.ports.items()],
             "visible_ratio": [((), visible_ratio(tallies))],
+            "loss_ratio_estimate": [((), counts.loss_ratio(tallies.counts))],
             "audited_candidates_total": [((), tallies.audit.candidates)] if tallies.audit else (),
             "unaccounted_candidates": [((), tallies.audit.unaccounted)] if tallies.audit else (),
             "build_info": [((__version__, sensor.engine), 1)],
@@ -165,8 +166,8 @@ def visible_ratio(tallies: Tallies) -> float:
     seen = tallies.counts
     arrived = seen["frames"] + seen["kernel_drops"] + seen["nic_drops"]
     decoded = seen["frames"] - sum(seen[f"skipped.{reason}"] for reason in BLINDING) - seen["shed.new_flows"]
-    whole = seen["payload_bytes"] + seen["gap_bytes"]
-    return (decoded / arrived if arrived else 1.0) * (seen["payload_bytes"] / whole if whole else 1.0)
+    whole = seen["http_bytes"] + seen["gap_bytes"]
+    return (decoded / arrived if arrived else 1.0) * (seen["http_bytes"] / whole if whole else 1.0)
 
 
 def reference() -> str:

@@ -48,6 +48,7 @@ class Summary(TypedDict):
     blind: dict[str, int]
     shed: dict[str, int]
     opaque: dict[str, int]
+    lost: NotRequired[float]  # share of the TCP payload that never came, estimated; only where something is missing
     conditions: list[dict[str, object]]  # over_volume and missing_expected, as they came
     audit: NotRequired[dict[str, object]]  # what became of each number that a plain scan saw, where that was asked for
     faults: list[str]  # sources that were cut or could not be read
@@ -148,6 +149,8 @@ class Tallies:
             faults=[fault.message for fault in batch.faults],
             stopped=stopped,
         )
+        if lost := counts.loss_ratio(batch.counts):
+            summary["lost"] = round(lost, 6)
         if self.audit:
             summary["audit"] = self.audit.books()
         return summary

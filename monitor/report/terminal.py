@@ -173,7 +173,7 @@ def headline(summary: Summary) -> Text:
             ("NOTHING WAS SEEN", "bold yellow"),
             f"  not one request could be read in {plural(summary['frames'], 'frame')}: see what was in the way below.",
         )
-    whole = not blind and not summary["faults"] and not summary["stopped"]
+    whole = not blind and "lost" not in summary and not summary["faults"] and not summary["stopped"]
     return Text.assemble(
         ("NO VIOLATION", "bold green") if whole else ("NO VIOLATION IN WHAT WAS READ", "bold yellow"),
         f"  {seen} seen in {requests} of {plural(summary['frames'], 'frame')}{allowed}.",
@@ -198,6 +198,8 @@ def conditions(summary: Summary) -> list[tuple[str, str]]:
 def unseen(summary: Summary) -> list[tuple[str, str]]:
     """What the sensor knows it could not look at: amounts and plain words."""
     rows = [(f"{amount:,}", BLIND_WORDS[reason]) for reason, amount in summary["blind"].items() if amount]
+    if lost := summary.get("lost"):
+        rows.insert(0, (share(lost), "of the TCP payload was lost before the sensor, as sequence numbers tell"))
     if summary["opaque"]["tls"]:
         rows.append((f"{summary['opaque']['tls']:,}", "half-streams of TLS: nothing in them can be read, nor enriched"))
     rows += [
@@ -262,6 +264,11 @@ def clock(time: str | None) -> str:
 
 def plural(amount: int, noun: str) -> str:
     return f"{amount:,} {noun}" + ("" if amount == 1 else "s")
+
+
+def share(part: float) -> str:
+    """About how much: two digits that say something."""
+    return f"~{100 * part:.2g} %" if part < 0.1 else f"~{100 * part:.0f} %"
 
 
 def amounts(by_name: dict[str, int]) -> str:

@@ -11,6 +11,7 @@ use std::ops::{Index, IndexMut};
 use foldhash::quality::RandomState;
 
 use super::Speaker;
+use super::losses::Holes;
 use crate::looks::Looks;
 use crate::records::{Flow, Layer};
 
@@ -38,13 +39,15 @@ pub enum Side {
     Server,
 }
 
-/// What only a half-stream in a tunnel has, or one whose twin is in one.
+/// What most half-streams do not have.
 #[derive(Debug, Default)]
-pub struct Tunnelled {
+pub struct Seldom {
     /// Encapsulations, outermost first.
     pub path: Box<[Layer]>,
     /// Marks of the latest heads, while it has twins.
     pub last_heads: Option<VecDeque<u32>>,
+    /// What is missing of it.
+    pub holes: Option<Holes>,
 }
 
 /// One direction of a connection; opaque while it has no `speaker`.
@@ -61,13 +64,13 @@ pub struct HalfStream {
     pub peer: Option<Link>,
     /// While it may speak HTTP.
     pub speaker: Option<Box<Speaker>>,
-    /// See [`Tunnelled`].
-    pub tunnelled: Option<Box<Tunnelled>>,
+    /// See [`Seldom`].
+    pub seldom: Option<Box<Seldom>>,
     /// When FIN or RST came; 0 while open.
     pub closing_ns: i64,
     /// When something is due; 0: never.
     pub wake_ns: i64,
-    /// Sequence number behind the newest payload, while opaque.
+    /// Sequence number behind everything that was sent, as far as it is known.
     pub end: u32,
     /// Sequence number that another SYN announced.
     pub reborn: Option<u32>,
@@ -97,7 +100,7 @@ impl HalfStream {
             wake_ns: 0,
             last_head: 0,
             speaker: None,
-            tunnelled: (!path.is_empty()).then(|| Box::new(Tunnelled { path: path.into(), last_heads: None })),
+            seldom: (!path.is_empty()).then(|| Box::new(Seldom { path: path.into(), ..Seldom::default() })),
             peer: None,
             end: 0,
             reborn: None,
@@ -114,7 +117,7 @@ impl HalfStream {
     /// Encapsulations, outermost first.
     #[inline]
     pub fn path(&self) -> &[Layer] {
-        self.tunnelled.as_ref().map_or(&[], |tunnelled| &tunnelled.path)
+        self.seldom.as_ref().map_or(&[], |seldom| &seldom.path)
     }
 }
 
@@ -281,7 +284,7 @@ impl Halves {
         }
         self.vacate(at);
         let half = &mut self[id];
-        (half.speaker, half.tunnelled) = (None, None);
+        (half.speaker, half.seldom) = (None, None);
         half.generation = half.generation.wrapping_add(1);
         self.free.push(id);
         self.len -= 1;

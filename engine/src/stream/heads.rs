@@ -88,13 +88,12 @@ impl Streams {
         let mark = self.mark_of(placed);
         let half = &mut self.halves[id];
         half.last_head = mark;
-        if half.tunnelled.as_ref().is_none_or(|tunnelled| tunnelled.last_heads.is_none()) {
+        if half.seldom.as_ref().is_none_or(|seldom| seldom.last_heads.is_none()) {
             return false;
         }
-        let last_heads =
-            |id: Id| self.halves[id].tunnelled.as_ref().and_then(|tunnelled| tunnelled.last_heads.as_ref());
+        let last_heads = |id: Id| self.halves[id].seldom.as_ref().and_then(|seldom| seldom.last_heads.as_ref());
         let is_seen = self.twins(id).filter_map(last_heads).any(|heads| heads.contains(&mark));
-        if let Some(heads) = self.halves[id].tunnelled.as_mut().and_then(|tunnelled| tunnelled.last_heads.as_mut()) {
+        if let Some(heads) = self.halves[id].seldom.as_mut().and_then(|seldom| seldom.last_heads.as_mut()) {
             if heads.len() == TWIN_HEADS {
                 heads.pop_front();
             }

@@ -5,9 +5,12 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::halves::Side;
+use super::losses::missed;
 use crate::counts::{Count, Counts};
 
 pub(super) const REMEMBERED_SYNS: usize = 1 << 16;
+/// Payload of it was seen.
+const MET: u32 = u32::MAX;
 
 /// Marks are keyed hashes already.
 #[derive(Debug, Default)]
@@ -28,9 +31,11 @@ impl Hasher for Itself {
 #[derive(Debug)]
 struct Origin {
     seq: u32,
+    /// Bytes that its FIN told of before any payload was seen; or [`MET`].
+    missed: u32,
+    /// When it was entered: among those that are here and were lately, no two have the same.
+    number: u32,
     side: Side,
-    /// When it was entered.
-    number: u64,
 }
 
 /// Where connections began: the sequence number behind the latest SYN of a flow, and whose it was.
@@ -38,19 +43,20 @@ struct Origin {
 pub(super) struct Origins {
     table: HashMap<u64, Origin, BuildHasherDefault<Itself>>,
     /// Number and mark of each, some of them forgotten.
-    by_age: VecDeque<(u64, u64)>,
-    entered: u64,
+    by_age: VecDeque<(u32, u64)>,
+    entered: u32,
 }
 
 impl Origins {
     pub(super) fn remember(&mut self, mark: u64, seq: u32, side: Side, counts: &mut Counts) {
         if let Some(origin) = self.table.get_mut(&mark) {
             origin.seq = seq;
+            origin.missed = 0;
             origin.side = if origin.side == Side::Client { Side::Client } else { side };
             return;
         }
-        self.entered += 1;
-        self.table.insert(mark, Origin { seq, side, number: self.entered });
+        self.entered = self.entered.wrapping_add(1);
+        self.table.insert(mark, Origin { seq, missed: 0, number: self.entered, side });
         self.by_age.push_back((self.entered, mark));
         while self.table.len() > REMEMBERED_SYNS
             && let Some((number, oldest)) = self.by_age.pop_front()
@@ -71,11 +77,25 @@ impl Origins {
         self.table.get(&mark).map(|origin| (origin.seq, origin.side))
     }
 
+    /// Payload came: where it began, and how many bytes from there on count as unseen already.
+    pub(super) fn meet(&mut self, mark: u64) -> Option<(u32, u32)> {
+        let origin = self.table.get_mut(&mark)?;
+        let missed = std::mem::replace(&mut origin.missed, MET);
+        Some((origin.seq, if missed == MET { 0 } else { missed }))
+    }
+
+    /// A FIN, and no payload was ever seen: it tells how much there was.
+    pub(super) fn end(&mut self, mark: u64, seq: u32, counts: &mut Counts) {
+        if let Some(origin) = self.table.get_mut(&mark).filter(|origin| origin.missed == 0) {
+            origin.missed = missed(seq, origin.seq, counts);
+        }
+    }
+
     pub(super) fn forget(&mut self, mark: u64) {
         self.table.remove(&mark);
     }
 
-    fn is_here(&self, number: u64, mark: u64) -> bool {
+    fn is_here(&self, number: u32, mark: u64) -> bool {
         self.table.get(&mark).is_some_and(|origin| origin.number == number)
     }
 }

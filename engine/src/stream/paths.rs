@@ -12,7 +12,7 @@ pub(super) const MOST_ALIKE: usize = 64;
 
 impl Streams {
     pub(super) fn enter(&mut self, half: HalfStream, mark: u64, counts: &mut Counts) -> Option<Id> {
-        let (flow, is_tunnelled) = (half.flow, half.tunnelled.is_some());
+        let (flow, is_tunnelled) = (half.flow, !half.path().is_empty());
         let id = self.halves.enter(half, mark)?;
         if let Some(peer) = self.halves.peer(id).filter(|&peer| self.halves.peer(peer).is_none()) {
             self.halves[peer].peer = Some(self.halves.link(id));
@@ -31,7 +31,7 @@ impl Streams {
         let twins: Vec<_> = self.twins(id).collect();
         for &twin in twins.iter().chain(twins.first().map(|_| &id)) {
             let half = &mut self.halves[twin];
-            let last_heads = &mut half.tunnelled.get_or_insert_default().last_heads;
+            let last_heads = &mut half.seldom.get_or_insert_default().last_heads;
             let last_head = (half.last_head != 0).then_some(half.last_head);
             last_heads.get_or_insert_with(|| VecDeque::from_iter(last_head));
         }
@@ -48,6 +48,7 @@ impl Streams {
                 self.tunnelled.remove(&ends);
             }
         }
+        self.with_holes -= usize::from(self.halves[id].has_holes());
         self.halves.remove(id);
     }
 

@@ -1,0 +1,74 @@
+"""What is remembered of connections that have not sent anything.
+
+Of so many of them, so that a flood of SYNs costs nothing: the one that is longest here makes room. Whatever the hashes
+are, a replay finds the same.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from enum import IntEnum
+from typing import NamedTuple
+
+from monitor.portable.client import first_byte
+from monitor.portable.losses import Sent, missed
+from monitor.records import Flow, Segment
+
+REMEMBERED_SYNS = 1 << 16
+
+
+class Side(IntEnum):
+    """Who a half-stream is of, as far as its SYN tells."""
+
+    UNKNOWN = 0
+    CLIENT = 1  # a SYN
+    SERVER = 2  # a SYN that acknowledged one, and no other
+
+
+class Origin(NamedTuple):
+    """Where a half-stream began."""
+
+    seq: int = -1  # sequence number behind its SYN; -1: not known
+    side: Side = Side.UNKNOWN
+    met: bool = False  # payload of it was seen
+    missed: int = 0  # bytes that its FIN told of before any payload was seen
+
+
+UNKNOWN = Origin()
+
+
+class Origins:
+    """Where connections began: the sequence number behind the latest SYN of a flow, and whose it was."""
+
+    def __init__(self, counts: dict[str, int]) -> None:
+        self._counts = counts
+        self._table: OrderedDict[int, Origin] = OrderedDict()  # by hash
+
+    def remember(self, flow: Flow, seq: int, side: Side) -> None:
+        mark = hash(flow)
+        if self._table.get(mark, UNKNOWN).side is Side.CLIENT:
+            side = Side.CLIENT
+        self._table[mark] = Origin(seq, side)
+        if len(self._table) > REMEMBERED_SYNS:
+            self._table.popitem(last=False)
+            self._counts["shed.origins"] += 1
+
+    def look(self, flow: Flow) -> Origin:
+        return self._table.get(hash(flow), UNKNOWN)
+
+    def forget(self, flow: Flow) -> None:
+        self._table.pop(hash(flow), None)
+
+    def met(self, segment: Segment) -> Sent:
+        """The first payload of a half-stream: from where on its bytes count."""
+        origin = self.look(segment.flow)
+        if origin is not UNKNOWN:
+            self._table[hash(segment.flow)] = origin._replace(met=True, missed=0)
+        return Sent.since(origin.seq, origin.missed, first_byte(segment))
+
+    def ended(self, segment: Segment) -> None:
+        """A FIN, and no payload was ever seen: it tells how much there was."""
+        origin = self.look(segment.flow)
+        if origin is not UNKNOWN and not origin.met and not origin.missed:
+            lost = missed(first_byte(segment), origin.seq, self._counts)
+            self._table[hash(segment.flow)] = origin._replace(missed=lost)
