@@ -11,12 +11,12 @@ import hmac
 import os
 import re
 import stat
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator
 from functools import cache
 from ipaddress import AddressValueError, IPv4Address
 from itertools import count
 from pathlib import Path
-from string import hexdigits
 from typing import AnyStr
 
 from monitor.errors import ConfigError
@@ -37,9 +37,25 @@ _GAP = (
     r"|%(?:25)*(?:[01][0-9A-Fa-f]|2[089BCDEFbcdef]|5[Ff]|[89A-Fa-f][0-9A-Fa-f]))"
 )
 _ENOUGH_DIGITS = re.compile(rf"(?:[^0-9]*[0-9]){{{SHORTEST_RUN}}}")
-_CODED = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")  # in base64, base64url or hexadecimal, perhaps
-_HEX_DIGESTS = (32, 40, 64)  # hexadecimal digits of MD5, SHA-1, SHA-256
-_DIGESTS = (16, 20, 32)  # octets of them
+_WORD = re.compile(r"[0-9A-Za-z+/_-]{7,}={0,2}")  # of the letters of base64, base64url or hexadecimal
+_TOKEN = re.compile(r"[0-9A-Za-z]{7,}")
+_BETWEEN_TOKENS = re.compile(r"[+/_-]")  # in base64 they are letters too
+_ESCAPED = re.compile(r"%(?:25)*([0-9A-Fa-f]{2})")
+# two groups of three digits in base64, which has one case for each letter of such a group: lower case tells as much
+_DIGITS_IN_BASE64 = re.compile(r"(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2}", re.IGNORECASE)
+# MD5, SHA-1 or SHA-256; or a number of 8 to 15 digits as one integer
+_HEX = re.compile(
+    r"[0-9A-Fa-f]{32}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}|(?=[0-9]+[A-Fa-f]|[A-Fa-f]+[0-9])(?:[0-9a-f]{7,13}|[0-9A-F]{7,13})"
+)
+_BASE64_DIGESTS = (22, 27, 43)  # letters of the same digests
+# letters of both cases and a digit; or digits among letters in two places, for names come in lower case
+_MIXED = re.compile(r"(?=.*[A-Z])(?=.*[a-z])(?=.*[0-9])|(?:.*(?:[0-9][a-z]|[a-z][0-9])){2}")
+_SHORTEST_CODED_RUN = 10  # letters of seven digits
+_PACKED = range(7, 13)  # letters of 10 to 15 packed digits, perhaps with an octet in front
+# every other letter of packed digits begins with four bits of a digit, each other ends with them
+_PACKED_BEGIN = re.compile(
+    "(?:[ABCEFGIJKMNOQRSUVWYZacdeghiklm][A-JQ-Zg-pw-z0-5]){2}[ABCEFGIJKMNOQRSUVWYZacdeghiklm]",
+)
 _URL_ALPHABET = str.maketrans("-_", "+/")
 
 
@@ -73,13 +89,17 @@ class Redactor:
 def mask_text(text: AnyStr) -> AnyStr:
     """Text of the wire with every run of digits masked that is long enough for a number, whatever lies between them.
 
-    What is no digit stays, and so does the length; an IPv4 address that stands by itself stays readable. Base64 of such
-    a run or of packed digits, and whatever may be an unkeyed hash, is masked as a whole.
+    What is no digit stays, and so does the length; an IPv4 address that stands by itself stays readable. Masked as a
+    whole, wherever it stands and however it is percent-encoded, is what can be turned back into a number: base64 of
+    such a run or of packed digits, a number in hexadecimal, and whatever may be an unkeyed hash.
     """
     if isinstance(text, bytes):
         return mask_text(text.decode("latin-1")).encode("latin-1")
-    text = _CODED.sub(_masked_code, text)
-    return _patterns()[0].sub(_masked_run, text) if _has_run(text) else text
+    text = _starred(text, _codes(text))
+    if not _has_run(text):
+        return text
+    text = _patterns()[0].sub(_masked_run, text)
+    return _starred(text, _codes(text))  # digits that touched a code are stars now
 
 
 def load_key(path: str | Path) -> bytes:
@@ -119,21 +139,71 @@ def _shown(digits: int) -> tuple[int, int]:
     return max(0, min(MOST_IN_FRONT, digits - HIDDEN - AT_END)), AT_END if digits >= HIDDEN + AT_END else 0
 
 
-def _masked_code(code: re.Match[str]) -> str:
+def _codes(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each code in the text that a number can be read from."""
+    places: list[int] | None = None
+    if "%" in text:
+        text, places = _unescaped(text)
+    for word in _WORD.finditer(text):
+        for start, end in _codes_in(word):
+            yield (start, end) if places is None else (places[start], places[end])
+
+
+def _unescaped(text: str) -> tuple[str, list[int]]:
+    """Percent-encoding taken off, once and for all, and where each character of what is left began; the end too."""
+    parts: list[str] = []
+    places: list[int] = []
+    at = 0
+    for escape in _ESCAPED.finditer(text):
+        parts += text[at : escape.start()], chr(int(escape[1], 16))
+        places += range(at, escape.start() + 1)
+        at = escape.end()
+    return "".join((*parts, text[at:])), [*places, *range(at, len(text) + 1)]
+
+
+def _codes_in(word: re.Match[str]) -> list[tuple[int, int]]:
     """A hash of a number is the number: all of a country can be tried in minutes (4-identify.md)."""
-    word = code[0]
-    if len(word) in _HEX_DIGESTS and all(c in hexdigits for c in word):
-        return "*" * len(word)
-    bare = word.rstrip("=").translate(_URL_ALPHABET)
-    try:
-        octets = b64decode(bare + "=" * (-len(bare) % 4))
-    except ValueError:
-        return word
-    mixed = any(map(str.isupper, bare)) and any(map(str.islower, bare)) and any(map(str.isdigit, bare))
-    packed = re.fullmatch("(?!000)[0-9]{7,}f?[0-9]?", octets.hex())  # BCD, or TBCD with its filler
-    if packed or _has_run(octets.decode("latin-1")) or (mixed and len(octets) in _DIGESTS):
-        return "*" * len(word)
-    return word
+    text, (begin, end) = word.string, word.span()
+    codes = [token.span() for token in _TOKEN.finditer(text, begin, end) if _is_token(token[0])]
+    for start in (begin, *(between.end() for between in _BETWEEN_TOKENS.finditer(text, begin, end))):
+        packed = _PACKED if _PACKED_BEGIN.match(text, start) else ()
+        for stop in (start + length for length in (*packed, *_BASE64_DIGESTS)):
+            if stop <= end and (stop == end or not text[stop].isalnum()) and _is_base64(text[start:stop]):
+                codes.append((start, stop if text[stop:end].strip("=") else end))  # with its padding
+    return codes or ([(begin, end)] if _holds_run(word[0]) else [])
+
+
+def _is_token(token: str) -> bool:
+    return _HEX.fullmatch(token) is not None or _DIGITS_IN_BASE64.search(token) is not None
+
+
+def _holds_run(word: str) -> bool:
+    """Whether this is base64 of text with a run of digits in it."""
+    return len(word) >= _SHORTEST_CODED_RUN and _has_run(_from_base64(word).decode("latin-1"))
+
+
+def _is_base64(word: str) -> bool:
+    """Whether this is base64 of packed digits (BCD, or TBCD with its filler), or may be of a hash."""
+    if len(word) in _BASE64_DIGESTS:
+        return _MIXED.match(word) is not None
+    octets = _from_base64(word)
+    if b64encode(octets).decode().rstrip("=") != word.rstrip("=").translate(_URL_ALPHABET):
+        return False  # no encoder leaves bits over
+    return re.fullmatch("(?!000)[0-9]{7,}f?[0-9]?", octets.hex()) is not None
+
+
+def _from_base64(word: str) -> bytes:
+    """In either alphabet, padded or not; nothing where it is none."""
+    letters = word.rstrip("=").translate(_URL_ALPHABET)
+    return b64decode(letters + "=" * (-len(letters) % 4)) if len(letters) % 4 != 1 else b""
+
+
+def _starred(text: str, codes: Iterable[tuple[int, int]]) -> str:
+    letters: list[str] = []
+    for start, end in codes:
+        letters = letters or list(text)
+        letters[start:end] = "*" * (end - start)
+    return "".join(letters) or text
 
 
 def _masked_run(run: re.Match[str]) -> str:

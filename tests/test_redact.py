@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from monitor.errors import ConfigError
 from monitor.identify import Identify
-from monitor.records import Flow, Identifier, Number, NumberPlan, RequestHead
+from monitor.records import Flow, Form, Identifier, Number, NumberPlan, RequestHead
 from monitor.redact import Redactor, load_key, mask_text, new_key
 
 NUMBER = Number("447700900123")
@@ -128,6 +128,18 @@ def test_a_mask_hides_enough_and_keeps_the_length(digits):
         ("t=RHcACQEy8g==", "t=" + "*" * 12),  # of TBCD with its filler
         ("u=9f86d081884c7d659a2feaa0c55ad015", "u=" + "*" * 32),  # may be MD5 of a number
         ("n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=", "*" * 44),
+        ("/account/NDQ3NzAwOTAwMTIz/balance", "/account/" + "*" * 16 + "/balance"),  # `/` is a letter of base64 as well
+        ("a-RHcAkAEj_b", "a-********_b"),
+        ("/QM4SCjUJCH+SHK2ZZRh0Kg==", "/" + "*" * 24),  # base64 of MD5
+        ("QM4SCjUJCH%2BSHK2ZZRh0Kg%3D%3D", "*" * 30),
+        ("/9f86d081884c7d659a2feaa0c55ad015/", "/" + "*" * 32 + "/"),
+        ("0NDQ3NzAwOTAwMTIz", "*" * 17),  # the digits begin behind the first letter
+        ("eyJzdWIiOiI0NDc3MDA5MDAxMjMifQ", "*" * 30),  # a part of a web token
+        ("ndq3nzawotawmtiz.example", "*" * 16 + ".example"),  # a name in lower case
+        ("xc3lkphh1cc9gfqbydrmqvxh0jq=.example", "*" * 28 + ".example"),  # base64 of SHA-1, likewise
+        ("id=683d0d991b, 683D0D991B", "id=**********, **********"),  # the number as one integer
+        ("Build/GINGERBREAD", "Build/GINGERBREAD"),  # no encoder of packed digits ends so
+        ("/static/js/main.js?v=3", "/static/js/main.js?v=3"),
         ("Mozilla/5.0 AppleWebKit/537.36", "Mozilla/5.0 AppleWebKit/537.36"),
         ("447700900123.shop.example", "44770*****23.shop.example"),
         ("x447700900123y", "x44770*****23y"),
@@ -161,7 +173,9 @@ def test_masks_octets_likewise():
 IDENTIFY = Identify(NumberPlan("44", "0", "00", (("447700900000", "447700900999"),), ("00101",)))
 PIECES = st.sampled_from(
     ["447700900123", "+44 7700 900", "123", "07700", "900124", "%20", "%2B", "%C2%A0", "%2520", "%34", "(0)", "-", "/",
-     "001010123456789", "1326153600", "msisdn=", "a", ",", "\xa0", "\x00", "%"]
+     "001010123456789", "1326153600", "msisdn=", "a", ",", "\xa0", "\x00", "%", "_", "+", "=", "%2F", "%3D", ";",
+     "NDQ3NzAwOTAwMTIz", "RHcAkAEj", "kUR3AAkQMg==", "683d0d991b", "683D0D991B", "eyJzdWIiOiI0NDc3MDA5MDAxMjMifQ",
+     "40ce120a3509087f921cad996518742a", "QM4SCjUJCH+SHK2ZZRh0Kg==", "xC3LKPHH1Cc9gFQbYDRmQVxH0JQ="]
 )  # fmt: skip
 
 
@@ -171,7 +185,8 @@ def test_what_is_masked_shows_nothing_to_identify(text):
     assert len(masked) == len(text)
     octets = masked.encode("latin-1")
     flow = Flow(bytes(4), 40001, bytes(4), 80)
-    assert IDENTIFY.feed(RequestHead(0, flow, b"GET", octets, b"HTTP/1.1", ((b"x-msisdn", octets),))) == []
+    seen = IDENTIFY.feed(RequestHead(0, flow, b"GET", octets, b"HTTP/1.1", ((b"x-msisdn", octets),)))
+    assert [one for one in seen if one.form is not Form.ENCRYPTED] == []  # which nobody can read
 
 
 # --- keys ---------------------------------------------------------------------------------------------------------

@@ -7,15 +7,16 @@ own escapes take the sting out of the rest: control bytes, terminal sequences, m
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from monitor.recipient import recipient_of
 from monitor.records import RequestHead, Section, Verdict, Whose
-from monitor.redact import Redactor, mask_text
+from monitor.redact import Redactor
 from monitor.report.tallies import Summary
 from monitor.report.text import LONGEST_REMEMBERED, address, masked, rfc3339
 
+VERSION = len("HTTP/1.1")
 REMEMBERED = 16_384  # kinds of verdict; a full memory starts again
 # what is another in verdicts of one kind, in the order of verdict_row; no text can look so, for its quotes are escaped
 VARYING = ("time", "address", "src", "sport", "dport", "token", "masked")
@@ -110,8 +111,8 @@ def verdict_row(verdict: Verdict, token: str, redactor: Redactor) -> dict[str, o
 
 def request_row(head: RequestHead, show_values: bool) -> dict[str, object]:
     """A request head as `requests` prints it, digit runs masked unless asked for; latin-1 keeps every byte."""
-    read = _as_is if show_values else mask_text
-    flow = head.flow
+    read = _as_is if show_values else masked
+    flow, version = head.flow, head.version.decode("latin-1")
     return {
         "type": "trailer" if head.section is Section.TRAILER else "request",
         "time": rfc3339(head.time_ns),
@@ -122,12 +123,19 @@ def request_row(head: RequestHead, show_values: bool) -> dict[str, object]:
         "path": flow.path,
         "method": read(head.method.decode("latin-1")),
         "target": read(head.target.decode("latin-1")),
-        "version": read(head.version.decode("latin-1")),
+        "version": "".join(map(read, (version[:VERSION], version[VERSION:]))),  # what is glued to it is no part of it
         "recipient": read(recipient_of(head).names[0]),
-        "fields": [[read(name.decode("latin-1")), read(value.decode("latin-1"))] for name, value in head.fields],
+        "fields": [_field(name.decode("latin-1"), value.decode("latin-1"), read) for name, value in head.fields],
         "certainty": head.certainty,
         "oddities": head.oddities,
     }
+
+
+def _field(name: str, value: str, read: Callable[[str], str]) -> list[str]:
+    if any(map(str.isalpha, name)):
+        return [read(name), read(value)]
+    line = read(f"{name}\0{value}")  # digits that go on behind the colon are one run
+    return [line[: len(name)], line[len(name) + 1 :]]
 
 
 def _as_is(text: str) -> str:
