@@ -53,6 +53,17 @@ def test_segments_may_come_in_reverse(mss: int, handshake: bool) -> None:
     assert leaks(read(segments(talk.server(OK)))) == ONCE * 2
 
 
+def test_a_body_that_is_read_again_is_counted_once() -> None:
+    """Its request came first, and then what stood before it: reading begins anew."""
+    upload = b"POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 20\r\n\r\n" + bytes(10)
+    talk = Talk().client(CLEAN, acknowledged=False).client(upload, acknowledged=False).client(bytes(10) + LEAK)
+    first, *others = segments(talk)
+    found = read([*others, first])
+    assert leaks(found)[-1:] == ONCE
+    assert (found.counts["requests"], found.counts["body_bytes"]) == (3, 20)
+    assert read([others[0], first, *others[1:]]).counts["body_bytes"] == 20
+
+
 def test_every_packet_may_come_twice() -> None:
     fed = segments(ended(begun()))
     sensor = read([copy for each in fed for copy in (each, each)])

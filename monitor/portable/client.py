@@ -401,8 +401,9 @@ class Client:
         self._waiting = 0
         self._kept = bytearray()
         self._kept_from = self._origin = position
-        midstream = not may_begin_request(octets)
+        midstream, bodies = not may_begin_request(octets), self._http1.bodies
         self._http1 = self._parts.http1(self._limits, self._counts, self._flow, position, midstream)
+        self._http1.begin_anew(bodies)
 
     # --- copies that differ ---------------------------------------------------------------------------------------
 

@@ -40,6 +40,15 @@ class Http1:
         self._readings[0].distrust()
 
     @property
+    def bodies(self) -> int:
+        """Bytes of bodies that are counted."""
+        return self._readings[0].bodies + self._readings[0].again
+
+    def begin_anew(self, bodies: int) -> None:
+        """These bytes are read again, from before what was thought to be the beginning: so many are counted."""
+        self._readings[0].again = bodies
+
+    @property
     def idle(self) -> bool:
         """Whether a request ended here and nothing of another one was seen."""
         reading = self._readings[0]

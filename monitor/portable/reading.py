@@ -45,8 +45,8 @@ class CutHead(NamedTuple):
 
 class Reading(HeadReader):
     __slots__ = (
-        "before", "copied", "copied_from", "doubt", "forks", "left", "mark", "odd_chunk", "segment", "shift", "sought",
-        "until", "why",
+        "again", "before", "bodies", "copied", "copied_from", "doubt", "forks", "left", "mark", "odd_chunk", "segment",
+        "shift", "sought", "until", "why",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +60,8 @@ class Reading(HeadReader):
         self.segment = position  # where the newest segment begins
         self.sought = position  # since when no request was found
         self.left = 0  # of the body or chunk
+        self.bodies = 0  # bytes of bodies so far
+        self.again = 0  # so many that follow have been counted before, when the beginning was not known
         self.odd_chunk = False  # of this body
         self.before: CutHead | None = None
         self.forks: list[Reading] = []  # ways that part from this one
@@ -195,7 +197,10 @@ class Reading(HeadReader):
 
     def _count(self, size: int) -> None:
         self.left -= size
-        self.counts["body_bytes"] += size
+        self.bodies += size
+        again = min(size, self.again)
+        self.again -= again
+        self.counts["body_bytes"] += size - again
         if not self.left:
             self.state = State.CHUNK_END if self.state is State.CHUNK_DATA else State.HEAD
 

@@ -287,6 +287,8 @@ impl Client {
         self.waiting = 0;
         self.kept.clear();
         (self.kept_from, self.origin) = (position, position);
-        self.reader = Reader::Http1(Http1::new(position, !may_begin_request(octets)));
+        if let Reader::Http1(http1) = &mut self.reader {
+            *http1 = http1.anew(position, !may_begin_request(octets));
+        }
     }
 }

@@ -63,6 +63,13 @@ impl Http1 {
         self.first.distrust();
     }
 
+    /// The same, when these octets are read again from before what was thought to be the beginning.
+    pub fn anew(&self, position: i64, midstream: bool) -> Http1 {
+        let mut http1 = Http1::new(position, midstream);
+        http1.first.again = self.first.bodies.saturating_add(self.first.again);
+        http1
+    }
+
     /// The position from which on the caller must keep the octets.
     pub fn start(&self) -> i64 {
         self.others.iter().fold(self.first.at, |start, other| start.min(other.at))

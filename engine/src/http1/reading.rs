@@ -151,6 +151,10 @@ pub(super) struct Reading {
     pub oddities: Oddities,
     /// Octets of the body or chunk.
     left: u64,
+    /// Octets of bodies so far.
+    pub bodies: u32,
+    /// So many that follow have been counted before, when the beginning was not known.
+    pub again: u32,
     /// Whose section [`State::More`] reads, with the fields that what follows depends on.
     pub head: Option<Box<RequestHead>>,
     /// Name of the field whose value goes on.
@@ -187,6 +191,8 @@ impl Reading {
             line_end: position,
             oddities: Oddities::default(),
             left: 0,
+            bodies: 0,
+            again: 0,
             head: None,
             carry: Vec::new(),
             before: None,
@@ -390,7 +396,10 @@ impl Reading {
 
     fn count_body(&mut self, size: u64, step: &mut Step<'_, '_>) {
         self.left -= size;
-        self.count(Count::BodyBytes, size, step);
+        self.bodies = self.bodies.saturating_add(u32::try_from(size).unwrap_or(u32::MAX));
+        let again = size.min(u64::from(self.again));
+        self.again -= again as u32;
+        self.count(Count::BodyBytes, size - again, step);
         if self.left == 0 {
             self.state = if self.state == State::ChunkData { State::ChunkEnd } else { State::Head };
         }
