@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Never, Protocol
 
 # --- what the engine is asked to do -------------------------------------------------------------------------------
 
@@ -238,6 +238,7 @@ class RequestHead(NamedTuple):
     section: Section = Section.HEAD
     readings: tuple[RequestHead, ...] = ()
     times: int = 1  # how many equal heads it stands for: a live queue that is full counts instead of growing
+    target_is_clean: bool = False  # the sieve saw that no number stands in the target; False says nothing
 
     def __repr__(self) -> str:
         """Without target and values: a head in a log or a traceback must not show a number."""
@@ -382,14 +383,27 @@ class Form(StrEnum):
     ENCRYPTED = "encrypted"
 
 
-@dataclass(frozen=True, slots=True)
 class Number:
     """A subscriber identifier in the clear: E.164 digits without `+`, or 15 digits of IMSI or IMEI.
 
-    It masks itself: only redact.py reads `digits` to make something that may leave.
+    It masks itself: only redact.py reads `digits` to make something that may leave. No tuple, for that would show them.
     """
 
-    digits: str = field(repr=False)
+    __slots__ = ("digits",)
+
+    digits: str
+
+    def __init__(self, digits: str) -> None:
+        object.__setattr__(self, "digits", digits)
+
+    def __setattr__(self, name: str, value: object) -> Never:
+        raise AttributeError("a Number stays what it is")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Number) and self.digits == other.digits
+
+    def __hash__(self) -> int:
+        return hash(self.digits)
 
     def __str__(self) -> str:
         return "<number>"

@@ -98,6 +98,7 @@ def test_identify_finds_in_sieved_heads_what_it_finds_in_whole_ones(engine: Pref
     (whole, _), (sieved, batch) = run(engine, path), run(engine, path, watch=identify.watch())
     assert len(whole) == 1500 == len(sieved) + batch.counts["clean_heads"]
     assert batch.counts["clean_heads"] > 200
+    assert {head.target_is_clean for head in sieved} == {True, False}
     shown = [[one._replace(head=whole[0]) for one in identify.feed(head)] for head in whole]
     sieved_shown = [[one._replace(head=whole[0]) for one in identify.feed(head)] for head in sieved]
     assert list(filter(None, sieved_shown)) == list(filter(None, shown))

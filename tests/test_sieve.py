@@ -76,6 +76,14 @@ def test_passes_every_spelling_of_a_number_everywhere(value):
     assert passes(head(readings=(head((b"x-odd", value)),)))
 
 
+def test_says_whether_the_target_of_a_suspect_head_is_clean():
+    strip = Sieve(WATCH, counts.zeros()).strip
+    number, clean = head(target=b"/find?who=447700900123"), head((b"x-odd", b"447700900123"))
+    stripped = strip(number._replace(readings=(clean,)))
+    assert (stripped.target_is_clean, stripped.readings[0].target_is_clean) == (False, True)
+    assert not Sieve(Watch(every_head=True), counts.zeros()).strip(clean).target_is_clean
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -188,4 +196,7 @@ def test_identify_finds_nothing_in_what_the_sieve_drops(target, fields, trailer,
         request = request._replace(section=Section.TRAILER)
     if behind:
         request = head(readings=(request,))
-    assert passes(request, IDENTIFY.watch()) or not IDENTIFY.feed(request)
+    sieve = Sieve(IDENTIFY.watch(), counts.zeros())
+    found = [one._replace(head=request) for one in IDENTIFY.feed(sieve.strip(request))]
+    assert found == [one._replace(head=request) for one in IDENTIFY.feed(request)]
+    assert sieve.passes(request) or not found

@@ -217,6 +217,7 @@ impl Records {
             section,
             PyTuple::new(py, readings)?,
             times,
+            head.text.target_is_clean(),
         );
         self.new.bind(py).call1((&self.head, values))
     }

@@ -356,6 +356,8 @@ pub struct HeadText {
     octets: Vec<u8>,
     /// Where each part ends: method, target, version, then name and value of every field.
     ends: Vec<u32>,
+    /// The sieve saw that no number stands in the target.
+    target_is_clean: bool,
 }
 
 impl HeadText {
@@ -370,6 +372,7 @@ impl HeadText {
     pub fn begin(&mut self, method: &[u8], target: &[u8], version: &[u8]) {
         self.octets.clear();
         self.ends.clear();
+        self.target_is_clean = false;
         for part in [method, target, version] {
             self.octets.extend_from_slice(part);
             self.ends.push(self.octets.len() as u32);
@@ -426,6 +429,16 @@ impl HeadText {
     /// As on the wire.
     pub fn target(&self) -> &[u8] {
         self.part(1)
+    }
+
+    /// Whether the sieve saw that no number stands in the target; false says nothing.
+    pub fn target_is_clean(&self) -> bool {
+        self.target_is_clean
+    }
+
+    /// For the sieve to say.
+    pub fn note_clean_target(&mut self) {
+        self.target_is_clean = true;
     }
 
     /// `HTTP/1.1`, `HTTP/2`, empty for HTTP/0.9.

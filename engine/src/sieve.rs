@@ -121,8 +121,11 @@ impl Sieve {
             || { fields }.any(|(name, value)| self.has_number(value, name) || self.has_number(name, value))
     }
 
-    /// Leaves of a suspect head what `identify` and `judge` need.
+    /// Leaves of a suspect head what `identify` and `judge` need, and says whether its target is clean.
     pub fn strip(&self, head: &mut RequestHead) {
+        if !self.suspect(head.text.target(), iter::empty()) {
+            head.text.note_clean_target();
+        }
         head.text.retain(|name, value| self.keeps(name, value));
         head.readings.iter_mut().for_each(|reading| self.strip(reading));
     }

@@ -44,6 +44,8 @@ LONGEST_REMEMBERED = 256  # octets
 _Key = tuple[Identifier, str, Place, bytes]
 _Finding = tuple[_Key, Number, Form, str, bool]  # what all Sightings of a text share; `str` is the spelling
 _Memory = dict[tuple[bytes, bytes], Sequence[_Finding]]
+_new = tuple.__new__  # a NamedTuple's own takes twice as long
+_HEAD, _MSISDN, _PLAIN = Section.HEAD, Identifier.MSISDN, Form.PLAIN  # to look up a member takes longer than to use it
 _FIELDS = (Place.HEADER, Place.TRAILER)
 _OPEN = (Form.PLAIN, Form.ENCODED, Form.HASHED)
 
@@ -54,7 +56,6 @@ class Identify:
     def __init__(self, plan: NumberPlan) -> None:
         own, table = OwnNumbers(plan), table_of(plan)
         self._own = own
-        self._clean_targets: set[bytes] = set()  # seen before, without a number
         self._readers: list[Reader] = [reader(own) for reader in READERS]
         if table:
             self._readers.append(Hashed(table))
@@ -63,7 +64,8 @@ class Identify:
         self._carries |= dict.fromkeys(IMSI_FIELDS, Identifier.IMSI)
         self._carries |= {field: hint(field) or Identifier.MSISDN for field in plan.fields}
         self._handset_fields = CLIENT_FIELDS - plan.fields
-        self._remembered: dict[Section, _Memory] = {each: {} for each in Section}
+        self._of_heads: _Memory = {}
+        self._of_trailers: _Memory = {}
         names = SUBSCRIBER_FIELDS | plan.fields
         codings = codings_of(own)
         self._watch = Watch(
@@ -91,9 +93,13 @@ class Identify:
         writes. The head of a Sighting is the reading that shows it; where others show it as well, and to somebody
         else, these are its readings, and nobody knows who got it.
         """
-        seen = self._read(head)
         if not head.readings:
+            findings = self._findings(head)
+            if len(findings) < 2:
+                return [_sighting(head, finding) for finding in findings]
+            seen = _each_once(head, findings)
             return list(seen.values()) if len(seen) < 2 else _contested(seen.values())
+        seen = self._read(head)
         views = [seen, *map(self._read, head.readings)]
         sightings: dict[_Key, Sighting] = {}
         for view in views:
@@ -107,36 +113,26 @@ class Identify:
 
     def _read(self, head: RequestHead) -> dict[_Key, Sighting]:
         """One reading of the head."""
-        seen: dict[_Key, Sighting] = {}
-        for key, number, form, spelling, own in self._findings(head):
-            if key not in seen:
-                identifier, _, place, field = key
-                seen[key] = Sighting(head, identifier, number, place, field, form, spelling, head.certainty, own)
-        return seen
+        return _each_once(head, self._findings(head))
 
     def _findings(self, head: RequestHead) -> list[_Finding]:
         """In wire order. What was in a short field is remembered: in a leak the same few come again and again."""
-        section, target = head.section, head.target
         findings: list[_Finding] = []
-        if section is Section.HEAD and target not in self._clean_targets:
-            if self._suspect(decoded(target)):
-                for text in of_target(target):
-                    findings += self._search(text)
-            elif len(target) <= LONGEST_REMEMBERED:
-                if len(self._clean_targets) >= REMEMBERED:
-                    self._clean_targets.clear()
-                self._clean_targets.add(target)
-        remembered = self._remembered[section]
+        section, remembered = head.section, self._of_heads
+        if section is not _HEAD:
+            remembered = self._of_trailers
+        elif not head.target_is_clean and self._suspect(decoded(head.target)):
+            for text in of_target(head.target):
+                findings += self._search(text)
         for field in head.fields:
             known = remembered.get(field)
-            findings += self._of_field(field, section) if known is None else known
+            findings += self._of_field(field, section, remembered) if known is None else known
         return findings
 
-    def _of_field(self, field: tuple[bytes, bytes], section: Section) -> Sequence[_Finding]:
+    def _of_field(self, field: tuple[bytes, bytes], section: Section, remembered: _Memory) -> Sequence[_Finding]:
         text = of_field(*field, section)
         findings = self._search(text) if text else ()
         if len(field[0]) + len(field[1]) <= LONGEST_REMEMBERED:
-            remembered = self._remembered[section]
             if len(remembered) >= REMEMBERED:
                 remembered.clear()
             remembered[field] = findings
@@ -144,14 +140,28 @@ class Identify:
 
     def _search(self, text: Text) -> Sequence[_Finding]:
         place, name, octets = text
+        is_number = self._own.is_all_of
+        if place in _FIELDS and is_number(octets):  # nine of ten of a leak stand so, and cost a tenth of the search
+            return (_plain(place, name, octets),)
         known = self._carries.get(name)
         if known is None and not self._suspect(decoded(octets)):
             return ()
-        return [
-            ((found.identifier, found.digits, place, field), Number(found.digits), found.form, found.spelling, own)
-            for field, part in parts(place, name, octets)
-            for found, own in self._found(place, field, part, known)
-        ]
+        findings: list[_Finding] = []
+        for field, part in parts(place, name, octets):
+            if is_number(part):
+                findings.append(_plain(place, field, part))
+            else:
+                findings += [
+                    (
+                        (found.identifier, found.digits, place, field),
+                        Number(found.digits),
+                        found.form,
+                        found.spelling,
+                        own,
+                    )
+                    for found, own in self._found(place, field, part, known)
+                ]
+        return findings
 
     def _suspect(self, text: bytes) -> bool:
         for reader in self._readers:  # noqa: SIM110 - a generator for every text of a head costs more than the search
@@ -160,9 +170,6 @@ class Identify:
         return False
 
     def _found(self, place: Place, field: bytes, text: bytes, known: Identifier | None) -> Iterator[tuple[Found, bool]]:
-        if self._own.is_all_of(text):  # nine of ten numbers of a leak stand so, and cost a tenth of the search
-            yield Found(Identifier.MSISDN, text.decode(), Spelling.E164), True
-            return
         nothing = True
         for reader in self._readers:
             if not reader.suspect(text):
@@ -179,6 +186,25 @@ class Identify:
     def _from_gateway(self, place: Place, field: bytes) -> bool:
         """Whether this IMEI may be the gateway's: an app sends its own by itself, in parameters above all."""
         return place in _FIELDS and hint(field) is Identifier.IMEI and field not in self._handset_fields
+
+
+def _plain(place: Place, field: bytes, text: bytes) -> _Finding:
+    """An own number in E.164 and nothing else."""
+    digits = text.decode()
+    return (_MSISDN, digits, place, field), Number(digits), _PLAIN, Spelling.E164, True
+
+
+def _sighting(head: RequestHead, finding: _Finding) -> Sighting:
+    (identifier, _, place, field), number, form, spelling, own = finding
+    return _new(Sighting, (head, identifier, number, place, field, form, spelling, head.certainty, own, False))
+
+
+def _each_once(head: RequestHead, findings: Sequence[_Finding]) -> dict[_Key, Sighting]:
+    seen: dict[_Key, Sighting] = {}
+    for finding in findings:
+        if finding[0] not in seen:
+            seen[finding[0]] = _sighting(head, finding)
+    return seen
 
 
 def _contested(sightings: Iterable[Sighting]) -> list[Sighting]:

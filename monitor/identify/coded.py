@@ -14,6 +14,7 @@ import re
 from base64 import b64decode, b64encode, urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from itertools import takewhile
+from string import ascii_letters, digits
 from typing import NamedTuple
 
 from monitor.identify.found import Found, Spelling
@@ -25,7 +26,9 @@ from monitor.records import Form, Identifier
 BY_CHANCE = 1e-8  # share of all tokens of a shape that may be own numbers where nothing hints at one
 INTERNATIONAL = "91"  # octet in front of TBCD: an international number of the plan of E.164 (TS 29.002 section 17.7.8)
 LONGEST = 4096  # octets of coded text that are decoded before and behind its digits
+SHORTEST = 8  # letters and digits that stand together in any coded number
 _LETTERS = b"[0-9A-Za-z]"
+_A_FOR_LETTER = bytes(0x41 if chr(octet) in ascii_letters + digits else 0x2C for octet in range(256))
 
 
 class Coding(NamedTuple):
@@ -52,15 +55,16 @@ class Coded:
             (coding, re.compile(_token(coding.pattern)), coding.own <= BY_CHANCE * coding.alike) for coding in codings
         ]
         tokens = b"|".join(coding.pattern for coding in codings) or b"(?!)"
-        digits = [coded.digits.pattern for coded in TEXTS]
-        self._search = re.compile(b"|".join((*digits, _token(tokens)))).search
+        texts = [coded.digits.pattern for coded in TEXTS]
+        self._search = re.compile(b"|".join((*texts, _token(tokens)))).search
+        self._shortest = b"A" * min([SHORTEST, *(len(coding.begin) + coding.more for coding in codings)])
 
     def suspect(self, text: bytes) -> bool:
-        return self._search(text) is not None
+        return self._shortest in text.translate(_A_FOR_LETTER) and self._search(text) is not None
 
     def read(self, text: bytes, field_hint: Identifier | None) -> Iterator[Found]:
-        for spelling, digits, decode in TEXTS:
-            for match in digits.finditer(text):
+        for spelling, shown, decode in TEXTS:
+            for match in shown.finditer(text):
                 hint = Identifier.MSISDN if hinted(match, field_hint, Identifier.MSISDN) else field_hint
                 for found in self._plain.read(decode(text, match.start()), hint):
                     yield found._replace(spelling=spelling, form=Form.ENCODED)

@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import accumulate, chain
 from pathlib import Path
+from string import ascii_letters, digits
 
 from monitor.errors import ConfigError
 from monitor.identify.numbers import OwnNumbers
@@ -48,7 +49,8 @@ _BASE64 = re.compile(
     rb"(?<![0-9A-Za-z+_-])(?=((?:[0-9A-Za-z+/_-]{22}|[0-9A-Za-z+/_-]{27}|[0-9A-Za-z+/_-]{43})(?![0-9A-Za-z+_-])))"
 )
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_SHORTEST = 22  # letters of MD5 in base64
+_SHORTEST = b"A" * 22  # letters of MD5 in base64
+_A_FOR_LETTER = bytes(0x41 if chr(octet) in ascii_letters + digits + "+/_-" else 0x2C for octet in range(256))
 Progress = Callable[[int], None]  # digests made since the last call
 
 
@@ -91,7 +93,9 @@ class HashTable:
 
     def may_be_in(self, text: bytes) -> bool:
         """Whether something as long as a digest stands there."""
-        return len(text) >= _SHORTEST and (_HEX.search(text) is not None or _BASE64.search(text) is not None)
+        if _SHORTEST not in text.translate(_A_FOR_LETTER):
+            return False
+        return _HEX.search(text) is not None or _BASE64.search(text) is not None
 
     def found_in(self, text: bytes) -> Iterator[tuple[int, str]]:
         """Of each digest of an own number that stands in a text, how many octets it has and whose it is."""

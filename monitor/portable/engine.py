@@ -87,7 +87,7 @@ class PortableEngine:
     def _batch(self, heads: Sequence[RequestHead]) -> Batch:
         messages, self._messages = self._messages, []
         return Batch(
-            heads=[_in_order(head) for head in heads if self._sieve.passes(head)],
+            heads=[_in_order(self._sieve.strip(head)) for head in heads if self._sieve.passes(head)],
             counts=dict(self._counts),
             time_ns=self._time_ns,
             bytes_read=self._source.bytes_read,

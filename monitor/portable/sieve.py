@@ -53,6 +53,12 @@ class Sieve:
         self._counts["clean_heads"] += 1
         return False
 
+    def strip(self, head: RequestHead) -> RequestHead:
+        """A suspect head, and whether its target is clean. Fields that nobody needs may stay: nothing is copied."""
+        target = head._replace(fields=(), readings=())
+        clean = not self._watch.every_head and not self._suspect(target)
+        return head._replace(readings=tuple(map(self.strip, head.readings)), target_is_clean=clean)
+
     def _suspect(self, head: RequestHead) -> bool:
         fields = head.fields
         # a line without a colon may have come as a name, so names are searched like values

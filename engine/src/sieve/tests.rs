@@ -280,6 +280,7 @@ fn of_a_suspect_head_and_its_readings_stays_what_is_needed() {
     suspect.text.push(b"accept", b"last");
     suspect.readings.push(odd_head(b"x-other", b"clean", b"/"));
     Sieve::new(&watch()).strip(&mut suspect);
+    assert!(suspect.text.target_is_clean());
     let fields = |head: &RequestHead| {
         head.text
             .fields()
@@ -291,4 +292,7 @@ fn of_a_suspect_head_and_its_readings_stays_what_is_needed() {
     assert_eq!((suspect.text.method(), suspect.text.target()), (&b"GET"[..], &b"/a?b"[..]));
     assert!(fields(&suspect.readings[0]).is_empty());
     assert_eq!(suspect.readings[0].text.version(), b"HTTP/1.1");
+    let mut suspect = head(b"x-any", b"447700900123", b"/?447700900123");
+    Sieve::new(&watch()).strip(&mut suspect);
+    assert!(!suspect.text.target_is_clean());
 }
