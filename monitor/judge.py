@@ -49,6 +49,8 @@ FROM_GATEWAY = (Place.HEADER, Place.TRAILER)
 READABLE = (Form.PLAIN, Form.ENCODED, Form.HASHED)  # forms in which the digits are known, not just that there are some
 NAMING = (b"host", b":authority")
 _new = tuple.__new__  # a NamedTuple's own takes twice as long
+# to look up a member takes longer than to use it
+_MSISDN, _STRANGER, _NOBODY = Identifier.MSISDN, Outcome.UNKNOWN_RECIPIENT, Whose.UNKNOWN
 _AUTHORITY = re.compile(rb"[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
 
 
@@ -142,12 +144,6 @@ class _Judged(NamedTuple):
     grant: int
 
 
-class _Subscriber(NamedTuple):
-    client: Client
-    brand: str
-    opted_out: bool
-
-
 class _Asked(NamedTuple):
     """A request, whatever number is in it."""
 
@@ -166,10 +162,11 @@ class Judge:
         self._token = token
         self._judges_foreign = book.plan.report_foreign
         self._tunnels = frozenset(map(str, book.network.tunnels_before_gateway))
+        self._opted_out = book.opted_out
         self._lists_tokens = any(len(entry) == 32 for entry in book.opted_out)
         self._by_host: dict[bytes, _Served] = {}  # by what alone decides in nearly every request
         self._served: dict[tuple[str, ...], _Served] = {}  # all others
-        self._subscribers: dict[tuple[object, ...], _Subscriber] = {}
+        self._clients: dict[bytes, Client] = {}  # by address, where no feed tells more
         self._judged: dict[tuple[object, ...], _Judged] = {}
         self._conditions = [
             [(index, each.fits) for index, each in enumerate(CONDITIONS) if each.restricts(terms)]
@@ -189,25 +186,17 @@ class Judge:
         asked = self._asked
         if asked is None or asked.head is not head:
             asked = self._asked = self._ask(head)
-        src, digits = head.flow.src, number.digits
-        # members of an enumeration are hashed in Python, which takes longer than all the rest; identity will do
-        subscriber = self._subscribers.get((src, digits, id(identifier), holder))
-        if subscriber is None:
-            subscriber = self._know(src, number, identifier, holder)
-        client, brand, opted_out = subscriber
-        whose = Whose.UNKNOWN if holder is None else whose_is(identifier, digits, form, holder)
+        client, brand, whose = self._know(head, number, identifier, form, holder)
         _, served, dst, below_paths, by_handset = asked
         if served.readings:
-            key = (
-                served.names, dst, below_paths, field, id(form), id(identifier), client, brand, opted_out, id(whose)
-            )  # fmt: skip
+            opted_out = self._has_opted_out(number, identifier)
+            key = served.names, dst, below_paths, field, form, identifier, client, brand, opted_out, whose
             judged = self._judged.get(key)
             if judged is None or not judged.since_ns <= head.time_ns < judged.until_ns:
-                facts = self._facts(sighting, subscriber, whose)
-                judged = _remember(self._judged, key, self._nearest(served, facts))
+                judged = _remember(self._judged, key, self._nearest(served, self.facts(sighting, holder)))
             _, _, outcome, recipient, partner, purpose, grant = judged
         else:
-            outcome, recipient, partner, purpose, grant = Outcome.UNKNOWN_RECIPIENT, served.names[0], NONE, NONE, -1
+            outcome, recipient, partner, purpose, grant = _STRANGER, served.names[0], NONE, NONE, -1
         if by_handset:
             outcome = Outcome.CLIENT_SUPPLIED
         elif place not in FROM_GATEWAY:
@@ -215,7 +204,7 @@ class Judge:
         elif contested:
             outcome = Outcome.CLIENT_SUPPLIED
         verdict = _new(Verdict, (sighting, outcome, recipient, partner, purpose, client.access, brand, grant, whose))
-        if outcome is Outcome.ALLOWED and head.readings and sighting.certainty is Certainty.AMBIGUOUS:
+        if head.readings and outcome is Outcome.ALLOWED and sighting.certainty is Certainty.AMBIGUOUS:
             others = [self.feed(sighting._replace(head=reading), holder) for reading in head.readings]
             return next((other for other in others if other and other.outcome is not Outcome.ALLOWED), verdict)
         return verdict
@@ -228,10 +217,20 @@ class Judge:
 
     def facts(self, sighting: Sighting, holder: Holder | None = None) -> Facts:
         """What the conditions of a grant are asked about this sighting."""
-        number, identifier = sighting.number, sighting.identifier
-        subscriber = self._know(sighting.head.flow.src, number, identifier, holder)
-        whose = Whose.UNKNOWN if holder is None else whose_is(identifier, number.digits, sighting.form, holder)
-        return self._facts(sighting, subscriber, whose)
+        head, identifier, number, _, field, form, *_ = sighting
+        client, brand, whose = self._know(head, number, identifier, form, holder)
+        return Facts(
+            address=head.flow.dst,
+            path=path_of(head.target),
+            field=field,
+            identifier=identifier,
+            form=form,
+            client=client,
+            brand=brand,
+            opted_out=self._has_opted_out(number, identifier),
+            time_ns=head.time_ns,
+            whose=whose,
+        )
 
     def _ask(self, head: RequestHead) -> _Asked:
         flow = head.flow
@@ -277,16 +276,21 @@ class Judge:
         partner, purpose = owner.partner, owner.grant.purpose
         return _Judged(since_ns, until_ns, _outcome(worst), recipient, partner, purpose, owner.order)
 
-    def _know(self, src: bytes, number: Number, identifier: Identifier, holder: Holder | None) -> _Subscriber:
-        """What the address says of the handset, and the brand: by the number where its range has one."""
-        client = self._book.client(src, holder)
-        brand = client.brand
-        if identifier is Identifier.MSISDN:
-            brand = self._book.brand_of(number.digits) or brand
-        listed = self._book.opted_out
-        opted_out = number.digits in listed or (self._lists_tokens and self._token(number, identifier) in listed)
-        key = (src, number.digits, id(identifier), holder)
-        return _remember(self._subscribers, key, _Subscriber(client, brand, opted_out))
+    def _know(
+        self, head: RequestHead, number: Number, identifier: Identifier, form: Form, holder: Holder | None
+    ) -> tuple[Client, str, Whose]:
+        """What the address says of the handset, the brand (the number's, where it has one), and whose number it is."""
+        src, whose = head.flow.src, _NOBODY
+        if holder is None:
+            client = self._clients.get(src) or _remember(self._clients, src, self._book.client(src))
+        else:
+            client, whose = self._book.client(src, holder), whose_is(identifier, number.digits, form, holder)
+        brand = self._book.brand_of(number.digits) if identifier is _MSISDN else None
+        return client, brand or client.brand, whose
+
+    def _has_opted_out(self, number: Number, identifier: Identifier) -> bool:
+        listed = self._opted_out
+        return number.digits in listed or (self._lists_tokens and self._token(number, identifier) in listed)
 
     def _serve(self, names: tuple[str, ...]) -> _Served:
         readings = tuple((name, self._book.grants_of(name)) for name in names)
@@ -297,21 +301,6 @@ class Judge:
         paths = {terms.paths for terms in grants if terms.paths}
         dated = tuple(sorted(dates.difference(ALWAYS_NS)))
         return _Served(names, readings, tuple(sorted(paths)), dated)
-
-    def _facts(self, sighting: Sighting, subscriber: _Subscriber, whose: Whose) -> Facts:
-        head = sighting.head
-        return Facts(
-            address=head.flow.dst,
-            path=path_of(head.target),
-            field=sighting.field,
-            identifier=sighting.identifier,
-            form=sighting.form,
-            client=subscriber.client,
-            brand=subscriber.brand,
-            opted_out=subscriber.opted_out,
-            time_ns=head.time_ns,
-            whose=whose,
-        )
 
 
 def whose_is(identifier: Identifier, digits: str, form: Form, holder: Holder) -> Whose:
