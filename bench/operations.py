@@ -29,7 +29,7 @@ from monitor.report.metrics import Exporter, Sensor
 from monitor.report.outbox import Outbox
 from monitor.report.tallies import Tallies
 from monitor.report.web import listening
-from tests.verdicts import verdict
+from tests.verdicts import one, verdict
 
 SCRAPES = 50
 HOSTS = 1_000_000
@@ -101,7 +101,7 @@ def alert_times(kinds: int) -> list[float]:
                 partner = f"p{kind}"
                 arrived.clear()
                 begun = time.perf_counter()
-                alerts.feed(verdict(Outcome.EXPIRED, partner=partner), "token")
+                alerts.feed(one(verdict(Outcome.EXPIRED, partner=partner), "token"))
                 while partner not in came:
                     arrived.wait(1)
                 taken.append(1000 * (came[partner] - begun))
@@ -120,7 +120,7 @@ def nanoseconds(work: Callable[[int], object], times: int) -> float:
 def main() -> None:
     small = exporter()
     for n in range(1100):
-        small.tallies.feed(verdict(brand=f"brand-{n}"), "token")
+        small.tallies.feed(one(verdict(brand=f"brand-{n}"), "token"))
     cpu, wall, lines, octets = scrapes(small)
     print(f"a scrape of {lines:,} series: {cpu:.1f} ms of CPU, {wall:.1f} ms on the clock, {octets:,} octets")
     for name, scraped in (("nobody scrapes", False), ("somebody scrapes 20 times a second", True)):
@@ -128,7 +128,7 @@ def main() -> None:
         print(f"a loop while {name}: late by {median(late):.2f} ms (median), {quantiles(late, n=100)[-1]:.2f} ms (p99)")
     hostile = exporter()
     cost = nanoseconds(
-        lambda n: hostile.tallies.feed(verdict(recipient=f'\x1b"}}{n}.example', field=b"x-%d" % n), f"{n}"), HOSTS
+        lambda n: hostile.tallies.feed(one(verdict(recipient=f'\x1b"}}{n}.example', field=b"x-%d" % n), f"{n}")), HOSTS
     )
     cpu, wall, lines, octets = scrapes(hostile)
     print(f"after {HOSTS:,} hostile hosts ({cost:.0f} ns each): {lines:,} series, {octets:,} octets, {wall:.1f} ms")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Protocol, Self
@@ -23,7 +23,7 @@ from monitor.engine import Engine, Preference, default_limits, open_engine
 from monitor.identify import Identify
 from monitor.identify.catalogue import CATALOGUE, SUBSCRIBER_FIELDS
 from monitor.judge import Judge, possible
-from monitor.records import Batch, CaptureFiles, Certainty, Interface, Outcome, RequestHead, Verdict, Watch
+from monitor.records import Batch, CaptureFiles, Certainty, Interface, Outcome, RequestHead, Verdict, Verdicts, Watch
 from monitor.redact import Redactor
 from monitor.report.tallies import Summary, Tallies, VerdictSeries
 from monitor.subscribers import Feed
@@ -34,8 +34,8 @@ POLL_S = 0.2  # how long a live port may keep us from noticing a signal
 
 
 class Sink(Protocol):
-    def feed(self, verdict: Verdict, token: str) -> None:
-        """One verdict; `token` is its number's keyed pseudonym."""
+    def feed(self, verdicts: Verdicts) -> None:
+        """What came of one batch."""
         ...
 
 
@@ -123,8 +123,8 @@ class Pipeline:
                 self._audit.feed(batch)
             if self.tallies.subscriber_feed:
                 self.tallies.subscriber_feed.take(batch.messages, batch.time_ns)
-            for head in batch.heads:
-                self._feed(head)
+            if batch.heads:
+                self._judge_all(batch.heads)
             if self._live and self.lookout.feed(batch):
                 self.engine.watch_for(self._watch())
                 self.tallies.candidates = self.lookout.candidates
@@ -134,35 +134,44 @@ class Pipeline:
         assert self._last is not None, "a pipeline is summed up after it ran"
         return self.tallies.summary(self._last, self.engine.name, self.book.sha256, stopped=not self._last.done)
 
-    def _feed(self, head: RequestHead) -> None:
-        judged = violates = contested = False
-        conditions = self.tallies.conditions
+    def _judge_all(self, heads: Sequence[RequestHead]) -> None:
+        tallies, identify, judge, redact = self.tallies, self._identify.feed, self._judge.feed, self._redactor.token
+        conditions, feed, holder = tallies.conditions, tallies.subscriber_feed, None
         assert conditions is not None, "there is a rule book"
-        conditions.tick(head.time_ns)
-        sightings, feed, holder = self._identify.feed(head), self.tallies.subscriber_feed, None
-        if feed and (holder := feed.holder(head.flow.src, head.time_ns)):
-            sightings = confirm(head, holder, self.book.plan, sightings)
-        for sighting in sightings:
-            contested = contested or sighting.contested
-            verdict = self._judge.feed(sighting, holder)
-            if verdict is None:
-                self.tallies.foreign += head.times
-                continue
-            judged = True
-            violates = violates or verdict.outcome is not ALLOWED
-            token = self._redactor.token(sighting.number, sighting.identifier)
-            for _ in range(head.times):
-                conditions.feed(verdict, token)
-                for sink in self._sinks:
-                    sink.feed(verdict, token)
-        if contested:
-            self.tallies.contested_requests += head.times
-        if violates:
-            self.tallies.requests_with_violation += head.times
-        if judged:
-            self.tallies.requests_with_identifier += head.times
-            if self._live:
-                self.tallies.delay(time.time() - head.time_ns / 1e9)
+        told: list[tuple[Verdict, str]] = []
+        with_number_ns: list[int] = []
+        for head in heads:
+            conditions.tick(head.time_ns)
+            sightings = identify(head)
+            if feed and (holder := feed.holder(head.flow.src, head.time_ns)):
+                sightings = confirm(head, holder, self.book.plan, sightings)
+            judged = violates = contested = False
+            for sighting in sightings:
+                contested = contested or sighting.contested
+                verdict = judge(sighting, holder)
+                if verdict is None:
+                    tallies.foreign += head.times
+                    continue
+                judged = True
+                token = redact(sighting.number, sighting.identifier)
+                if verdict.outcome is ALLOWED:
+                    conditions.feed(verdict, token)
+                else:
+                    violates = True
+                told += ((verdict, token),) * head.times
+            if judged:
+                tallies.requests_with_identifier += head.times
+                tallies.requests_with_violation += head.times * violates
+                tallies.contested_requests += head.times * contested
+                if self._live:
+                    with_number_ns.append(head.time_ns)
+        verdicts = Verdicts(told)
+        for sink in self._sinks:
+            sink.feed(verdicts)
+        if with_number_ns:
+            now_s = time.time()
+            for time_ns in with_number_ns:
+                tallies.delay(now_s - time_ns / 1e9)
 
     def __enter__(self) -> Self:
         return self

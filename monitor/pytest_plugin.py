@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    from monitor.records import Verdict
+    from monitor.records import Verdicts
     from monitor.report.tallies import Summary
 
 Row = dict[str, Any]
@@ -62,8 +62,8 @@ def replay(capture: str | PathLike[str], rules: str | PathLike[str] | None = Non
     verdicts: list[Row] = []
 
     class Rows:
-        def feed(self, verdict: Verdict, token: str) -> None:
-            verdicts.append(verdict_row(verdict, token, redactor))
+        def feed(self, judged: Verdicts) -> None:
+            verdicts.extend(verdict_row(verdict, token, redactor) for verdict, token in judged.told)
 
     with Pipeline(CaptureFiles((str(capture),)), load(folder), redactor, (Rows(),)) as pipeline:
         for _ in pipeline.batches(Stop()):

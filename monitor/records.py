@@ -479,3 +479,66 @@ class Verdict(NamedTuple):
     brand: str  # of network.yaml, or `unknown`
     grant: int = -1  # in the order of the rule book, of the grant that fits or is nearest; -1 where there is none
     whose: Whose = Whose.UNKNOWN
+
+
+class Kind(NamedTuple):
+    """What many verdicts of a leak have in common: all but the number, the request and the time."""
+
+    outcome: Outcome
+    recipient: str
+    partner: str
+    purpose: str
+    certainty: Certainty
+    identifier: Identifier
+    place: Place
+    field: bytes
+    form: Form
+    access: str
+    brand: str
+
+
+class Amount:
+    """How many verdicts of a kind there were, and the times of the first and the last of them."""
+
+    __slots__ = ("first_ns", "last_ns", "verdicts")
+
+    def __init__(self, time_ns: int) -> None:
+        self.verdicts, self.first_ns, self.last_ns = 1, time_ns, time_ns
+
+
+class Verdicts:
+    """What came of a batch of heads, in the order in which it was judged: verdicts, each with its number's token.
+
+    `kinds` are the same, counted: in a leak there are few kinds, and whoever only counts looks at each of them once.
+    """
+
+    __slots__ = ("_kinds", "told")
+
+    def __init__(self, told: Sequence[tuple[Verdict, str]]) -> None:
+        self.told = told
+        self._kinds: dict[Kind, Amount] | None = None
+
+    @property
+    def kinds(self) -> Mapping[Kind, Amount]:
+        """In the order in which they came."""
+        if self._kinds is None:
+            self._kinds = _counted(self.told)
+        return self._kinds
+
+
+def _counted(told: Sequence[tuple[Verdict, str]]) -> dict[Kind, Amount]:
+    amounts: dict[tuple[object, ...], Amount] = {}
+    for (sighting, outcome, recipient, partner, purpose, access, brand, _, _), _ in told:
+        head, identifier, _, place, field, form, _, certainty, _, _ = sighting
+        time_ns = head.time_ns
+        kind = (outcome, recipient, partner, purpose, certainty, identifier, place, field, form, access, brand)
+        amount = amounts.get(kind)
+        if amount is None:
+            amounts[kind] = Amount(time_ns)
+            continue
+        amount.verdicts += 1
+        if time_ns < amount.first_ns:
+            amount.first_ns = time_ns
+        elif time_ns > amount.last_ns:
+            amount.last_ns = time_ns
+    return {Kind._make(kind): amount for kind, amount in amounts.items()}

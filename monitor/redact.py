@@ -13,7 +13,7 @@ import re
 import stat
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import AddressValueError, IPv4Address
 from itertools import count
 from pathlib import Path
@@ -81,9 +81,8 @@ class Redactor:
     def mask(number: Number) -> str:
         """`44770*****23`."""
         digits = number.digits
-        front, end = _shown(len(digits))
-        hidden = len(digits) - front - end
-        return digits[:front] + "*" * hidden + digits[front + hidden :]
+        front, stars, behind = _mask(len(digits))
+        return digits[:front] + stars + digits[behind:]
 
 
 def mask_text(text: AnyStr) -> AnyStr:
@@ -137,6 +136,13 @@ def _has_run(text: str) -> bool:
 def _shown(digits: int) -> tuple[int, int]:
     """How many of so many digits a mask shows in front and at the end."""
     return max(0, min(MOST_IN_FRONT, digits - HIDDEN - AT_END)), AT_END if digits >= HIDDEN + AT_END else 0
+
+
+@lru_cache(256)  # what is sealed may be of any length
+def _mask(digits: int) -> tuple[int, str, int]:
+    """How many of so many digits a mask shows in front, the stars behind them, and where the end begins."""
+    front, end = _shown(digits)
+    return front, "*" * (digits - front - end), digits - end
 
 
 def _codes(text: str) -> Iterator[tuple[int, int]]:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from monitor.agreements import RuleBook, load
 from monitor.engine import Preference, open_engine
 from monitor.pipeline import Pipeline, Stop, batches
-from monitor.records import CaptureFiles, Verdict, Watch
+from monitor.records import CaptureFiles, Verdicts, Watch
 from monitor.redact import Redactor
 from monitor.report.journal import request_row, verdict_row
 
@@ -52,8 +52,8 @@ def replay(path: Path, engine: Preference) -> Replay:
     rows: list[Row] = []
 
     class Rows:
-        def feed(self, verdict: Verdict, token: str) -> None:
-            rows.append(verdict_row(verdict, token, redactor))
+        def feed(self, verdicts: Verdicts) -> None:
+            rows.extend(verdict_row(verdict, token, redactor) for verdict, token in verdicts.told)
 
     with Pipeline(CaptureFiles((str(path),)), book(), redactor, (Rows(),), engine) as pipeline:
         *_, last = pipeline.batches(Stop())

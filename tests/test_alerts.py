@@ -19,7 +19,7 @@ from monitor.report import alerts
 from monitor.report.alertmanager import Alertmanager
 from monitor.report.alerts import Alerts
 from monitor.report.outbox import Alert, Outbox
-from tests.verdicts import verdict
+from tests.verdicts import one, verdict
 
 SOON_S = 5
 NUMBER = "447700900123"
@@ -122,9 +122,9 @@ def value(sensor: Alerts, name: str) -> float:
 def test_the_first_of_a_kind_is_told_at_once_and_the_rest_are_not(told: Told, start: Callable[..., Alerts]) -> None:
     sensor = start(told)
     for n in range(100):
-        sensor.feed(verdict(recipient=f"{n}.example", number=NUMBER), "token")
+        sensor.feed(one(verdict(recipient=f"{n}.example", number=NUMBER), "token"))
     told.until(lambda: bool(told.posts))
-    sensor.feed(verdict(Outcome.EXPIRED, partner="ageverify", purpose="age_verification"), "token")
+    sensor.feed(one(verdict(Outcome.EXPIRED, partner="ageverify", purpose="age_verification"), "token"))
     told.until(lambda: len(told.posts) == 2)
     (first,), (second,) = told.posts
     assert first["labels"] == {
@@ -141,14 +141,14 @@ def test_the_first_of_a_kind_is_told_at_once_and_the_rest_are_not(told: Told, st
 
 def test_what_is_allowed_is_no_alert(told: Told, start: Callable[..., Alerts]) -> None:
     sensor = start(told)
-    sensor.feed(verdict(Outcome.ALLOWED), "token")
+    sensor.feed(one(verdict(Outcome.ALLOWED), "token"))
     assert value(sensor, "alerts_active") == 0
 
 
 def test_doubt_and_handsets_are_less_severe_and_said(told: Told, start: Callable[..., Alerts]) -> None:
     sensor = start(told)
-    sensor.feed(verdict(certainty=Certainty.AMBIGUOUS), "token")
-    sensor.feed(verdict(Outcome.CLIENT_SUPPLIED), "token")
+    sensor.feed(one(verdict(certainty=Certainty.AMBIGUOUS), "token"))
+    sensor.feed(one(verdict(Outcome.CLIENT_SUPPLIED), "token"))
     told.until(lambda: sum(map(len, told.posts)) == 2)
     doubt, handset = (alert for post in told.posts for alert in post)
     assert doubt["labels"]["severity"] == handset["labels"]["severity"] == "warning"
@@ -160,7 +160,7 @@ def test_no_number_and_nothing_off_the_wire_but_an_escaped_host(
     told: Told, start: Callable[..., Alerts], tmp_path: Path
 ) -> None:
     sensor = start(told)
-    sensor.feed(verdict(recipient=f"{NUMBER}.example", field=NUMBER.encode(), partner=f"p{NUMBER}"), NUMBER)
+    sensor.feed(one(verdict(recipient=f"{NUMBER}.example", field=NUMBER.encode(), partner=f"p{NUMBER}"), NUMBER))
     told.until(lambda: bool(told.posts))
     soon((tmp_path / "outbox.json").exists)
     text = json.dumps(told.posts) + (tmp_path / "outbox.json").read_text()
@@ -175,7 +175,7 @@ def test_one_that_is_away_gets_it_later_and_keeps_no_other_waiting(
     monkeypatch.setattr(alerts, "RETRY_S", (0.01, 0.02))
     away = made(stack, status=503)
     sensor = start(away, told)
-    sensor.feed(verdict(), "token")
+    sensor.feed(one(verdict(), "token"))
     told.until(lambda: bool(told.posts))
     away.until(lambda: away.refused >= 3)
     assert value(sensor, "outbox_pending") == 1
@@ -193,9 +193,9 @@ def test_it_is_sent_again_while_it_lasts_and_is_the_same_alert(
 ) -> None:
     monkeypatch.setattr(alerts, "AGAIN_S", 0.02)
     sensor = start(told)
-    sensor.feed(verdict(), "token")
+    sensor.feed(one(verdict(), "token"))
     told.until(lambda: len(told.posts) >= 3)
-    sensor.feed(verdict(), "token")
+    sensor.feed(one(verdict(), "token"))
     before = len(told.posts)
     told.until(lambda: len(told.posts) > before + 1)
     assert len({json.dumps([alert["labels"], alert["startsAt"]]) for post in told.posts for alert in post}) == 1
@@ -207,10 +207,10 @@ def test_it_ends_when_it_was_quiet_and_begins_anew_after_that(
 ) -> None:
     monkeypatch.setattr(alerts, "TIDY_S", 0.01)
     sensor = start(told, quiet_s=0.05)
-    sensor.feed(verdict(), "token")
+    sensor.feed(one(verdict(), "token"))
     told.until(lambda: bool(told.posts))
     soon(lambda: value(sensor, "alerts_active") == 0)
-    sensor.feed(verdict(), "token")
+    sensor.feed(one(verdict(), "token"))
     told.until(lambda: len(told.posts) == 2)
     assert told.posts[0][0]["startsAt"] < told.posts[1][0]["startsAt"]
 
@@ -245,14 +245,14 @@ def test_a_death_before_delivery_loses_nothing_and_after_it_repeats_nothing(
         sensor = first.enter_context(
             Alerts("lon-1", Outbox(path), [away.at], bytes.decode, lambda *_: None, quiet_s=900, runbook="")
         )
-        sensor.feed(verdict(), "token")
+        sensor.feed(one(verdict(), "token"))
         away.until(lambda: away.refused > 0)
     kept = json.loads(path.read_text())["alerts"]
     assert [alert["accepted_s"] for alert in kept] == [{}]
     away.status = 200
     with Alerts("lon-1", Outbox(path), [away.at], bytes.decode, lambda *_: None, quiet_s=900, runbook="") as sensor:
         away.until(lambda: bool(away.posts))
-        sensor.feed(verdict(), "token")  # the same kind: nothing new
+        sensor.feed(one(verdict(), "token"))  # the same kind: nothing new
         assert value(sensor, "alerts_active") == 1
     assert sum(map(len, away.posts)) == 1
 
@@ -263,7 +263,7 @@ def test_there_are_never_more_than_so_many(
     monkeypatch.setattr(alerts, "MOST_ALERTS", 3)
     sensor = start(told)
     for n in range(5):
-        sensor.feed(verdict(Outcome.EXPIRED, partner=f"p{n}"), "token")
+        sensor.feed(one(verdict(Outcome.EXPIRED, partner=f"p{n}"), "token"))
     assert (value(sensor, "alerts_active"), value(sensor, "outbox_dropped_total")) == (3, 2)
 
 
@@ -273,7 +273,7 @@ def test_what_nobody_takes_for_a_week_is_given_up(
     monkeypatch.setattr(alerts, "OLDEST_S", 0.0)
     monkeypatch.setattr(alerts, "TIDY_S", 0.01)
     sensor = start(made(stack, status=500))
-    sensor.feed(verdict(), "token")
+    sensor.feed(one(verdict(), "token"))
     soon(lambda: value(sensor, "alerts_active") == 0)
     assert value(sensor, "outbox_dropped_total") == 1
 
@@ -293,7 +293,7 @@ def test_a_full_disk_keeps_no_alert_from_its_way(
         return real(outbox, kept)
 
     monkeypatch.setattr(Outbox, "write", write)
-    sensor.feed(verdict(), "token")
+    sensor.feed(one(verdict(), "token"))
     told.until(lambda: bool(told.posts))
     soon(lambda: sensor.lost_to_disk() > 1)
     full[0] = False

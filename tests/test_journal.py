@@ -9,11 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor import counts
-from monitor.records import Batch, Certainty, Flow, Outcome, RequestHead, Section
+from monitor.records import Batch, Certainty, Flow, Outcome, RequestHead, Section, Verdicts
 from monitor.redact import Redactor
 from monitor.report.journal import Journal, encode, request_row, verdict_row
 from monitor.report.tallies import Tallies
-from tests.verdicts import NOON, verdict
+from tests.verdicts import NOON, one, verdict
 
 REDACTOR = Redactor(b"k" * 32)
 VERDICT_KEYS = (
@@ -53,15 +53,15 @@ def test_a_line_is_the_row_of_its_verdict_and_of_no_other_of_its_kind(kinds, ord
     verdicts = []
     for number in range(30):
         recipient, field, outcome = order.choice(kinds)
-        one = verdict(
+        each = verdict(
             outcome, recipient=recipient, field=field, number=f"4477009{number:05}", time_ns=NOON + number * 999_999_999
         )
         flow = Flow(bytes([100, 64, 1, number]), 40000 + number, bytes([203, 0, 113, number]), 8000 + number)
         if number % 3 == 0:
             flow = flow._replace(src=bytes([number]) * 16, dst=bytes([32 + number]) * 16)
-        one = one._replace(sighting=one.sighting._replace(head=one.sighting.head._replace(flow=flow)))
-        journal.feed(one, f"token{number}")
-        verdicts.append((one, f"token{number}"))
+        each = each._replace(sighting=each.sighting._replace(head=each.sighting.head._replace(flow=flow)))
+        verdicts.append((each, f"token{number}"))
+    journal.feed(Verdicts(verdicts))
     journal.flush()
     assert out.getvalue() == "".join(f"{encode(verdict_row(*each, REDACTOR))}\n" for each in verdicts)
 
@@ -84,8 +84,8 @@ def test_whatever_the_wire_wrote_one_line_of_ascii_comes_out(field: bytes, recip
 def test_lines_wait_for_the_flush_and_the_summary_is_the_last() -> None:
     out = io.StringIO()
     journal = Journal(out, REDACTOR)
-    journal.feed(verdict(), "t1")
-    journal.feed(verdict(Outcome.ALLOWED), "t2")
+    journal.feed(one(verdict(), "t1"))
+    journal.feed(one(verdict(Outcome.ALLOWED), "t2"))
     assert out.getvalue() == ""
     journal.flush()
     journal.flush()

@@ -17,7 +17,7 @@ from monitor.report import metrics
 from monitor.report.metrics import Exporter, Sensor
 from monitor.report.tallies import Tallies
 from tests import metrics_page
-from tests.verdicts import NOON, verdict
+from tests.verdicts import NOON, one, verdict
 
 SERIES = [("ageverify", "age_verification", outcome, "confirmed") for outcome in ("allowed", "expired")]
 
@@ -71,11 +71,11 @@ def test_every_series_of_the_rules_is_there_before_the_first_verdict(exporter: E
 
 
 def test_a_violation_shows_at_the_next_scrape(exporter: Exporter) -> None:
-    exporter.tallies.feed(verdict(), "t1")
+    exporter.tallies.feed(one(verdict(), "t1"))
     labels = {"partner": "none", "purpose": "none", "outcome": "unknown_recipient", "certainty": "confirmed"}
     assert value(exporter, "verdicts_total", **labels) == 1
     assert value(exporter, "exposed_recipients") == value(exporter, "exposed_subscribers") == 1
-    exporter.tallies.feed(verdict(time_ns=NOON + 10**9), "t1")
+    exporter.tallies.feed(one(verdict(time_ns=NOON + 10**9), "t1"))
     assert value(exporter, "first_violation_timestamp_seconds", outcome="unknown_recipient") == NOON / 1e9
     assert value(exporter, "last_violation_timestamp_seconds", outcome="unknown_recipient") == NOON / 1e9 + 1
     assert value(exporter, "first_violation_timestamp_seconds", outcome="expired") == 0
@@ -123,7 +123,7 @@ def test_what_the_sensor_says_of_itself(exporter: Exporter) -> None:
 def test_hostile_names_leave_metrics_small_and_clean(exporter: Exporter) -> None:
     for n in range(150_000):
         field = b'x"}\n%d' % n
-        exporter.tallies.feed(verdict(recipient=f'\x1b[2J"}}\n{n}.example', field=field), f"t{n}")
+        exporter.tallies.feed(one(verdict(recipient=f'\x1b[2J"}}\n{n}.example', field=field), f"t{n}"))
     seen = scrape(exporter)
     assert len(re.findall(r"^[^#]", seen, re.MULTILINE)) < 2000
     assert len(seen) < 1_000_000
@@ -133,7 +133,7 @@ def test_hostile_names_leave_metrics_small_and_clean(exporter: Exporter) -> None
 
 
 def test_openmetrics_reads_it(exporter: Exporter) -> None:
-    exporter.tallies.feed(verdict(), "t1")
+    exporter.tallies.feed(one(verdict(), "t1"))
     registry = CollectorRegistry()
     registry.register(exporter)
     families = list(text_string_to_metric_families(generate_openmetrics(registry).decode()))
@@ -142,7 +142,7 @@ def test_openmetrics_reads_it(exporter: Exporter) -> None:
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="promtool (Debian: prometheus) is not installed")
 def test_promtool_has_no_complaint(exporter: Exporter) -> None:
-    exporter.tallies.feed(verdict(), "t1")
+    exporter.tallies.feed(one(verdict(), "t1"))
     command = ["promtool", "check", "metrics"]
     run = subprocess.run(command, input=scrape(exporter), capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
@@ -186,8 +186,8 @@ def test_other_parts_have_their_say(exporter: Exporter) -> None:
 def test_a_name_that_holds_a_number_is_no_label(exporter: Exporter) -> None:
     named = verdict(Outcome.ALLOWED, partner="p447700900123", purpose="x-447700900123", brand="447700900123")
     exporter.tallies.expect([("p447700900123", "none", "allowed", "confirmed")], frozenset({"x-447700900123"}))
-    exporter.tallies.feed(named, "t1")
-    exporter.tallies.feed(verdict(field=b"x-447700900123"), "t1")
+    exporter.tallies.feed(one(named, "t1"))
+    exporter.tallies.feed(one(verdict(field=b"x-447700900123"), "t1"))
     assert "900123" not in scrape(exporter)
     assert value(exporter, "verdicts_total", partner="p44770*****23", purpose="x-44770*****23", outcome="allowed",
                  certainty="confirmed") == 1  # fmt: skip

@@ -10,7 +10,19 @@ from monitor.agreements import load
 from monitor.engine import Preference
 from monitor.judge import possible
 from monitor.pipeline import Pipeline, Stop, batches, exit_code, series
-from monitor.records import Batch, CaptureFiles, Certainty, Fault, Flow, Interface, Outcome, RequestHead, Verdict, Watch
+from monitor.records import (
+    Batch,
+    CaptureFiles,
+    Certainty,
+    Fault,
+    Flow,
+    Interface,
+    Outcome,
+    RequestHead,
+    Verdict,
+    Verdicts,
+    Watch,
+)
 from monitor.redact import Redactor
 from tests.leaks import RULES, agreed, clean, leak, write, write_rules
 
@@ -22,8 +34,8 @@ class Seen:
     def __init__(self) -> None:
         self.verdicts: list[tuple[Verdict, str]] = []
 
-    def feed(self, verdict: Verdict, token: str) -> None:
-        self.verdicts.append((verdict, token))
+    def feed(self, verdicts: Verdicts) -> None:
+        self.verdicts += verdicts.told
 
 
 def run(path: Path, engine: Preference, *sinks: Seen) -> Pipeline:

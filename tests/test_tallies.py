@@ -6,7 +6,7 @@ from monitor import counts
 from monitor.records import Batch, Certainty, Fault, Outcome
 from monitor.report import tallies
 from monitor.report.tallies import Tallies
-from tests.verdicts import NOON, SECOND, verdict
+from tests.verdicts import NOON, SECOND, one, verdict
 
 
 def fresh() -> Tallies:
@@ -19,9 +19,9 @@ def last_batch(**changes: int) -> Batch:
 
 def test_verdicts_are_counted_by_what_the_agreements_say() -> None:
     told = fresh()
-    told.feed(verdict(), "t1")
-    told.feed(verdict(certainty=Certainty.AMBIGUOUS), "t2")
-    told.feed(verdict(Outcome.ALLOWED, partner="ageverify", purpose="age_verification"), "t3")
+    told.feed(one(verdict(), "t1"))
+    told.feed(one(verdict(certainty=Certainty.AMBIGUOUS), "t2"))
+    told.feed(one(verdict(Outcome.ALLOWED, partner="ageverify", purpose="age_verification"), "t3"))
     assert told.verdicts == {
         ("none", "none", "unknown_recipient", "confirmed"): 1,
         ("none", "none", "unknown_recipient", "ambiguous"): 1,
@@ -33,15 +33,15 @@ def test_verdicts_are_counted_by_what_the_agreements_say() -> None:
 
 def test_a_field_that_no_list_has_is_counted_as_other() -> None:
     told = fresh()
-    told.feed(verdict(field=b"x-secret-447700900123"), "t1")
+    told.feed(one(verdict(field=b"x-secret-447700900123"), "t1"))
     assert {labels[1] for labels in told.sightings} == {"other"}
 
 
 def test_first_and_last_violation_do_not_depend_on_the_order() -> None:
     told = fresh()
     for time_ns in (NOON, NOON - SECOND, NOON + SECOND):
-        told.feed(verdict(time_ns=time_ns), "t1")
-    told.feed(verdict(Outcome.ALLOWED, time_ns=NOON + 9 * SECOND), "t1")
+        told.feed(one(verdict(time_ns=time_ns), "t1"))
+    told.feed(one(verdict(Outcome.ALLOWED, time_ns=NOON + 9 * SECOND), "t1"))
     summary = told.summary(last_batch(), "portable", "00", stopped=False)
     assert (summary["since"], summary["until"]) == (
         "2012-01-10T11:59:59.000000000Z",
@@ -54,7 +54,7 @@ def test_a_flood_of_names_reaches_a_bound(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(tallies, bound, 10)
     told = Tallies((), frozenset(f"f{n}" for n in range(100)))
     for n in range(100):
-        told.feed(verdict(recipient=f"{n}.example", field=f"f{n}".encode()), f"t{n}")
+        told.feed(one(verdict(recipient=f"{n}.example", field=f"f{n}".encode()), f"t{n}"))
     assert (len(told.recipients), len(told.subscribers), len(told.sightings)) == (10, 10, 11)
     assert sum(told.sightings.values()) == told.outcomes["unknown_recipient"] == 100
     assert told.sightings[("other",) * 6] == 90
@@ -62,14 +62,14 @@ def test_a_flood_of_names_reaches_a_bound(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_new_rules_keep_the_old_series() -> None:
     told = fresh()
-    told.feed(verdict(), "t1")
+    told.feed(one(verdict(), "t1"))
     told.expect([("none", "none", "unknown_recipient", "confirmed"), ("p", "q", "allowed", "confirmed")], frozenset())
     assert list(told.verdicts.values()) == [1, 0]
 
 
 def test_the_summary_holds_every_closed_list() -> None:
     told = fresh()
-    told.feed(verdict(), "t1")
+    told.feed(one(verdict(), "t1"))
     told.foreign = 2
     batch = last_batch(**{"frames": 7, "requests": 3, "blind.gap": 4, "opaque_streams.tls": 5})
     summary = told.summary(batch, "portable", "00ff", stopped=True)

@@ -11,7 +11,7 @@ from monitor.records import Batch, Certainty, Outcome
 from monitor.report import terminal
 from monitor.report.tallies import Summary, Tallies
 from monitor.report.terminal import Findings
-from tests.verdicts import NOON, SECOND, verdict
+from tests.verdicts import NOON, SECOND, one, verdict
 
 
 class Story:
@@ -27,7 +27,7 @@ class Story:
         judged = verdict(*args, **changes)  # type: ignore[arg-type]
         self.tallies.requests_with_violation += judged.outcome is not Outcome.ALLOWED
         for sink in (self.tallies, self.findings):
-            sink.feed(judged, token)
+            sink.feed(one(judged, token))
 
     @property
     def summary(self) -> Summary:

@@ -25,7 +25,7 @@ from monitor.records import Batch, Flow, Outcome, RequestHead, Watch
 from monitor.report.log import Log
 from monitor.report.news import News
 from tests.leaks import RULES, write_rules
-from tests.verdicts import verdict
+from tests.verdicts import one, verdict
 
 FLOW = Flow(bytes([100, 64, 1, 2]), 40001, bytes([203, 0, 113, 9]), 80)
 HEAD = RequestHead(
@@ -233,16 +233,16 @@ def test_signals_are_as_before_when_it_is_over(
 def test_each_kind_of_violation_is_news_once(capsys: pytest.CaptureFixture[str]) -> None:
     news = News(Log().say)
     for number in range(10):
-        news.feed(verdict(recipient=f"{number}.example", field=b"x-%d" % number), "t")
-    news.feed(verdict(Outcome.ALLOWED), "t")
-    news.feed(verdict(Outcome.EXPIRED, partner="ageverify", purpose="age_verification"), "t")
+        news.feed(one(verdict(recipient=f"{number}.example", field=b"x-%d" % number), "t"))
+    news.feed(one(verdict(Outcome.ALLOWED), "t"))
+    news.feed(one(verdict(Outcome.EXPIRED, partner="ageverify", purpose="age_verification"), "t"))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
     assert "partner ageverify, purpose age_verification" in lines[1]
 
 
 def test_a_hostile_host_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
-    News(Log().say).feed(verdict(recipient="a\n2012-01-10 INFO all is well\x1b[2J"), "t")
+    News(Log().say).feed(one(verdict(recipient="a\n2012-01-10 INFO all is well\x1b[2J"), "t"))
     log = capsys.readouterr().err
     assert log.count("\n") == 1
     assert "\x1b" not in log
@@ -260,7 +260,7 @@ def test_a_hundred_reloads_under_load_lose_nothing_and_judge_nothing_by_half_a_l
         for host in (b"one", b"two")
     ]
     judged: list[str] = []
-    monkeypatch.setattr(News, "feed", lambda _, verdict, token: judged.append(verdict.outcome))
+    monkeypatch.setattr(News, "feed", lambda _, verdicts: judged.extend(each.outcome for each, _ in verdicts.told))
 
     class Busy(Port):
         adopted = polled = 0

@@ -17,6 +17,7 @@ from monitor.records import (
     Section,
     Sighting,
     Verdict,
+    Verdicts,
 )  # fmt: skip
 
 SECOND = 10**9
@@ -77,3 +78,8 @@ def verdict(
         field=field, form=form, place=place, certainty=certainty,
     )  # fmt: skip
     return Verdict(seen, outcome, recipient, partner, purpose, access, brand)
+
+
+def one(verdict: Verdict, token: str) -> Verdicts:
+    """As a sink is fed."""
+    return Verdicts([(verdict, token)])

@@ -18,7 +18,7 @@ from dataclasses import replace
 from threading import Condition, Thread
 from typing import Self
 
-from monitor.records import Certainty, Outcome, Verdict
+from monitor.records import Amount, Certainty, Kind, Outcome, Verdicts
 from monitor.report.alertmanager import Alertmanager
 from monitor.report.outbox import Alert, Outbox
 from monitor.report.text import masked, rfc3339
@@ -111,31 +111,34 @@ class Alerts:
             Thread(target=self._deliver, args=(courier,), name="alerts", daemon=True) for courier in self._couriers
         ]
 
-    def feed(self, verdict: Verdict, token: str) -> None:  # noqa: ARG002 - a Sink; whose number it is, is no alert's
-        if verdict.outcome is Outcome.ALLOWED:
-            return
-        sighting, now_s = verdict.sighting, time.time()
-        kind = (
-            verdict.outcome, verdict.partner, verdict.purpose, sighting.identifier, self._field(sighting.field),
-            sighting.form, sighting.place, sighting.certainty,
+    def feed(self, verdicts: Verdicts) -> None:
+        now_s = time.time()
+        for kind, amount in verdicts.kinds.items():
+            if kind.outcome is not Outcome.ALLOWED:
+                self._note(kind, amount, now_s)
+
+    def _note(self, kind: Kind, amount: Amount, now_s: float) -> None:
+        about = (
+            kind.outcome, kind.partner, kind.purpose, kind.identifier, self._field(kind.field), kind.form, kind.place,
+            kind.certainty,
         )  # fmt: skip
         with self._changed:
-            if alert := self._kinds.get(kind) or self._begun(kind, verdict, now_s):
+            if alert := self._kinds.get(about) or self._begun(about, kind, now_s):
                 alert.seen_s = now_s
             else:
-                self._dropped += 1
+                self._dropped += amount.verdicts
 
-    def _begun(self, kind: tuple[str, ...], verdict: Verdict, now_s: float) -> Alert | None:
+    def _begun(self, about: tuple[str, ...], kind: Kind, now_s: float) -> Alert | None:
         """A new alert, or the one that the outbox remembered; None when there is no room."""
-        labels = self._labels(verdict)
+        labels = self._labels(kind)
         identity = tuple(labels.values())
         if identity not in self._alerts:
             if len(self._alerts) >= MOST_ALERTS:
                 return None
-            self._alerts[identity] = Alert(labels, self._annotations(verdict), now_s, now_s)
+            self._alerts[identity] = Alert(labels, self._annotations(kind), now_s, now_s)
             self._unwritten = True
             self._changed.notify_all()
-        return self._kinds.setdefault(kind, self._alerts[identity])
+        return self._kinds.setdefault(about, self._alerts[identity])
 
     def samples(self) -> dict[str, list[tuple[tuple[str, ...], float]]]:
         """For counts.METRICS."""
@@ -223,34 +226,32 @@ class Alerts:
                 self._dropped += waiting
                 self._unwritten = True
 
-    def _labels(self, verdict: Verdict) -> dict[str, str]:
+    def _labels(self, kind: Kind) -> dict[str, str]:
         """What makes a kind: the identity of the alert, so nothing here may come off the wire."""
-        sighting, outcome = verdict.sighting, verdict.outcome
-        sure = sighting.certainty is Certainty.CONFIRMED and outcome not in BY_HANDSET
+        sure = kind.certainty is Certainty.CONFIRMED and kind.outcome not in BY_HANDSET
         return {
             "alertname": NAME,
             "severity": "critical" if sure else "warning",
             "sensor": self._sensor,
-            "outcome": outcome,
-            "partner": masked(verdict.partner),
-            "purpose": masked(verdict.purpose),
-            "identifier": sighting.identifier,
-            "field": self._field(sighting.field),
-            "form": sighting.form,
-            "place": sighting.place,
-            "certainty": sighting.certainty,
+            "outcome": kind.outcome,
+            "partner": masked(kind.partner),
+            "purpose": masked(kind.purpose),
+            "identifier": kind.identifier,
+            "field": self._field(kind.field),
+            "form": kind.form,
+            "place": kind.place,
+            "certainty": kind.certainty,
         }
 
-    def _annotations(self, verdict: Verdict) -> dict[str, str]:
-        sighting = verdict.sighting
+    def _annotations(self, kind: Kind) -> dict[str, str]:
         unsure = "; two servers could read the request differently, and one reading shows it" if (
-            sighting.certainty is Certainty.AMBIGUOUS
+            kind.certainty is Certainty.AMBIGUOUS
         ) else ""  # fmt: skip
         return {
-            "summary": SUMMARY.get(verdict.outcome, OF_A_PARTNER),
-            "description": f"Outcome {verdict.outcome}, seen as {sighting.form} {sighting.identifier} in a "
-            f"{sighting.place}{unsure}. This is the first of its kind; how many follow is in the metrics.",
-            "recipient": masked(verdict.recipient),
+            "summary": SUMMARY.get(kind.outcome, OF_A_PARTNER),
+            "description": f"Outcome {kind.outcome}, seen as {kind.form} {kind.identifier} in a "
+            f"{kind.place}{unsure}. This is the first of its kind; how many follow is in the metrics.",
+            "recipient": masked(kind.recipient),
             "runbook_url": f"{self._runbook}{NAME}.md",
         }
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from monitor.recipient import recipient_of
-from monitor.records import RequestHead, Section, Verdict, Whose
+from monitor.records import RequestHead, Section, Verdict, Verdicts, Whose
 from monitor.redact import Redactor
 from monitor.report.tallies import Summary
 from monitor.report.text import LONGEST_REMEMBERED, address, masked, rfc3339
@@ -46,21 +46,22 @@ class Journal:
         self._lines: list[str] = []
         self._known: dict[tuple[object, ...], str] = {}  # lines with room for what differs, by what does not
 
-    def feed(self, verdict: Verdict, token: str) -> None:
-        sighting = verdict.sighting
-        head, identifier, number, place, field, form, _, certainty, *_ = sighting
-        src, sport, dst, dport, _ = head.flow
-        kind = (verdict[1:], identifier, place, field, form, certainty)
-        line = self._known.get(kind)
-        if line is None:
-            line = _line_of(verdict_row(verdict, token, self._redactor))
-            if len(field) <= LONGEST_REMEMBERED:
-                if len(self._known) >= REMEMBERED:
-                    self._known.clear()
-                self._known[kind] = line
-        self._lines.append(
-            line % (rfc3339(head.time_ns), address(dst), address(src), sport, dport, token, self._redactor.mask(number))
-        )
+    def feed(self, verdicts: Verdicts) -> None:
+        known, mask, append = self._known, self._redactor.mask, self._lines.append
+        for verdict, token in verdicts.told:
+            head, identifier, number, place, field, form, _, certainty, _, _ = verdict[0]
+            src, sport, dst, dport, _ = head.flow
+            kind = (verdict[1:], identifier, place, field, form, certainty)
+            line = known.get(kind) or self._line(kind, verdict, token)
+            append(line % (rfc3339(head.time_ns), address(dst), address(src), sport, dport, token, mask(number)))
+
+    def _line(self, kind: tuple[object, ...], verdict: Verdict, token: str) -> str:
+        line = _line_of(verdict_row(verdict, token, self._redactor))
+        if len(verdict.sighting.field) <= LONGEST_REMEMBERED:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[kind] = line
+        return line
 
     def flush(self) -> None:
         if self._lines:

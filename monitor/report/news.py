@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from monitor.conditions import Conditions
-from monitor.records import Outcome, Verdict
+from monitor.records import Kind, Outcome, Verdicts
 from monitor.report.text import masked
 
 
@@ -16,17 +16,21 @@ class News:
         self._say = say
         self._known: set[tuple[str, ...]] = set()  # bounded: every part is of a closed list
 
-    def feed(self, verdict: Verdict, token: str) -> None:  # noqa: ARG002 - a Sink; nothing of the number is logged
-        sighting, outcome = verdict.sighting, verdict.outcome
-        kind = (outcome, verdict.partner, verdict.purpose, sighting.identifier, sighting.form, sighting.place)
-        if outcome is Outcome.ALLOWED or kind in self._known:
+    def feed(self, verdicts: Verdicts) -> None:
+        for kind in verdicts.kinds:
+            self._look(kind)
+
+    def _look(self, kind: Kind) -> None:
+        outcome = kind.outcome
+        about = (outcome, kind.partner, kind.purpose, kind.identifier, kind.form, kind.place)
+        if outcome is Outcome.ALLOWED or about in self._known:
             return
-        self._known.add(kind)
-        what = f"{sighting.form} {sighting.identifier} in {sighting.place} {masked(sighting.field.decode('latin-1'))}"
-        grant = f"partner {verdict.partner}, purpose {verdict.purpose}"
+        self._known.add(about)
+        what = f"{kind.form} {kind.identifier} in {kind.place} {masked(kind.field.decode('latin-1'))}"
+        grant = f"partner {kind.partner}, purpose {kind.purpose}"
         self._say(
             "VIOLATION",
-            f"{outcome}: {what} to {masked(verdict.recipient)} ({grant}, {sighting.certainty}); first of its kind",
+            f"{outcome}: {what} to {masked(kind.recipient)} ({grant}, {kind.certainty}); first of its kind",
         )
 
 

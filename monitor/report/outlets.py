@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Self
 
 from monitor.config import SensorConfig
-from monitor.records import Verdict
+from monitor.records import Verdicts
 from monitor.redact import Redactor
 from monitor.report.alertmanager import Alertmanager
 from monitor.report.alerts import Alerts
@@ -41,12 +41,12 @@ class Outlets:
                 log.say("WARNING", "alerts that wait do not survive a restart: name an `outbox` in the configuration")
         self._threads = ExitStack()
 
-    def feed(self, verdict: Verdict, token: str) -> None:
-        self._news.feed(verdict, token)
+    def feed(self, verdicts: Verdicts) -> None:
+        self._news.feed(verdicts)
         if self._journal:
-            self._journal.feed(verdict, token)
+            self._journal.feed(verdicts)
         if self._alerts:
-            self._alerts.feed(verdict, token)
+            self._alerts.feed(verdicts)
 
     def flush(self) -> None:
         """After each batch."""

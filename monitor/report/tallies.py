@@ -13,10 +13,11 @@ from typing import NotRequired, Protocol, TypedDict
 
 from monitor import __version__, counts
 from monitor.conditions import Conditions, Event
-from monitor.records import Batch, Outcome, Verdict
+from monitor.records import Amount, Batch, Kind, Outcome, Verdicts
 from monitor.report.text import masked, rfc3339
 from monitor.subscribers import Feed
 
+ALLOWED = Outcome.ALLOWED  # a member is looked up in its enumeration at every mention
 MOST_RECIPIENTS = 100_000
 MOST_SUBSCRIBERS = 1_000_000
 MOST_SIGHTING_SERIES = 1_000
@@ -96,23 +97,13 @@ class Tallies:
         for key in series:
             self.verdicts.setdefault(_shown(key), 0)
 
-    def feed(self, verdict: Verdict, token: str) -> None:
-        sighting, outcome, recipient, partner, purpose, access, brand, *_ = verdict
-        key: VerdictSeries = (partner, purpose, outcome, sighting.certainty)
-        if key not in self.verdicts:
-            key = _shown(key)
-        self.verdicts[key] = self.verdicts.get(key, 0) + 1
-        self.outcomes[outcome] += 1
-        self._see((sighting.identifier, self.label(sighting.field), sighting.form, sighting.place, access, brand))
-        if outcome is Outcome.ALLOWED:
-            return
-        time_ns = sighting.head.time_ns
-        self.first_ns[outcome] = min(self.first_ns.get(outcome, time_ns), time_ns)
-        self.last_ns[outcome] = max(self.last_ns[outcome], time_ns)
-        if len(self.recipients) < MOST_RECIPIENTS:
-            self.recipients.add(recipient[:LONGEST_NAME])
+    def feed(self, verdicts: Verdicts) -> None:
+        for kind, amount in verdicts.kinds.items():
+            self._count(kind, amount)
         if len(self.subscribers) < MOST_SUBSCRIBERS:
-            self.subscribers.add(token)
+            for verdict, token in verdicts.told:
+                if verdict.outcome is not ALLOWED:
+                    self.subscribers.add(token)
 
     def label(self, field: bytes) -> str:
         """A field name as a label value: from the closed set, or `other`."""
@@ -165,13 +156,29 @@ class Tallies:
         events = () if self.conditions is None else self.conditions.events
         return self.violations + sum(event.condition == "over_volume" for event in events)
 
-    def _see(self, labels: tuple[str, ...]) -> None:
+    def _count(self, kind: Kind, amount: Amount) -> None:
+        outcome = kind.outcome
+        key: VerdictSeries = (kind.partner, kind.purpose, outcome, kind.certainty)
+        if key not in self.verdicts:
+            key = _shown(key)
+        self.verdicts[key] = self.verdicts.get(key, 0) + amount.verdicts
+        self.outcomes[outcome] += amount.verdicts
+        labels = (kind.identifier, self.label(kind.field), kind.form, kind.place, kind.access, kind.brand)
+        self._see(labels, amount.verdicts)
+        if outcome is ALLOWED:
+            return
+        self.first_ns[outcome] = min(self.first_ns.get(outcome, amount.first_ns), amount.first_ns)
+        self.last_ns[outcome] = max(self.last_ns[outcome], amount.last_ns)
+        if len(self.recipients) < MOST_RECIPIENTS:
+            self.recipients.add(kind.recipient[:LONGEST_NAME])
+
+    def _see(self, labels: tuple[str, ...], verdicts: int) -> None:
         if labels not in self.sightings:
             labels = tuple(map(masked, labels))
         if labels not in self.sightings and len(self.sightings) >= MOST_SIGHTING_SERIES:
             labels = ("other",) * len(labels)
-            self.series_dropped += 1
-        self.sightings[labels] = self.sightings.get(labels, 0) + 1
+            self.series_dropped += verdicts
+        self.sightings[labels] = self.sightings.get(labels, 0) + verdicts
 
 
 def _shown(key: VerdictSeries) -> VerdictSeries:

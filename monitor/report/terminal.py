@@ -17,7 +17,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from monitor.records import Batch, Certainty, Outcome, Verdict
+from monitor.records import Amount, Batch, Certainty, Kind, Outcome, Verdicts
 from monitor.report.tallies import Summary
 from monitor.report.text import masked, printable, rfc3339
 
@@ -81,21 +81,26 @@ class Findings:
         self.accesses = dict.fromkeys(accesses, 0)
         self.brands = dict.fromkeys(brands, 0)
 
-    def feed(self, verdict: Verdict, token: str) -> None:  # noqa: ARG002 - a Sink; subscribers are counted in tallies
-        sighting, outcome, recipient, partner, purpose, access, brand, *_ = verdict
+    def feed(self, verdicts: Verdicts) -> None:
+        for kind, amount in verdicts.kinds.items():
+            self._count(kind, amount)
+
+    def _count(self, kind: Kind, amount: Amount) -> None:
+        outcome, seen = kind.outcome, amount.verdicts
         if outcome is Outcome.ALLOWED:
-            self.allowed[partner, purpose] = self.allowed.get((partner, purpose), 0) + 1
+            grant = kind.partner, kind.purpose
+            self.allowed[grant] = self.allowed.get(grant, 0) + seen
             return
-        key = (wire(recipient), outcome, wire(sighting.field.decode("latin-1")))
+        key = (wire(kind.recipient), outcome, wire(kind.field.decode("latin-1")))
         if key not in self.groups and len(self.groups) >= MOST_GROUPS:
             key = (MANY, outcome, "")
-        time_ns = sighting.head.time_ns
-        group = self.groups.setdefault(key, Leak(time_ns))
-        group.first_ns = min(group.first_ns, time_ns)
-        group.sightings += 1
-        group.ambiguous += sighting.certainty is Certainty.AMBIGUOUS
-        self.accesses[access] = self.accesses.get(access, 0) + 1
-        self.brands[brand] = self.brands.get(brand, 0) + 1
+        group = self.groups.setdefault(key, Leak(amount.first_ns))
+        group.first_ns = min(group.first_ns, amount.first_ns)
+        group.sightings += seen
+        if kind.certainty is Certainty.AMBIGUOUS:
+            group.ambiguous += seen
+        self.accesses[kind.access] = self.accesses.get(kind.access, 0) + seen
+        self.brands[kind.brand] = self.brands.get(kind.brand, 0) + seen
 
     def flush(self) -> None:
         """Nothing is shown before the end."""
