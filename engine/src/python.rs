@@ -284,19 +284,23 @@ fn watch_of(watch: &Bound<'_, PyAny>) -> PyResult<Watch> {
     })
 }
 
-type Native = (String, String, Vec<(u64, u64)>, u64, Py<PyAny>);
+type Native = (String, String, Vec<(u64, u64)>, u64, Option<String>);
 
 /// What `Digests.native` of monitor.records says.
 fn table_of(digests: &Bound<'_, PyAny>) -> PyResult<Option<HashTable>> {
     if digests.is_none() {
         return Ok(None);
     }
-    let (country, trunk, ranges, begin, octets): Native = digests.getattr("native")?.extract()?;
-    let octets = match octets.extract::<String>(digests.py()) {
-        Ok(path) => Octets::File(File::open(path)?),
-        Err(_) => Octets::Memory(octets.extract(digests.py())?),
-    };
-    Ok(Some(HashTable::new(Numbers { country, trunk, ranges }, octets, begin)))
+    let (country, trunk, ranges, begin, path): Native = digests.getattr("native")?.extract()?;
+    let numbers = Numbers { country, trunk, ranges };
+    Ok(Some(match path {
+        Some(path) => HashTable::new(numbers, Octets::File(File::open(path)?), begin),
+        None => {
+            let mut made = Vec::new();
+            write_sections(&numbers, &mut made, |_| Ok(()))?;
+            HashTable::new(numbers, Octets::Memory(made), 0)
+        }
+    }))
 }
 
 /// Writes the table of monitor/identify/hashes.py behind its first `begin` octets, `line`. Calls `progress` with the

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode, urlsafe_b64decode
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from itertools import takewhile
 from string import ascii_letters, digits
 from typing import NamedTuple
@@ -50,14 +51,15 @@ class Coded:
     def __init__(self, own: OwnNumbers) -> None:
         self._own = own
         self._plain = Plain(own)
-        codings = codings_of(own)
-        self._tokens = [
-            (coding, re.compile(_token(coding.pattern)), coding.own <= BY_CHANCE * coding.alike) for coding in codings
-        ]
+        self._codings = codings = codings_of(own)
         tokens = b"|".join(coding.pattern for coding in codings) or b"(?!)"
         texts = [coded.digits.pattern for coded in TEXTS]
         self._search = re.compile(b"|".join((*texts, _token(tokens)))).search
         self._shortest = b"A" * min([SHORTEST, *(len(coding.begin) + coding.more for coding in codings)])
+
+    @cached_property  # late: few captures have any
+    def _tokens(self) -> list[tuple[Coding, re.Pattern[bytes], bool]]:
+        return [(each, re.compile(_token(each.pattern)), each.own <= BY_CHANCE * each.alike) for each in self._codings]
 
     def suspect(self, text: bytes) -> bool:
         return self._shortest in text.translate(_A_FOR_LETTER) and self._search(text) is not None

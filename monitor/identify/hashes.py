@@ -26,7 +26,7 @@ from array import array
 from base64 import urlsafe_b64decode
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate, chain
 from pathlib import Path
 from string import ascii_letters, digits
@@ -83,13 +83,18 @@ class Layout:
 
 
 class HashTable:
-    """The table of a plan. `octets` are a whole file; `path` is where it lies, if it is one."""
+    """The table of a plan. `file` is a whole one, and `path` where it lies; without, it is made when first asked."""
 
-    def __init__(self, layout: Layout, octets: bytes | mmap.mmap, path: str | None = None) -> None:
-        self.layout, self.octets, self.path = layout, octets, path
+    def __init__(self, layout: Layout, file: mmap.mmap | None = None, path: str | None = None) -> None:
+        self.layout, self.path = layout, path
+        self._file = file
         sections = range(layout.begin, layout.size, layout.section)
         made = (hashlib.new(name, usedforsecurity=False).digest_size for name in ALGORITHMS)
         self._sections = dict(zip(made, zip(ALGORITHMS, sections, strict=True), strict=True))
+
+    @cached_property
+    def octets(self) -> bytes | mmap.mmap:
+        return b"".join(written(self.layout, lambda _: None)) if self._file is None else self._file
 
     def may_be_in(self, text: bytes) -> bool:
         """Whether something as long as a digest stands there."""
@@ -121,10 +126,10 @@ class HashTable:
         return None
 
     @property
-    def native(self) -> tuple[str, str, list[tuple[int, int]], int, str | bytes]:
+    def native(self) -> tuple[str, str, list[tuple[int, int]], int, str | None]:
         """As Digests says."""
         layout = self.layout
-        return layout.country, layout.trunk, layout.ranges, layout.begin, self.path or bytes(self.octets)
+        return layout.country, layout.trunk, layout.ranges, layout.begin, self.path
 
 
 def table_of(plan: NumberPlan) -> HashTable | None:
@@ -148,7 +153,7 @@ def open_table(path: Path, plan: NumberPlan) -> HashTable:
 
 
 def small_table(plan: NumberPlan) -> HashTable | None:
-    """A table in memory, if it takes no time to make one."""
+    """A table in memory, if it takes little time to make one."""
     return _made(plan.country, plan.trunk_prefix, plan.msisdn_ranges)
 
 
@@ -157,7 +162,7 @@ def _made(country: str, trunk: str, ranges: tuple[tuple[str, str], ...]) -> Hash
     layout = Layout(NumberPlan(country, trunk, "", ranges, ()))
     if not 0 < layout.amount <= SMALL:
         return None
-    return HashTable(layout, b"".join(written(layout, lambda _: None)))
+    return HashTable(layout)
 
 
 def written(layout: Layout, progress: Progress) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from functools import cached_property
 from itertools import takewhile
 
 from monitor.records import Identifier, NumberPlan
@@ -39,7 +40,7 @@ class OwnNumbers:
 
     def __init__(self, plan: NumberPlan) -> None:
         lengths = sorted({len(first) for first, _ in plan.msisdn_ranges})
-        self._country = plan.country
+        self._plan, self._country = plan, plan.country
         self._spans = {length: _merged(plan, length) for length in lengths}
         self.amounts = {
             length: sum(lasts) - sum(firsts) + len(firsts) for length, (firsts, lasts) in self._spans.items()
@@ -47,9 +48,6 @@ class OwnNumbers:
         self.ranges = [span for spans in self._spans.values() for span in zip(*spans, strict=True)]
         # own numbers of each length: the digits that all have in common, then `.` for each other
         self.templates = [(plan.country + _prefix(plan, length)).ljust(length, ".") for length in lengths]
-        self.patterns = [(Identifier.MSISDN, pattern) for length in lengths for pattern in _msisdn(plan, length)]
-        self.patterns += [(Identifier.IMSI, _imsi(prefix)) for prefix in plan.imsi_prefixes]
-        self.patterns.append((Identifier.IMEI, _IMEI))
         national = [(prefix := _prefix(plan, length), length - len(plan.country) - len(prefix)) for length in lengths]
         imsi = [(prefix, 15 - len(prefix)) for prefix in plan.imsi_prefixes]
         # the digits that every spelling of an own number has in a row: what they begin with, and how many others follow
@@ -59,6 +57,12 @@ class OwnNumbers:
         self._zeros = b"0" * fewest
         self._begins = re.compile(b"|".join(b"%b[0-9]{%d}" % row for row in rows)).search
         self._row = re.compile(rb"[0-9](?:%b[0-9]){%d,}+" % (GAP, fewest - 1))
+
+    @cached_property  # late: they take as long to compile as reading the rules, and a clean capture needs none
+    def patterns(self) -> list[tuple[Identifier, Pattern]]:
+        found = [(Identifier.MSISDN, pattern) for length in self._spans for pattern in _msisdn(self._plan, length)]
+        found += [(Identifier.IMSI, _imsi(prefix)) for prefix in self._plan.imsi_prefixes]
+        return [*found, (Identifier.IMEI, _imei())]
 
     def may_be_in(self, text: bytes) -> bool:
         """Whether an identifier could be found in this text or a part of it; a tenth of the cost of looking."""
@@ -161,5 +165,6 @@ def _imsi(prefix: str) -> Pattern:
     return _pattern(rb"(?P<root>[0-8])?(?P<digits>%b%b[0-9]{%d})" % (code, GAP, 15 - len(prefix)))
 
 
-# 2 + 6 + 6 digits and a check digit, or two digits of the software version (TS 23.003 section 6.2)
-_IMEI = _pattern(rb"(?P<weak>)(?P<digits>[0-9]{2}[-./ ]?[0-9]{6}[-./ ]?[0-9]{6}[-./ ]?[0-9]{1,2})")
+def _imei() -> Pattern:
+    """2 + 6 + 6 digits and a check digit, or two digits of the software version (TS 23.003 section 6.2)."""
+    return _pattern(rb"(?P<weak>)(?P<digits>[0-9]{2}[-./ ]?[0-9]{6}[-./ ]?[0-9]{6}[-./ ]?[0-9]{1,2})")
