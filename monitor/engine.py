@@ -1,4 +1,4 @@
-"""The Engine: bytes in, suspect request heads out. The only importer of `monitor.native` and `monitor.portable`.
+"""The Engine: bytes in, suspect request heads out. The only importer of `monitor.native`, `live` and `portable`.
 
 Two engines keep this interface with equal behaviour: `native` (Rust) and `portable` (Python on dpkt). Which one runs is
 never a secret: `Engine.name` is in the version, the summary, the log and the metrics.
@@ -64,13 +64,13 @@ def open_engine(
     if prefer == "native" or (prefer == "auto" and native_is_here()):
         if not native_is_here():
             raise EngineError(f"engine native is not in this installation; {NATIVE_REMEDY}, or use --engine portable")
-        from monitor import native  # late: it may not be there
+        if isinstance(source, Interface):
+            from monitor.live import LiveEngine  # late: it may not be there
 
-        return (
-            native.LiveEngine(source, watch, limits)
-            if isinstance(source, Interface)
-            else native.NativeEngine(source, watch, limits)
-        )
+            return LiveEngine(source, watch, limits)
+        from monitor.native import NativeEngine
+
+        return NativeEngine(source, watch, limits)
     if isinstance(source, Interface) and source.workers > 1:
         raise EngineError(f"the portable engine reads with one thread; leave --workers out, or {NATIVE_REMEDY}")
     from monitor.portable.engine import PortableEngine  # late: dpkt is not needed where the native engine runs

@@ -1,4 +1,4 @@
-"""The native engine as Python sees it: sources are chosen and faults worded here, everything between is Rust.
+"""The native engine on captures, as Python sees it: sources are chosen and faults worded here, all between is Rust.
 
 Which captures, in which order, and what is said of a broken one is `portable.capture`'s to decide, once for both
 engines: a capture is recognised there and then handed over. A file is read by Rust itself; what is compressed or comes
@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import os
 import select
-import time
 from threading import Thread
 
-from monitor._engine import Engine, Live
-from monitor.errors import EngineError
+from monitor._engine import Engine
 from monitor.portable.capture import AGAIN, STANDARD_INPUT, Capture, CaptureReader
 from monitor.portable.compressed import Octets, answered
 from monitor.portable.pcap import HEADER_SIZE
-from monitor.portable.port import BLOCK_SIZE, open_ports
-from monitor.ports import Drops
-from monitor.records import Batch, CaptureFiles, Frame, Interface, Limits, Watch
+from monitor.records import Batch, CaptureFiles, Frame, Limits, Watch
 
 PUMP_S = 0.05  # between two looks at signals and at the progress bar
-NOTE_S = 0.1  # between two looks at what the kernel says of a port
 
 
 class NativeEngine:
@@ -75,63 +70,6 @@ class NativeEngine:
 
     def _open(self, path: str) -> Capture:
         return HandedCapture(path, self._engine)
-
-
-class LiveEngine:
-    """Live ports: opened, joined and counted here with the code of both engines, read by threads of Rust."""
-
-    name = "native"
-
-    def __init__(self, source: Interface, watch: Watch, limits: Limits) -> None:
-        keys = ("kernel_frames", "kernel_drops", "ring_freezes", "nic_drops", "softnet_drops")
-        self._counts = dict.fromkeys(keys, 0)
-        self._ports = open_ports(source)
-        self.remarks = tuple(port.remark for port in self._ports if port.remark)
-        self._drops = Drops(source.names, self._counts)
-        rings = [
-            [(port.sockets[worker].fileno(), BLOCK_SIZE, port.blocks, port.link) for port in self._ports]
-            for worker in range(source.workers)
-        ]
-        self._live = Live(limits, watch, rings)
-        self._due = 0.0
-        self._started = False
-
-    def poll(self, timeout: float) -> Batch:
-        """The first starts the threads, which may do what the caller may do then; the rings keep what came before."""
-        if not self._started:
-            self._started = True
-            self._live.start()
-        return self._batch(timeout)
-
-    def drain(self) -> Batch:
-        self._live.finish()
-        self._due = 0.0
-        batch = self._batch(0)
-        while more := self._batch(0).heads:
-            batch.heads.extend(more)
-        return batch
-
-    def watch_for(self, watch: Watch) -> None:
-        self._live.watch_for(watch)
-
-    def close(self) -> None:
-        self._live.finish()
-        for port in self._ports:
-            port.close()
-
-    def _batch(self, timeout: float) -> Batch:
-        try:
-            heads, messages, trace, counts, time_ns = self._live.poll(timeout)
-        except RuntimeError as died:
-            raise EngineError(f"engine native: {died}; what is above says why, please report it") from died
-        if (now := time.monotonic()) >= self._due:
-            self._due = now + NOTE_S
-            for port in self._ports:
-                port.note(self._counts)
-            self._drops.count()
-        for key, count in self._counts.items():
-            counts[key] += count
-        return Batch(heads, counts, time_ns, counts["captured_bytes"], (), False, messages=messages, trace=trace)
 
 
 class HandedCapture(Capture):

@@ -10,14 +10,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import product
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from monitor.agreements import RuleBook
-from monitor.audit import Audit
 from monitor.conditions import Conditions
-from monitor.confirm import confirm
 from monitor.counts import values
 from monitor.engine import Engine, Preference, default_limits, open_engine
 from monitor.identify import Identify
@@ -26,8 +23,10 @@ from monitor.judge import Judge, possible
 from monitor.records import Batch, CaptureFiles, Certainty, Interface, Outcome, RequestHead, Verdict, Verdicts, Watch
 from monitor.redact import Redactor
 from monitor.report.tallies import Summary, Tallies, VerdictSeries
-from monitor.subscribers import Feed
-from monitor.survey import Lookout
+
+if TYPE_CHECKING:
+    from monitor.audit import Audit
+    from monitor.survey import Lookout
 
 ALLOWED = Outcome.ALLOWED  # a member is looked up in its enumeration at every mention
 POLL_S = 0.2  # how long a live port may keep us from noticing a signal
@@ -75,11 +74,15 @@ class Pipeline:
         self._live = isinstance(source, Interface)
         self.tallies = Tallies((), frozenset())
         self._sinks: tuple[Sink, ...] = (self.tallies, *sinks)
-        self.lookout = Lookout(SUBSCRIBER_FIELDS | book.plan.fields)
+        self.lookout: Lookout | None = None
+        if self._live:
+            from monitor.survey import Lookout  # late, as all that is: for what few runs ask for
+
+            self.lookout = Lookout(SUBSCRIBER_FIELDS | book.plan.fields)
         self._judge_by(book)
         limits = default_limits(source)
         if memory_bytes is not None:
-            limits = replace(limits, memory_bytes=memory_bytes)
+            limits = limits._replace(memory_bytes=memory_bytes)
         self.engine = open_engine(source, self._watch(), limits, prefer)
         self._last: Batch | None = None
 
@@ -97,6 +100,8 @@ class Pipeline:
         if self._audit is not None:
             self._audit.adopt(book.plan, identify)
         elif self._audited:
+            from monitor.audit import Audit  # late
+
             self._audit = self.tallies.audit = Audit(book.plan, identify)
         if self.tallies.conditions is None:
             self.tallies.conditions = Conditions(book)
@@ -106,13 +111,19 @@ class Pipeline:
         if book.feed is None:
             self.tallies.subscriber_feed = None
         elif feed is None:
+            from monitor.subscribers import Feed  # late
+
             self.tallies.subscriber_feed = Feed(book.feed)
         else:
             feed.adopt(book.feed)
 
     def _watch(self) -> Watch:
-        watch, feed = replace(self._identify.watch(), audited=self._audited), self.book.feed
-        return replace(watch, every_head=self.lookout.looking, ports=feed.ports if feed else watch.ports)
+        watch, feed = self._identify.watch(), self.book.feed
+        return watch._replace(
+            audited=self._audited,
+            every_head=self.lookout is not None and self.lookout.looking,
+            ports=feed.ports if feed else watch.ports,
+        )
 
     def batches(self, stop: Stop) -> Iterator[Batch]:
         """Each batch after its heads were judged."""
@@ -125,7 +136,7 @@ class Pipeline:
                 self.tallies.subscriber_feed.take(batch.messages, batch.time_ns)
             if batch.heads:
                 self._judge_all(batch.heads)
-            if self._live and self.lookout.feed(batch):
+            if self.lookout is not None and self.lookout.feed(batch):
                 self.engine.watch_for(self._watch())
                 self.tallies.candidates = self.lookout.candidates
             yield batch
@@ -144,6 +155,8 @@ class Pipeline:
             conditions.tick(head.time_ns)
             sightings = identify(head)
             if feed and (holder := feed.holder(head.flow.src, head.time_ns)):
+                from monitor.confirm import confirm  # late
+
                 sightings = confirm(head, holder, self.book.plan, sightings)
             judged = violates = contested = False
             for sighting in sightings:

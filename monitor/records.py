@@ -4,8 +4,6 @@ Times are integer nanoseconds of the capture clock since 1970 (`time_ns`), addre
 names and values are the raw bytes of the wire. Text is made only in report/.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +13,14 @@ from typing import NamedTuple, Never, Protocol
 # --- what the engine is asked to do -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureFiles:
+class CaptureFiles(NamedTuple):
     """Captures to replay, in the order in which they were taken; `-` is standard input."""
 
     paths: tuple[str, ...]
     workers: int = 1  # threads of the native engine; two share the work, a third finds none
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(NamedTuple):
     """Live ports, read promiscuously by so many threads; what the filter (pcap-filter(7)) refuses is not seen."""
 
     names: tuple[str, ...]
@@ -41,13 +37,15 @@ class Digests(Protocol):
         ...
 
     @property
-    def native(self) -> tuple[str, str, list[tuple[int, int]], int, str | bytes]:
-        """For the native engine: country, trunk prefix, ranges, where the sections begin, and the file or octets."""
+    def native(self) -> tuple[str, str, list[tuple[int, int]], int, str | None]:
+        """For the native engine: country, trunk prefix, ranges, and the file with the place where its sections begin.
+
+        Without a file it makes a table itself.
+        """
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(NamedTuple):
     """What the sieve lets through. It may pass too much, never too little.
 
     `names` are field names as `identify` normalises them (lower case, `-` for `_`), `stems` what the letters of a name
@@ -73,8 +71,7 @@ class Watch:
     audited: int = 0  # one in so many half-streams is traced for the audit; 1: all, and what is no segment; 0: none
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Every bound of the engine; each has a counter `shed{bound}` or `blind{reason}` beside it."""
 
     encapsulations: int = 16  # nested tunnel, tag and IP headers of one frame; deeper is blind{depth}
@@ -236,7 +233,7 @@ class RequestHead(NamedTuple):
     oddities: tuple[str, ...] = ()
     certainty: Certainty = Certainty.CONFIRMED
     section: Section = Section.HEAD
-    readings: tuple[RequestHead, ...] = ()
+    readings: tuple["RequestHead", ...] = ()
     times: int = 1  # how many equal heads it stands for: a live queue that is full counts instead of growing
     target_is_clean: bool = False  # the sieve saw that no number stands in the target; False says nothing
 

@@ -11,15 +11,12 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from errno import EPERM
 from pathlib import Path
-from socket import AF_INET, AF_INET6, AF_UNIX
-from typing import Self
+from typing import NamedTuple, Self
 
 PARTS = (
     "capabilities",  # effective, permitted, inheritable and ambient sets are empty
@@ -32,7 +29,7 @@ PARTS = (
 TASKS = Path("/proc/self/task")
 WORKER = "ring-"  # how the native engine calls its threads (live.rs)
 CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapAmb")
-NETLINK = 16  # AF_NETLINK, which names interfaces; not on every platform in socket
+FAMILIES = 1, 2, 10, 16  # AF_UNIX, AF_INET, AF_INET6, and AF_NETLINK, which names interfaces
 DNS = 53
 
 # where Python, the C library and TLS look for what they load late
@@ -95,8 +92,7 @@ CALLS: Mapping[str, tuple[int, int, tuple[int, ...]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(NamedTuple):
     """What the process may still reach: files and folders with all below them, and TCP ports."""
 
     read: tuple[Path, ...] = ()
@@ -224,7 +220,7 @@ class Kernel:
             os.close(place)
 
     def seccomp(self) -> None:
-        machine = platform.machine()
+        machine = os.uname().machine
         if machine not in CALLS or sys.byteorder != "little" or sys.maxsize < 1 << 32:
             raise OSError(0, f"no filter is written for {machine}")
         program = b"".join(instructions(machine))
@@ -266,10 +262,9 @@ def instructions(machine: str) -> Iterator[bytes]:
     for call in refused:
         yield step(EQUAL, call, 1)
         yield step(RETURN, REFUSE)
-    families = (AF_UNIX, AF_INET, AF_INET6, NETLINK)
-    yield step(EQUAL, socket, 2 + 2 * len(families))
+    yield step(EQUAL, socket, 2 + 2 * len(FAMILIES))
     yield step(LOAD, FIRST_ARGUMENT)
-    for family in families:
+    for family in FAMILIES:
         yield step(EQUAL, family, 1)
         yield step(RETURN, ALLOW)
     yield step(RETURN, REFUSE)

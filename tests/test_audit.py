@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def balanced(capture: Path, engine: Preference, plan: NumberPlan = PLAN) -> Audi
     """The audit of a capture; the sieve must have let through all that identify finds without it."""
     identify = identify_by(plan)
     books, sightings = Audit(plan, identify), 0
-    running = open_engine(CaptureFiles((str(capture),)), replace(identify.watch(), audited=1), prefer=engine)
+    running = open_engine(CaptureFiles((str(capture),)), identify.watch()._replace(audited=1), prefer=engine)
     done = False
     while not done:
         batch = running.poll(1.0)
@@ -93,7 +92,7 @@ def test_real_captures_balance(engine_name: Preference) -> None:
 
 def test_a_half_stream_that_is_not_sampled_leaves_no_trace(engine_name: Preference, tmp_path: Path) -> None:
     capture = write(tmp_path / "leak.pcap", leak())
-    watch = replace(identify_by(PLAN).watch(), audited=2**61)
+    watch = identify_by(PLAN).watch()._replace(audited=2**61)
     running = open_engine(CaptureFiles((str(capture),)), watch, prefer=engine_name)
     assert not [step for step in running.poll(1.0).trace if not isinstance(step, Carried)]
     running.close()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from monitor.agreements.models import Grant, Network, Partner
@@ -20,8 +20,10 @@ from monitor.agreements.prefixes import Prefixes
 from monitor.agreements.values import Foreign, NumberRange
 from monitor.recipient import is_host_name
 from monitor.records import Form, Holder, Identifier, NumberPlan
-from monitor.subscribers.feed import Terms as FeedTerms
 from monitor.written.document import Document
+
+if TYPE_CHECKING:
+    from monitor.subscribers.feed import Terms as FeedTerms
 
 UNKNOWN = "unknown"
 ALWAYS_NS = -(2**63), 2**63  # where a grant names no date

@@ -10,16 +10,18 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from monitor.agreements.book import ALWAYS_NS, RuleBook
 from monitor.agreements.models import Network, Partner
 from monitor.agreements.prefixes import Prefixes
 from monitor.errors import RuleError
-from monitor.subscribers.feed import Terms as FeedTerms
-from monitor.subscribers.radius import Numbering
-from monitor.subscribers.sessions import Report
 from monitor.written.document import Document, Remark, quoted
 from monitor.written.language import typed
+
+if TYPE_CHECKING:
+    from monitor.subscribers.feed import Terms as FeedTerms
+    from monitor.subscribers.sessions import Report
 
 NETWORK = "network.yaml"
 SUFFIXES = (".yaml", ".yml")
@@ -117,6 +119,9 @@ def _feed(folder: Path, network: Network, remarks: list[Remark]) -> FeedTerms | 
     said = network.subscriber_feed
     if said is None:
         return None
+    from monitor.subscribers.feed import Terms as FeedTerms  # late: many operators have none
+    from monitor.subscribers.radius import Numbering
+
     sources = Prefixes((each, "gateway") for each in said.radius_from)
     return FeedTerms(
         ports=frozenset(said.radius_ports),

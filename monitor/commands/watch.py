@@ -150,7 +150,7 @@ def watch(read: Callable[[], SensorConfig], own_process: bool = False) -> int:
             ports.look()
             outlets.flush()
             conditions.look(pipeline.tallies.conditions)
-            for field in pipeline.lookout.news():
+            for field in pipeline.lookout.news() if pipeline.lookout else ():
                 log.say("WARNING", f"an unknown identifier may be in {masked(field)}; `discover` lists the evidence")
             if batch.counts["turns"] > turns:  # a thread that stands still is not hidden by us, who go on
                 turns = batch.counts["turns"]

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from typing import NotRequired, Protocol, TypedDict
+from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
 
 from monitor import __version__, counts
 from monitor.conditions import Conditions, Event
 from monitor.records import Amount, Batch, Kind, Outcome, Verdicts
 from monitor.report.text import masked, rfc3339
-from monitor.subscribers import Feed
+
+if TYPE_CHECKING:
+    from monitor.subscribers import Feed
 
 ALLOWED = Outcome.ALLOWED  # a member is looked up in its enumeration at every mention
 MOST_RECIPIENTS = 100_000

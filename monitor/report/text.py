@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -27,6 +26,8 @@ def _second(second: int) -> str:
 @lru_cache(maxsize=8192)
 def address(packed: bytes) -> str:
     """An IPv4 or IPv6 address as people write it (RFC 5952)."""
+    import socket  # late: it takes as long as reading the rules, and many runs show no address
+
     return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
 
 
