@@ -64,10 +64,11 @@ fuzz: ## each fuzz target for a minute: the native engine's, and the agreements
 	@scripts/setup dev
 	@scripts/fuzz $${SECONDS_EACH:-60}
 
-fuzz-long: ## each for an hour, then ten thousand random talks, disturbed and lossy captures
+fuzz-long: ## each for an hour, then ten thousand random talks, disturbed and lossy captures, all decoys
 	@scripts/setup dev
 	@scripts/fuzz $${SECONDS_EACH:-3600}
 	@TALKS=10000 ENGINE_EXAMPLES=10000 $(VENV)/python -m pytest --timeout 36000 tests/test_talks.py tests/test_engine.py tests/test_losses.py
+	@$(VENV)/python -m tests.decoys native && $(VENV)/python -m tests.decoys portable
 
 docs: ## write docs/metrics.md, rules/schema.json and docs/demo.svg again
 	@scripts/setup dev

@@ -200,11 +200,7 @@ class Audit:
 
     def _fate(self, reading: Reading, position: int, candidate: Candidate, stop: int | None) -> str:
         last = position + candidate.size
-        over = [
-            (what, shown)
-            for start, end, what, shown in reading.stretches
-            if (start < last and position < end) or (what == "head" and start == end)
-        ]
+        over = [(what, shown) for start, end, what, shown in reading.stretches if start < last and position < end]
         certainties = {shown[candidate.digits] for _, shown in over if candidate.digits in shown}
         if certainties:
             return Certainty.CONFIRMED if Certainty.CONFIRMED in certainties else Certainty.AMBIGUOUS

@@ -67,6 +67,8 @@ SHED = (
     "lost_gaps",  # gaps whose bytes would not be known if they still came
     "doubts",  # segments in doubt about which was decided at once
     "alike",  # tunnelled half-streams that are not told of those with the same addresses and ports
+    "beginnings",  # first bytes of requests in small segments that were not kept: too many half-streams at once
+    "twin_heads",  # heads that a twin would not be known to have sent as well: too many ahead of it
     "origins",  # SYNs forgotten before any payload came: more of them at once than are remembered
     "marks",  # doubts about bytes that are not said of their heads
     "disk",  # rows of the journal or alerts of the outbox that could not be written

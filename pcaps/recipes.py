@@ -20,6 +20,7 @@ from pcaps import (  # noqa: F401  importing a family enters its recipes
     recipes_conditions,
     recipes_connection,
     recipes_copies,
+    recipes_decoys,
     recipes_feed,
     recipes_files,
     recipes_forms,

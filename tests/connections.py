@@ -8,7 +8,6 @@ from typing import NamedTuple
 from monitor import counts
 from monitor.portable.decode import Decoder
 from monitor.portable.http1 import Http1
-from monitor.portable.http2 import Http2
 from monitor.portable.parts import Parts
 from monitor.portable.reassembly import Assembler
 from monitor.portable.stream import Streams
@@ -45,7 +44,7 @@ class Sensor:
 
     def __init__(self, **limits: int) -> None:
         self.counts = counts.zeros()
-        self.streams = Streams(Limits(**limits), self.counts, Parts(Assembler, Http1, Http2))
+        self.streams = Streams(Limits(**limits), self.counts, Parts(Assembler, Http1))
         self.heads: list[RequestHead] = []
         self.now_ns = 0
 

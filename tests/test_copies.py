@@ -126,3 +126,89 @@ def test_ways_to_read_on_are_bounded_and_what_is_more_is_counted() -> None:
     talk.client(head(b"Content-Length: 1, 2, 3, 4, 5, 6", line=POST) + b"x" * 6 + LEAK)
     sensor = read(segments(talk.server(OK)))
     assert sensor.counts["shed.readings"] == 2
+
+
+# --- copies of frames (RFC 9113) ----------------------------------------------------------------------------------
+
+OPENING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+
+
+def framed(value: bytes, stream: int = 1, indexed: bytes = b"\x40") -> bytes:
+    """A request that puts its number into the table; b"\xbe" as `indexed`: takes it from there."""
+    field = indexed if indexed == b"\xbe" else indexed + b"\x08x-msisdn" + bytes([len(value)]) + value
+    block = b"\x82\x86\x84\x01\x0cshop.example" + field
+    return len(block).to_bytes(3, "big") + b"\1\5" + stream.to_bytes(4, "big") + block
+
+
+NONE = b"none-was-set"
+
+
+def copied(*segments_sent: bytes, ahead: bytes) -> Talk:
+    """A copy of the first segment, which came `ahead` of it, and what else the client says; no acknowledgement."""
+    talk = Talk().open().client(OPENING)
+    talk.segment(DATA, ahead)
+    for octets in segments_sent:
+        talk.client(octets, acknowledged=False)
+    return talk
+
+
+def test_a_copy_of_a_frame_is_one_more_reading() -> None:
+    for ahead, meant, expected in ((NUMBER, NONE, FIRST_ONLY), (NONE, NUMBER, SECOND_ONLY)):
+        sensor = read(segments(copied(framed(meant), ahead=framed(ahead)).server(OK)))
+        assert leaks(sensor) == expected
+        assert sensor.counts["requests"] == sensor.counts["oddities.overlap"] == 1
+
+
+def test_what_a_copy_puts_into_the_table_is_read_from_it_later() -> None:
+    talk = copied(framed(NUMBER), *(framed(b"", 2 * n + 3, b"\xbe") for n in range(200)), ahead=framed(NONE))
+    assert leaks(read(segments(talk.server(OK)))) == SECOND_ONLY * 201
+
+
+def test_ways_that_have_the_same_table_are_one_again() -> None:
+    """The copies differ in a field that no table holds: after some requests only one way goes on."""
+    ahead, meant = (framed(value, indexed=b"\0") for value in (NONE, NUMBER))
+    talk = copied(meant, *(framed(NUMBER, 2 * n + 3) for n in range(99)), ahead=ahead)
+    sensor = read(segments(talk.server(OK)))
+    assert leaks(sensor) == SECOND_ONLY + 99 * ONCE
+
+
+def test_frames_that_only_one_copy_has_are_in_doubt() -> None:
+    body = b"\x10\0\0\0\0\0\0\0\1"
+    for ahead, meant in ((body, framed(NUMBER)), (framed(NUMBER), body)):
+        (size,) = {len(framed(NUMBER))}
+        talk = copied(meant.ljust(size, b"x"), ahead=ahead.ljust(size, b"x"))
+        assert leaks(read(segments(talk.server(OK)))) == [(True, (), "ambiguous")]
+
+
+def test_a_late_copy_of_a_frame_shows_only_what_is_new() -> None:
+    talk = Talk().client(OPENING + framed(NONE), acknowledged=False)
+    sensor = Sensor().feed(segments(talk)).expire(SECOND)
+    copy = segments(Talk().client(OPENING + framed(NUMBER)))[0]._replace(time_ns=sensor.now_ns)
+    assert leaks(sensor.feed([copy]).finish()) == [(False, (), "confirmed"), (True, (), "ambiguous")]
+
+
+def test_what_is_kept_to_read_frames_again_is_in_proportion() -> None:
+    talk = Talk(mss=1).open().client(OPENING)
+    for n in range(300):  # a table of 78 entries and more that are pushed out
+        talk.client(framed(b"%012d" % n, 2 * n + 1), acknowledged=False)
+    sensor = Sensor().feed(segments(talk))
+    (half,) = sensor.streams._halves.values()
+    assert half.client is not None
+    starts = half.client._http1._starts
+    assert 2 <= len(starts) <= 5
+    assert half.client._kept_from == starts[0].position
+    assert sum(start.weight for start in starts) < 2 * len(half.client._kept) + 4096
+    talk = Talk(seq=talk.seq, ack=talk.ack).server(OK)
+    sensor.feed(segments(talk))
+    assert len(starts) == 1
+
+
+def test_what_copies_of_frames_cost_is_in_proportion() -> None:
+    talk = Talk().open().client(OPENING)
+    table = [framed(b"%04d" % n + b"v" * 80, 2 * n + 1) for n in range(40)]
+    talk.client(b"".join(table), acknowledged=False)
+    for n in range(60):
+        talk.segment(DATA, b"%02d" % n, seq=talk.seq - 2)
+    sensor = read(segments(talk.server(OK)))
+    assert sensor.counts["shed.copies"] > 0
+    assert sensor.counts["shed.readings"] > 0

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from monitor import counts
 from monitor.portable.origins import REMEMBERED_SYNS
+from monitor.portable.stream import TWIN_HEADS
 from monitor.records import Certainty, Section
 from pcaps.talk import ACK, FIN, MS, PSH, RST, SYN, URG, Talk
 from tests.connections import DATA, MASKED, OK, ONCE, SECOND, Sensor, begun, ended, leaks, read, segments
@@ -173,6 +174,18 @@ def test_the_same_connection_on_two_paths_counts_once() -> None:
         sensor = read([each for pair in zip(*both, strict=True) for each in pair])
         assert [each.target for each in sensor.heads] == [b"/clean", b"/"]
         assert sensor.counts["twin_heads"] == 2
+
+
+def test_a_twin_that_is_far_behind_is_not_known_and_that_is_counted() -> None:
+    talk = Talk().open()
+    for _ in range(TWIN_HEADS + 3):
+        talk.client(CLEAN)
+    ahead, behind = (segments(talk, path) for path in ((), (("gtpu", 1),)))
+    sensor = read(ahead[:5], behind[:5], ahead[5:], behind[5:])
+    assert sensor.counts["shed.twin_heads"] > 0
+    assert sensor.counts["requests"] + sensor.counts["twin_heads"] == 2 * TWIN_HEADS + 6
+    beside = read([each for pair in zip(ahead, behind, strict=True) for each in pair])
+    assert (beside.counts["shed.twin_heads"], beside.counts["twin_heads"]) == (0, TWIN_HEADS + 3)
 
 
 def test_two_subscribers_may_have_the_same_addresses_and_ports() -> None:

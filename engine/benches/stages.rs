@@ -314,7 +314,7 @@ fn http2(criterion: &mut Criterion) {
     const END_STREAM_AND_HEADERS: u8 = 0x05;
     let limits = Limits::default();
     let (mut counts, mut heads) = (Counts::default(), Vec::new());
-    let mut http2 = Http2::new(&limits, FLOW, &[]);
+    let mut http2 = Http2::new(&limits, FLOW, &[], 0);
     http2.feed(PREFACE, 1, &limits, &mut counts, &mut heads);
     let mut group = criterion.benchmark_group("stages");
     group.throughput(Throughput::Elements(1)).bench_function("http2", |bencher| {

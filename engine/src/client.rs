@@ -13,11 +13,10 @@ use crate::copies::Copies;
 use crate::counts::{Count, Counts};
 use crate::doubts::{Doubt, Doubtful, Doubts};
 use crate::http1::{Context, Http1};
-use crate::http2::Http2;
 use crate::limits::Limits;
 use crate::looks::may_begin_request;
 use crate::reassembly::{Assembler, Gap};
-use crate::records::{Oddities, PlacedHead, RequestHead, Segment};
+use crate::records::{Oddities, PlacedHead, Segment};
 use bytes::Bytes;
 
 /// Mirrors and receive queues deliver out of order by so much.
@@ -26,8 +25,6 @@ const REORDER_NS: i64 = 100_000_000;
 const MOST_WAITING: usize = 256;
 /// What a client takes before it holds anything, in round figures: [`Client::weight`].
 const CLIENT_BYTES: usize = 640;
-/// The same of HTTP/2, with its tables.
-const FRAMES_BYTES: usize = 16 * 1024;
 /// Of a head that waits or is remembered, besides its bytes.
 const HEAD_BYTES: usize = 384;
 /// Segments.
@@ -50,12 +47,6 @@ pub enum Beginning {
     Doubtful,
     /// In the middle of HTTP/2.
     Frames,
-}
-
-#[derive(Debug)]
-enum Reader {
-    Http1(Http1),
-    Http2(Box<Http2>),
 }
 
 #[derive(Debug)]
@@ -82,7 +73,7 @@ pub fn first_byte(segment: &Segment<'_>) -> u32 {
 #[derive(Debug)]
 pub struct Client {
     assembler: Assembler,
-    reader: Reader,
+    http1: Http1,
     /// Delivered bytes that are still needed, or a copy is compared with: [kept_from, next).
     kept: Bytes,
     kept_from: i64,
@@ -108,7 +99,8 @@ pub struct Client {
     /// Sequence number of the FIN.
     closed: Option<u32>,
     acked: Option<i64>,
-    hole: Option<Hole>,
+    /// Seldom any.
+    hole: Option<Box<Hole>>,
     lost: Vec<Gap>,
     /// Of the newest segment.
     time_ns: i64,
@@ -124,10 +116,12 @@ impl Client {
             http1.distrust();
         }
         let is_placed = !matches!(beginning, Beginning::Request | Beginning::Midstream);
-        let frames = || Box::new(Http2::new(context.limits, context.flow, context.path));
+        if beginning == Beginning::Frames {
+            http1.expect_frames(context);
+        }
         Client {
             assembler: Assembler::new(position),
-            reader: if beginning == Beginning::Frames { Reader::Http2(frames()) } else { Reader::Http1(http1) },
+            http1,
             kept: Bytes::default(),
             kept_from: position,
             body: (position, position),
@@ -170,10 +164,9 @@ impl Client {
     /// Bytes of memory, about: counted alike by both engines, whatever their allocators take.
     #[inline]
     pub fn weight(&self) -> usize {
-        let frames = if matches!(self.reader, Reader::Http2(_)) { FRAMES_BYTES } else { 0 };
         let past: i64 = self.past.iter().map(|placed| placed.end - placed.start).sum();
         let heads = HEAD_BYTES * (self.heads.len() + self.past.len()) + (self.waiting + past) as usize;
-        CLIENT_BYTES + frames + self.kept.len() + self.held() + heads
+        CLIENT_BYTES + self.http1.weight() + self.kept.len() + self.held() + heads
     }
 
     /// Whether it is in the middle of something: a head that waits or has not ended, bytes in doubt or behind a hole.
@@ -196,18 +189,14 @@ impl Client {
     /// Whether this is no HTTP.
     #[inline]
     pub fn hopeless(&self) -> bool {
-        let is_none = match &self.reader {
-            Reader::Http1(http1) => http1.hopeless(),
-            Reader::Http2(http2) => http2.answers(),
-        };
-        is_none && !self.awaits()
+        self.http1.hopeless() && !self.awaits()
     }
 
     /// When `expire` has something to do.
     #[inline]
     pub fn wake_ns(&self, limits: &Limits) -> Option<i64> {
         let settled = self.heads.front().map(|first| first.since_ns + limits.settle_ns);
-        let given_up = self.hole.map(|hole| hole.until_ns);
+        let given_up = self.hole.as_ref().map(|hole| hole.until_ns);
         let decided = self.doubts.since_ns().map(|since_ns| since_ns + limits.gap_ns);
         [settled, given_up, decided].into_iter().flatten().min()
     }
@@ -296,7 +285,7 @@ impl Client {
         for each in self.doubts.take(|each| each.since_ns <= due_ns) {
             self.decide(each, now_ns, context, out);
         }
-        if self.hole.is_some_and(|hole| hole.until_ns <= now_ns) {
+        if self.hole.as_ref().is_some_and(|hole| hole.until_ns <= now_ns) {
             self.give_up_hole(now_ns, context, out);
         }
         self.done(now_ns, context, out);
@@ -323,16 +312,14 @@ impl Client {
 
     /// Whether some lines of a head were read and its end was not.
     pub fn is_amid_head(&self) -> bool {
-        matches!(&self.reader, Reader::Http1(http1) if http1.is_amid_head())
+        self.http1.is_amid_head()
     }
 
     /// Perhaps nothing follows: judges the lines that are whole, and goes on behind them.
     pub fn part(&mut self, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
-        if let Reader::Http1(http1) = &mut self.reader {
-            let settled = out.len();
-            http1.part(self.kept.all(), self.kept_from, context, out);
-            self.wait(settled, now_ns, context, out);
-        }
+        let settled = out.len();
+        self.http1.part(self.kept.all(), self.kept_from, context, out);
+        self.wait(settled, now_ns, context, out);
         while let Some(first) = self.heads.pop_front() {
             self.let_go(first.placed, out);
         }
@@ -348,21 +335,10 @@ impl Client {
             self.give_up_hole(now_ns, context, out);
         }
         self.count_lost_end(context);
-        match &mut self.reader {
-            Reader::Http2(http2) => {
-                let mut heads = Vec::new();
-                http2.finish(context.limits, context.counts, &mut heads);
-                self.take_frames(heads, out);
-            }
-            Reader::Http1(http1) => {
-                let settled = out.len();
-                if let Some(tracer) = &mut context.counts.tracer {
-                    tracer.stretch(self.reading, http1.start(), self.assembler.next(), "head_incomplete");
-                }
-                http1.finish(self.kept.all(), self.kept_from, context, out);
-                self.wait(settled, now_ns, context, out);
-            }
-        }
+        let settled = out.len();
+        self.trace(self.http1.start(), self.assembler.next(), "head_incomplete", context.counts);
+        self.http1.finish(self.kept.all(), self.kept_from, context, out);
+        self.wait(settled, now_ns, context, out);
         while let Some(first) = self.heads.pop_front() {
             self.let_go(first.placed, out);
         }
@@ -389,7 +365,7 @@ impl Client {
 
     /// Whether a request ended here and nothing of another one was seen.
     fn is_idle(&self) -> bool {
-        matches!(&self.reader, Reader::Http1(http1) if http1.idle())
+        self.http1.idle()
     }
 
     // --- doubtful segments ------------------------------------------------------------------------------------------
@@ -463,13 +439,6 @@ impl Client {
         }
     }
 
-    /// HTTP/2: frames cannot be read again in another way, so their heads need not wait.
-    fn take_frames(&mut self, heads: Vec<RequestHead>, out: &mut Vec<PlacedHead>) {
-        self.spoke |= !heads.is_empty();
-        let at = self.assembler.next();
-        out.extend(heads.into_iter().map(|head| PlacedHead { start: at, end: at, head, why: None, part: false }));
-    }
-
     /// Lets the heads go that are settled by now.
     #[inline]
     fn done(&mut self, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
@@ -503,8 +472,9 @@ impl Client {
     /// What no copy is compared with any more.
     #[inline]
     fn forget(&mut self) {
-        if !self.kept.is_empty() && matches!(self.reader, Reader::Http1(_)) {
-            self.keep_from(self.needed());
+        if !self.kept.is_empty() {
+            let needed = self.needed();
+            self.keep_from(needed);
         }
         let kept_from = self.kept_from;
         self.past.retain(|placed| placed.end > kept_from);

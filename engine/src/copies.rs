@@ -72,7 +72,8 @@ impl Copies {
     }
 
     /// What there is to read because of this copy: `octets` from position `first` on with it alone, and with all that
-    /// were `taken` before as well. `came` bytes came so far.
+    /// were `taken` before as well. `came` bytes came so far; to begin there takes as long as `weight` bytes.
+    #[expect(clippy::too_many_arguments)]
     pub fn texts(
         &mut self,
         version: &Version,
@@ -80,6 +81,7 @@ impl Copies {
         octets: &[u8],
         first: i64,
         came: usize,
+        weight: usize,
         counts: &mut Counts,
     ) -> Vec<Text> {
         let mut choices = vec![vec![version]];
@@ -89,9 +91,9 @@ impl Copies {
         }
         let mut texts = Vec::new();
         for chosen in choices {
-            self.spent += octets.len();
+            self.spent += weight + octets.len();
             if self.spent > REREAD_BYTES + REREAD_SHARE * came {
-                self.spent -= octets.len();
+                self.spent -= weight + octets.len();
                 counts[Count::ShedCopies] += 1;
             } else {
                 texts.push(patched(octets, first, chosen));

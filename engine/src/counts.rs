@@ -133,6 +133,8 @@ counts! {
     ShedLostGaps "shed.lost_gaps"
     ShedDoubts "shed.doubts"
     ShedAlike "shed.alike"
+    ShedBeginnings "shed.beginnings"
+    ShedTwinHeads "shed.twin_heads"
     ShedOrigins "shed.origins"
     ShedMarks "shed.marks"
     ShedDisk "shed.disk"

@@ -149,10 +149,19 @@ fn huffman_decoded(coded: &[u8]) -> Vec<u8> {
 }
 
 /// Octets that entries share: many may have the name of one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq)]
 enum Text {
     Static(&'static str),
     Sent(Arc<[u8]>),
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Text) -> bool {
+        match (self, other) {
+            (Text::Sent(one), Text::Sent(other)) if Arc::ptr_eq(one, other) => true,
+            _ => **self == **other,
+        }
+    }
 }
 
 impl Deref for Text {
@@ -166,7 +175,7 @@ impl Deref for Text {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     /// None: the name stood in an entry that is missing.
     name: Option<Text>,
@@ -196,7 +205,7 @@ pub struct Block {
 struct Unreadable;
 
 /// The decoder of one direction of one connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Hpack {
     /// For the octets of the fields of one block.
     bound: usize,
@@ -210,6 +219,16 @@ impl Hpack {
     /// A decoder whose blocks have fields of at most `bound` octets, ENTRY_OVERHEAD for each included.
     pub fn new(bound: usize) -> Hpack {
         Hpack { bound, table: VecDeque::new(), table_bytes: 0, table_limit: DEFAULT_TABLE_BYTES }
+    }
+
+    /// As RFC 7541 section 4.1 counts them.
+    pub fn table_bytes(&self) -> usize {
+        self.table_bytes
+    }
+
+    /// Whether both read on alike.
+    pub fn is_like(&self, other: &Hpack) -> bool {
+        self.table_limit == other.table_limit && self.table == other.table
     }
 
     /// Blocks were missed: nothing is known of where the entries stand now.

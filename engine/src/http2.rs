@@ -10,12 +10,13 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 
 use crate::counts::{Count, Counts};
 use crate::hpack::Hpack;
 use crate::http1::certainty_of;
 use crate::limits::Limits;
-use crate::records::{Certainty, Flow, HeadText, Layer, Oddities, Oddity, RequestHead, Section};
+use crate::records::{Certainty, Flow, HeadText, Layer, Oddities, Oddity, PlacedHead, RequestHead, Section};
 use frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, FrameHeader, HEADER_SIZE, HEADERS, RST_STREAM, Seeker,
     header_block_fragment,
@@ -29,12 +30,18 @@ const VERSION: &[u8] = b"HTTP/2";
 const OPEN_STREAMS: usize = 256;
 /// Octets of the method, target and authority of each of them.
 const KEPT_OF_REQUEST: usize = 2048;
+/// Of memory for each, in round figures.
+const REQUEST_BYTES: usize = 32;
+/// The same of all the rest that has no size of its own.
+const STATE_BYTES: usize = 512;
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// HEADERS whose END_HEADERS has not come yet; RFC 9113 section 4.3 allows one at a time on a connection.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct OpenBlock {
+    /// Position of the frame.
+    start: i64,
     stream: u32,
     /// No trailers follow.
     ends_stream: bool,
@@ -44,11 +51,15 @@ struct OpenBlock {
 }
 
 /// The client's half of one connection. Bounded by `Limits::head_bytes`, OPEN_STREAMS and the table of HPACK.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Http2 {
     flow: Flow,
     path: Vec<Layer>,
     time_ns: i64,
+    /// Position of the first octet.
+    origin: i64,
+    /// Position behind the newest one.
+    fed: i64,
     hpack: Hpack,
     begun: bool,
     seeker: Option<Seeker>,
@@ -62,9 +73,9 @@ pub struct Http2 {
     skips_body: bool,
     block: Option<OpenBlock>,
     /// By stream, oldest first: what trailers that may follow need of their request, which is where it went.
-    requests: VecDeque<(u32, HeadText)>,
+    requests: VecDeque<(u32, Arc<HeadText>)>,
     /// Read, not yet yielded.
-    heads: Vec<RequestHead>,
+    heads: Vec<PlacedHead>,
     /// These are responses.
     answers: bool,
 }
@@ -75,9 +86,44 @@ impl Http2 {
         self.answers
     }
 
-    /// A connection of which nothing has been seen.
-    pub fn new(limits: &Limits, flow: Flow, path: &[Layer]) -> Http2 {
+    /// Position of the first octet.
+    pub fn origin(&self) -> i64 {
+        self.origin
+    }
+
+    /// Bytes of memory, about; and what it costs to have another one like it.
+    pub fn weight(&self) -> usize {
+        let held = self.seeker.as_ref().map_or(self.held.len(), |seeker| seeker.held.len());
+        let block = self.block.as_ref().map_or(0, |block| block.octets.len());
+        STATE_BYTES + self.hpack.table_bytes() + held + block + REQUEST_BYTES * self.requests.len()
+    }
+
+    /// The same, to go on by itself with what stands at `position`.
+    pub fn beside(&self, position: i64) -> Http2 {
+        Http2 { fed: position, ..self.clone() }
+    }
+
+    /// Whether both read on alike, from the same place.
+    pub fn is_like(&self, other: &Http2) -> bool {
+        (self.fed, self.begun, self.skip) == (other.fed, other.begun, other.skip)
+            && self.held == other.held
+            && self.seeker.is_none()
+            && other.seeker.is_none()
+            && self.block == other.block
+            && self.requests == other.requests
+            && self.hpack.is_like(&other.hpack)
+    }
+
+    /// Whether the next `size` octets are part of one payload that nobody looks at.
+    pub fn skips(&self, size: u64) -> bool {
+        self.skip as u64 >= size
+    }
+
+    /// A connection of which nothing has been seen; its first octet stands at `position`.
+    pub fn new(limits: &Limits, flow: Flow, path: &[Layer], position: i64) -> Http2 {
         Http2 {
+            origin: position,
+            fed: position,
             flow,
             path: path.to_vec(),
             time_ns: 0,
@@ -102,9 +148,10 @@ impl Http2 {
         time_ns: i64,
         limits: &Limits,
         counts: &mut Counts,
-        out: &mut Vec<RequestHead>,
+        out: &mut Vec<PlacedHead>,
     ) {
         self.time_ns = time_ns;
+        self.fed += octets.len() as i64;
         let skipped = self.skip.min(octets.len());
         self.skip -= skipped;
         if self.skips_body {
@@ -117,13 +164,17 @@ impl Http2 {
         out.append(&mut self.heads);
     }
 
-    /// `missing` octets were never captured. Inside one skipped payload nothing else is lost with them.
-    pub fn gap(&mut self, missing: usize, limits: &Limits, counts: &mut Counts) {
+    /// `missing` octets were never captured. Inside one skipped payload nothing else is lost with them. Adds to `out` what
+    /// was seen of a head.
+    pub fn gap(&mut self, missing: usize, limits: &Limits, counts: &mut Counts, out: &mut Vec<PlacedHead>) {
         if missing <= self.skip {
             self.skip -= missing;
+            self.fed += missing as i64;
             return;
         }
         let behind = self.cut(limits, counts);
+        out.append(&mut self.heads);
+        self.fed += missing as i64;
         self.hpack.forget();
         self.begun = true;
         self.skip = behind.saturating_sub(missing);
@@ -134,7 +185,7 @@ impl Http2 {
     }
 
     /// The connection is over: what was seen of a head is read.
-    pub fn finish(&mut self, limits: &Limits, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+    pub fn finish(&mut self, limits: &Limits, counts: &mut Counts, out: &mut Vec<PlacedHead>) {
         self.cut(limits, counts);
         out.append(&mut self.heads);
     }
@@ -151,10 +202,11 @@ impl Http2 {
             && let Some(header) = FrameHeader::read(&held)
         {
             behind = (HEADER_SIZE + header.length).saturating_sub(held.len());
-            self.frame(header, &held[HEADER_SIZE..], Oddity::Incomplete, limits, counts);
+            let start = self.fed - held.len() as i64;
+            self.frame(start, header, &held[HEADER_SIZE..], Oddity::Incomplete, limits, counts);
         }
         if let Some(block) = self.block.take() {
-            self.end_block(block, Some(Oddity::Incomplete), limits, counts);
+            self.end_block(block, self.fed, Some(Oddity::Incomplete), limits, counts);
         }
         behind
     }
@@ -192,7 +244,7 @@ impl Http2 {
             return;
         }
         let mut held = mem::take(&mut self.held);
-        let mut at = 0;
+        let (mut at, first) = (0, self.fed - held.len() as i64);
         self.needed = HEADER_SIZE;
         while let Some(header) = held.get(at..).and_then(FrameHeader::read) {
             let looked_at = header.length.min(self.room(header.kind, limits));
@@ -201,7 +253,7 @@ impl Http2 {
                 self.needed = HEADER_SIZE + looked_at;
                 break;
             };
-            self.frame(header, seen, Oddity::Long, limits, counts);
+            self.frame(first + at as i64, header, seen, Oddity::Long, limits, counts);
             let is_body = header.kind == DATA;
             if is_body {
                 counts[Count::BodyBytes] += header.length.min(payload.len()) as u64;
@@ -226,18 +278,26 @@ impl Http2 {
     }
 
     /// One frame; `lack` is the oddity of a head of which the payload has not everything.
-    fn frame(&mut self, header: FrameHeader, payload: &[u8], lack: Oddity, limits: &Limits, counts: &mut Counts) {
+    fn frame(
+        &mut self,
+        start: i64,
+        header: FrameHeader,
+        payload: &[u8],
+        lack: Oddity,
+        limits: &Limits,
+        counts: &mut Counts,
+    ) {
         let FrameHeader { length, kind, flags, stream } = header;
         let mut block = match kind {
             // RFC 9113 section 6.2
             HEADERS => {
                 if let Some(before) = self.block.take() {
-                    self.end_block(before, Some(Oddity::Incomplete), limits, counts);
+                    self.end_block(before, start, Some(Oddity::Incomplete), limits, counts);
                 }
                 let fragment = header_block_fragment(payload, length, flags);
                 let lack = fragment.is_none().then_some(Oddity::Incomplete);
                 let octets = fragment.unwrap_or_default().to_vec();
-                OpenBlock { stream, ends_stream: flags & END_STREAM != 0, octets, lack }
+                OpenBlock { start, stream, ends_stream: flags & END_STREAM != 0, octets, lack }
             }
             // section 6.10
             CONTINUATION => {
@@ -260,14 +320,22 @@ impl Http2 {
         }
         if flags & END_HEADERS != 0 {
             let lack = block.lack;
-            self.end_block(block, lack, limits, counts);
+            let end = start + (HEADER_SIZE + payload.len()) as i64;
+            self.end_block(block, end, lack, limits, counts);
         } else {
             self.block = Some(block);
         }
     }
 
-    /// Decodes; `lack` is the oddity of a block that is not whole.
-    fn end_block(&mut self, coded: OpenBlock, mut lack: Option<Oddity>, limits: &Limits, counts: &mut Counts) {
+    /// Decodes what ends at position `end`; `lack` is the oddity of a block that is not whole.
+    fn end_block(
+        &mut self,
+        coded: OpenBlock,
+        end: i64,
+        mut lack: Option<Oddity>,
+        limits: &Limits,
+        counts: &mut Counts,
+    ) {
         let mut block = self.hpack.decode(&coded.octets);
         counts[Count::BlindHpack] += block.unresolved;
         if lack.is_some() {
@@ -296,12 +364,13 @@ impl Http2 {
         }
         block.fields.truncate(limits.head_lines);
         if !block.fields.is_empty() {
-            self.message(coded.stream, coded.ends_stream, block.fields, oddities, counts);
+            self.message(&coded, end, block.fields, oddities, counts);
         }
     }
 
     /// A head or a trailer section of these fields, as they were sent.
-    fn message(&mut self, stream: u32, ends_stream: bool, mut fields: Fields, oddities: Oddities, counts: &mut Counts) {
+    fn message(&mut self, coded: &OpenBlock, end: i64, mut fields: Fields, oddities: Oddities, counts: &mut Counts) {
+        let &OpenBlock { start, stream, ends_stream, .. } = coded;
         let oddities = oddities.with(field_oddities(&fields));
         for (name, value) in &mut fields {
             name.make_ascii_lowercase();
@@ -316,20 +385,16 @@ impl Http2 {
         // "Trailers MUST NOT include pseudo-header fields" (RFC 9113 section 8.1), every request has some (8.3.1)
         let head = if fields.iter().any(|(name, _)| name.starts_with(b":")) {
             let head = self.request_head(&fields, oddities);
-            counts[Count::Requests] += 1;
-            counts[Count::AmbiguousRequests] += u64::from(head.certainty == Certainty::Ambiguous);
             if !ends_stream {
                 self.await_trailers(stream, &head.text, counts);
             }
             head
         } else {
-            counts[Count::Trailers] += 1;
             // they go where their request went: its authority stands before them
-            let text = request.map_or_else(|| HeadText::new(b"", b"", VERSION), |(_, text)| text);
+            let text = request.map_or_else(|| HeadText::new(b"", b"", VERSION), |(_, text)| Arc::unwrap_or_clone(text));
             self.head(text, &fields, oddities, Certainty::Confirmed, Section::Trailer)
         };
-        counts.odd(head.oddities);
-        self.heads.push(head);
+        self.heads.push(PlacedHead { start, end, head, why: None, part: false });
     }
 
     fn await_trailers(&mut self, stream: u32, text: &HeadText, counts: &mut Counts) {
@@ -344,7 +409,7 @@ impl Http2 {
         if size <= KEPT_OF_REQUEST {
             let mut kept = HeadText::new(text.method(), text.target(), VERSION);
             authority.for_each(|(name, value)| kept.push(name, value));
-            self.requests.push_back((stream, kept));
+            self.requests.push_back((stream, Arc::new(kept)));
         }
     }
 

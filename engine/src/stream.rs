@@ -8,6 +8,7 @@
 //! Two paths with the same addresses and ports are two half-streams: subscribers in different tunnels may be alike. When
 //! both carry the same head at the same sequence number it is one connection, mirrored twice, and the head counts once.
 
+mod beginnings;
 mod far;
 mod halves;
 mod heads;
@@ -28,7 +29,8 @@ use crate::doubts::Doubt;
 use crate::http1::Context;
 use crate::limits::Limits;
 use crate::looks::{Looks, looks_of, may_begin_request, surely_begins_request};
-use crate::records::{Checksum, Flow, Oddity, PlacedHead, RequestHead, Segment};
+use crate::records::{Checksum, Flow, Oddities, Oddity, PlacedHead, RequestHead, Segment};
+use beginnings::Beginnings;
 use far::Far;
 use halves::{HalfStream, Halves, Id, Link, Side};
 use losses::HOLES_BYTES;
@@ -83,6 +85,7 @@ pub struct Streams {
     /// Those with a path, by addresses and ports.
     tunnelled: HashMap<Flow, Vec<Id>, foldhash::quality::RandomState>,
     origins: Origins,
+    beginnings: Beginnings,
     due: Timers<Link>,
     /// When the next look for silent ones is due.
     sweep_ns: i64,
@@ -109,6 +112,7 @@ impl Streams {
             halves: Halves::default(),
             tunnelled: HashMap::default(),
             origins: Origins::default(),
+            beginnings: Beginnings::default(),
             due: Timers::new(),
             sweep_ns: 0,
             entered: 0,
@@ -316,7 +320,7 @@ impl Streams {
                 let is_other = half.looks == Looks::Other;
                 if is_other && may_begin_request(payload) {
                     self.open(id, segment, counts, out);
-                } else if !is_other && self.is_misjudged(id, payload) {
+                } else if !is_other && self.is_misjudged(id, segment, counts) {
                     self.open_doubtful(id, segment, mark, counts, out);
                 } else {
                     counts[Count::Duplicates] += u64::from(is_copy);
@@ -405,7 +409,28 @@ impl Streams {
         out: &mut Vec<RequestHead>,
     ) {
         self.origins.forget(mark);
-        self.begin(id, first_byte(segment), Beginning::Doubtful, counts);
+        let begun = self.beginnings.forget(self.halves.link(id));
+        let first = begun.as_ref().map_or_else(|| first_byte(segment), |begun| begun.seq);
+        self.begin(id, first, Beginning::Doubtful, counts);
+        if let Some(begun) = begun {
+            let Segment { time_ns, flow, path, ack, .. } = *segment;
+            let (octets, oddities) = (begun.octets.as_slice(), Oddities::default());
+            let before = Segment {
+                time_ns,
+                flow,
+                path,
+                seq: first,
+                ack,
+                flags: ACK,
+                octets,
+                payload: octets,
+                missing: 0,
+                urgent: 0,
+                verifiable: false,
+                oddities,
+            };
+            self.take(id, &before, counts, out);
+        }
         self.take(id, segment, counts, out);
     }
 
@@ -423,9 +448,17 @@ impl Streams {
         peer.is_some_and(|speaker| speaker.client.spoke()) && self.halves[id].side != Side::Client
     }
 
-    /// Whether a request begins in a half-stream that began with something else.
-    fn is_misjudged(&self, id: Id, payload: &[u8]) -> bool {
-        self.halves[id].side != Side::Server && surely_begins_request(payload) && !self.is_answered(id)
+    /// Whether a request begins in a half-stream that began with something else; in small segments perhaps.
+    fn is_misjudged(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts) -> bool {
+        if self.halves[id].side == Side::Server || self.is_answered(id) {
+            return false;
+        }
+        let whose = self.halves.link(id);
+        if surely_begins_request(segment.payload) {
+            self.beginnings.forget(whose);
+            return true;
+        }
+        self.beginnings.join(whose, first_byte(segment), segment.payload, counts)
     }
 
     fn count_opaque(&mut self, id: Id, looks: Looks, counts: &mut Counts) {

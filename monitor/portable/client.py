@@ -14,14 +14,13 @@ from dpkt.tcp import TH_SYN
 from monitor.portable.copies import Copies, alike, in_doubt, late, noted, overlap
 from monitor.portable.doubts import Doubt, Doubtful, Doubts
 from monitor.portable.looks import may_begin_request
-from monitor.portable.parts import FrameReader, Octets, Parts
+from monitor.portable.parts import Octets, Parts
 from monitor.portable.trace import Tracer
-from monitor.records import Data, Flow, Gap, Limits, PlacedHead, RequestHead, Section, Segment, Version
+from monitor.records import Data, Flow, Gap, Limits, PlacedHead, Section, Segment, Version
 
 REORDER_NS = 100_000_000  # mirrors and receive queues deliver out of order by so much
 MOST_WAITING = 256  # heads
 CLIENT_BYTES = 640  # what one takes in the native engine before it holds anything, in round figures
-FRAMES_BYTES = 16 * 1024  # the same of HTTP/2, with its tables
 HEAD_BYTES = 384  # of a head that waits or is remembered, besides its bytes
 MOST_DOUBTFUL = 64  # segments
 MOST_LOST = 8  # gaps whose bytes may still come
@@ -29,7 +28,6 @@ LATE_BYTES = 4096  # looked at once more when a copy of them comes, though their
 BODY_BYTES = 64 * 1024  # of a body behind a head that waits, kept for the same reason
 UNPLACED_BYTES = 64 * 1024  # kept in case that the beginning comes late
 REPLAYED_BYTES = 1024 * 1024  # read again because the beginning came late
-PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"  # what Http1 has read of HTTP/2's preface (RFC 9113 section 3.4)
 
 
 class Waiting(NamedTuple):
@@ -57,7 +55,7 @@ class Client:
 
     __slots__ = (
         "_acked", "_assembler", "_body", "_copies", "_counts", "_doubts", "_flow", "_heads", "_hole", "_http1",
-        "_http2", "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts", "_past", "_replays",
+        "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts", "_past", "_replays",
         "_settled", "_sound", "_time_ns", "_tracer", "_waiting", "awaits", "closed", "far", "spoke",
         "traced",
     )  # fmt: skip
@@ -76,7 +74,8 @@ class Client:
         self._http1 = parts.http1(limits, counts, flow, position, midstream)
         if doubtful:
             self._http1.distrust()
-        self._http2: FrameReader | None = parts.http2(limits, counts, flow) if frames else None
+        if frames:
+            self._http1.expect_frames()
         self._kept = bytearray()  # [_kept_from, next): still needed, or a copy is compared with it
         self._kept_from = self._origin = position
         self._body = (position, position)  # bytes that were skipped last
@@ -115,10 +114,9 @@ class Client:
     @property
     def weight(self) -> int:
         """Bytes of memory, about: counted alike by both engines, whatever their allocators take."""
-        frames = 0 if self._http2 is None else FRAMES_BYTES
         heads = HEAD_BYTES * (len(self._heads) + len(self._past)) + self._waiting
         past = sum(placed.end - placed.start for placed in self._past)
-        return CLIENT_BYTES + frames + len(self._kept) + self.held + heads + past
+        return CLIENT_BYTES + self._http1.weight + len(self._kept) + self.held + heads + past
 
     @property
     def amid(self) -> bool:
@@ -128,7 +126,7 @@ class Client:
     @property
     def hopeless(self) -> bool:
         """Whether this is no HTTP."""
-        return (self._http1.hopeless if self._http2 is None else self._http2.answers) and not self.awaits
+        return self._http1.hopeless and not self.awaits
 
     @property
     def wake_ns(self) -> int | None:
@@ -200,14 +198,14 @@ class Client:
         while self._heads:
             self._counts["shed.settle"] += 1
             self._let_go()
-        if self._http2 is None and not self._replays:
-            self._keep_from(max(self._kept_from, self._http1.start))
+        if not self._replays:
+            self._keep_from(max(self._kept_from, self._http1.keep(self._http1.start)))
         return [*settled, *self._done(now_ns)]
 
     @property
     def amid_head(self) -> bool:
         """Whether some lines of a head were read and its end was not."""
-        return self._http2 is None and self._http1.amid_head
+        return self._http1.amid_head
 
     def part(self, now_ns: int) -> list[PlacedHead]:
         """Perhaps nothing follows: judge the lines that are whole, and go on behind them."""
@@ -223,11 +221,8 @@ class Client:
         while self._assembler.waiting:
             self._give_up_hole(now_ns)
         self._count_lost_end()
-        if self._http2 is not None:
-            self._take_frames(self._http2.finish())
-        else:
-            self._trace(self._http1.start, self._assembler.next, "head_incomplete")
-            self._wait(self._http1.finish(self._kept, self._kept_from), now_ns)
+        self._trace(self._http1.start, self._assembler.next, "head_incomplete")
+        self._wait(self._http1.finish(self._kept, self._kept_from), now_ns)
         while self._heads:
             self._let_go()
         return self._done(now_ns)
@@ -284,11 +279,8 @@ class Client:
         for item in self._assembler.ready():
             if isinstance(item, Gap):
                 self._pass_gap(item, now_ns)
-            elif self._http2 is not None:
-                self._take_frames(self._http2.feed(item.octets, item.time_ns))
-                self._kept_from = self._assembler.next
             else:
-                self._read_http1(item, now_ns)
+                self._read_data(item, now_ns)
         if self._assembler.versions:
             self._read_copies(now_ns)
         if not self._assembler.waiting:
@@ -296,7 +288,7 @@ class Client:
         elif self._hole is None or self._hole.position != self._assembler.next:
             self._hole = Hole(self._assembler.next, now_ns + self._limits.gap_ns)
 
-    def _read_http1(self, item: Data, now_ns: int) -> None:
+    def _read_data(self, item: Data, now_ns: int) -> None:
         octets: Octets = item.octets
         first = item.position
         if self._http1.skips(len(octets)):
@@ -306,14 +298,6 @@ class Client:
             self._kept += octets
             octets, first = self._kept, self._kept_from
         self._wait(self._http1.feed(octets, first, item.time_ns), now_ns)
-        if self._http1.over:
-            self._http2 = self._parts.http2(self._limits, self._counts, self._flow)
-            frames = PREFACE_HEAD + bytes(octets[self._http1.start - first :])
-            self._kept = bytearray()
-            self._kept_from = self._assembler.next
-            self._replays = 0
-            self._take_frames(self._http2.feed(frames, item.time_ns))
-            return
         if len(octets) > UNPLACED_BYTES:
             self._replays = 0
         start = self._needed
@@ -329,11 +313,11 @@ class Client:
         if self._replays:
             return self._origin
         start, (begin, end) = self._http1.start, self._body
-        if end == self._assembler.next and end - begin > (BODY_BYTES if self._heads else LATE_BYTES):
-            return start
-        late = self._assembler.next - LATE_BYTES
-        late = late if self._acked is None or self._acked < late else min(self._acked, self._assembler.next)
-        return max(self._kept_from, min(start, late, *[waiting.placed.start for waiting in self._heads[:1]]))
+        if end != self._assembler.next or end - begin <= (BODY_BYTES if self._heads else LATE_BYTES):
+            late = self._assembler.next - LATE_BYTES
+            late = late if self._acked is None or self._acked < late else min(self._acked, self._assembler.next)
+            start = min(start, late, *[waiting.placed.start for waiting in self._heads[:1]])
+        return max(self._kept_from, self._http1.keep(start))
 
     def _keep_from(self, position: int) -> None:
         del self._kept[: position - self._kept_from]
@@ -342,11 +326,6 @@ class Client:
     def _pass_gap(self, gap: Gap, now_ns: int) -> None:
         self._counts["gap_bytes"] += gap.missing
         self._counts["blind.snaplen" if gap.cut else "blind.gap"] += 1
-        if self._http2 is not None:
-            self._http2.gap(gap.missing)
-            self._kept_from = gap.position + gap.missing
-            self._trace(gap.position, gap.position + gap.missing, "snaplen" if gap.cut else "gap")
-            return
         self._lost.append(gap)
         self._forget_lost()
         self._trace(self._http1.start, gap.position + gap.missing, "snaplen" if gap.cut else "gap")
@@ -416,18 +395,21 @@ class Client:
     def _read_copies(self, now_ns: int) -> None:
         """Read what was read already once more, with the copies of it that came."""
         for fresh in self._assembler.take_versions():
-            if fresh.stop <= self._kept_from or self._http2 is not None:
+            if fresh.stop <= self._kept_from:
                 self._counts["shed.copies"] += 1
                 continue
             version = self._joined(fresh)
             self._assembler.taken.append(version)
             before = [each.start for each in self._whole_heads() if each.start <= version.start]
-            place = max([self._kept_from, *before])
-            octets = self._kept[place - self._kept_from :]
             came = self._assembler.next - self._origin
-            for text, until in self._copies.texts(version, self._assembler.taken, octets, place, came):
-                heads = self._http1.reread(text, place, until, version.oddity, self._time_ns)
-                self._compare(heads, place, version, now_ns)
+            for start in self._http1.starts(version.start, before, self._kept_from):
+                place = start.position
+                octets = self._kept[place - self._kept_from :]
+                for text, until in self._copies.texts(
+                    version, self._assembler.taken, octets, place, came, start.weight
+                ):
+                    heads = self._http1.reread(text, start, until, version.oddity, self._time_ns)
+                    self._compare(heads, place, version, now_ns)
 
     def _joined(self, version: Version) -> Version:
         """A copy that comes in many small segments is one copy."""
@@ -440,9 +422,13 @@ class Client:
         return version._replace(start=start, octets=last.octets[start - last.start :] + version.octets)
 
     def _whole_heads(self) -> list[PlacedHead]:
-        """Those that begin where reading can begin."""
+        """Those that begin where reading can begin: amid frames it cannot."""
         known = [*self._past, *(waiting.placed for waiting in self._heads)]
-        return [placed for placed in known if placed.head.section is Section.HEAD and not placed.part]
+        return [
+            placed
+            for placed in known
+            if placed.head.section is Section.HEAD and not placed.part and placed.head.version != b"HTTP/2"
+        ]
 
     def _compare(self, heads: list[PlacedHead], place: int, version: Version, now_ns: int) -> None:
         """These are the heads from `place` on with a copy: what is the same, what more, what is not there?"""
@@ -524,12 +510,6 @@ class Client:
                 self._heads.append(Waiting(now_ns, placed))
                 self._waiting += placed.end - placed.start
 
-    def _take_frames(self, heads: list[RequestHead]) -> None:
-        """HTTP/2: frames cannot be read again in another way, so their heads need not wait."""
-        self.spoke = self.spoke or bool(heads)
-        at = self._assembler.next
-        self._settled += [PlacedHead(at, at, head) for head in heads]
-
     def _done(self, now_ns: int) -> list[PlacedHead]:
         """The heads that are settled by now."""
         heads = self._heads
@@ -556,7 +536,7 @@ class Client:
 
     def _forget(self) -> None:
         """What no copy is compared with any more."""
-        if self._kept and self._http2 is None:
+        if self._kept:
             self._keep_from(self._needed)
         if self._past:
             self._past = [placed for placed in self._past if placed.end > self._kept_from]

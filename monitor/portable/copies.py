@@ -59,16 +59,18 @@ class Copies:
         if self._marks:
             self._marks = [each for each in self._marks if each.stop > before]
 
-    def texts(self, version: Version, taken: list[Version], octets: Octets, first: int, came: int) -> Iterator[Text]:
+    def texts(
+        self, version: Version, taken: list[Version], octets: Octets, first: int, came: int, weight: int = 0
+    ) -> Iterator[Text]:
         """What there is to read because of this copy: `octets` from position `first` on with it alone, and with all
-        that were `taken` before as well. `came` bytes came so far."""
+        that were `taken` before as well. `came` bytes came so far; to begin there takes as long as `weight` bytes."""
         choices = [[version]]
         if before := [each for each in taken if each is not version and each.stop > first]:
             choices.append([*before, version])
         for chosen in choices:
-            self._spent += len(octets)
+            self._spent += weight + len(octets)
             if self._spent > REREAD_BYTES + REREAD_SHARE * came:
-                self._spent -= len(octets)
+                self._spent -= weight + len(octets)
                 self._counts["shed.copies"] += 1
             else:
                 yield _patched(octets, first, chosen)

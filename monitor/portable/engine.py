@@ -10,7 +10,6 @@ from monitor.portable.capture import CaptureReader
 from monitor.portable.decode import Decoder
 from monitor.portable.defrag import Defragmenter
 from monitor.portable.http1 import Http1
-from monitor.portable.http2 import Http2
 from monitor.portable.parts import Parts
 from monitor.portable.reassembly import Assembler
 from monitor.portable.ring import Ring
@@ -50,7 +49,7 @@ class PortableEngine:
         self._messages: list[Message] = []
         self._tracer = Tracer(watch.audited) if watch.audited else None
         self._defragmenter = Defragmenter(limits, self._counts, self._tracer)
-        self._streams = Streams(limits, self._counts, Parts(Assembler, Http1, Http2), self._tracer)
+        self._streams = Streams(limits, self._counts, Parts(Assembler, Http1), self._tracer)
         self._sieve = Sieve(watch, self._counts)
         self._time_ns = 0
         self._read_ns, self._read = 0, time.monotonic_ns()  # the clock of the frames, and when it last went on

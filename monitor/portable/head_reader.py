@@ -52,7 +52,7 @@ class State(Enum):
     CHUNK_END = auto()
     SEEK = auto()  # here is no request line: the next one is looked for
     HOLE = auto()  # bytes were lost, and these may be the field lines behind them
-    OVER = auto()  # HTTP/2 from `at` on
+    FRAMES = auto()  # HTTP/2 from its preface on, which begins like a request
 
 
 class HeadReader(ABC):
@@ -200,10 +200,10 @@ class HeadReader(ABC):
         """A head is whole: place it, and go on behind it."""
         line, start = self.line or NO_LINE, self.at
         self.line = None
-        self.at = self.scan = end
         if line.method == b"PRI" and block == PREFACE_HEAD:
-            self.state = State.OVER
+            self.state = State.FRAMES
             return
+        self.at = self.scan = end
         extent = lengths(line.method, line.version, found)
         oddities = extent.oddities + self.oddities + (("in_connect",) if self.tunnel else ())
         head = make_head(self.time_ns, self.flow, line, found, oddities)

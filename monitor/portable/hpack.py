@@ -175,13 +175,24 @@ class Hpack:
     def __init__(self, bound: int) -> None:
         self._bound = bound
         self._table: deque[Entry] = deque()  # newest first, as RFC 7541 section 2.3.2 counts
-        self._table_bytes = 0
+        self.table_bytes = 0  # as RFC 7541 section 4.1 counts them
         self._table_limit = DEFAULT_TABLE_BYTES
+
+    def beside(self) -> Hpack:
+        """The same table, to go on by itself."""
+        other = Hpack(self._bound)
+        other._table = self._table.copy()
+        other.table_bytes, other._table_limit = self.table_bytes, self._table_limit
+        return other
+
+    def is_like(self, other: Hpack) -> bool:
+        """Whether both read on alike."""
+        return (self._table_limit, self._table) == (other._table_limit, other._table)
 
     def forget(self) -> None:
         """Blocks were missed: nothing is known of where the entries stand now."""
         self._table.clear()
-        self._table_bytes = 0
+        self.table_bytes = 0
 
     def decode(self, block: bytes) -> Block:
         """RFC 7541 section 6. The table is as unknown as after `forget` when the block was not whole."""
@@ -240,14 +251,14 @@ class Hpack:
 
     def _insert(self, entry: Entry) -> None:
         self._table.appendleft(entry)
-        self._table_bytes += _entry_bytes(entry)
+        self.table_bytes += _entry_bytes(entry)
         self._resize(self._table_limit)
 
     def _resize(self, limit: int) -> None:
         """RFC 7541 section 4.3 and 4.4."""
         self._table_limit = limit
-        while self._table_bytes > limit:
-            self._table_bytes -= _entry_bytes(self._table.pop())
+        while self.table_bytes > limit:
+            self.table_bytes -= _entry_bytes(self._table.pop())
 
 
 def _entry_bytes(entry: Entry) -> int:

@@ -1,4 +1,5 @@
-"""HTTP/1 as a client sends it (RFC 9112): takes the bytes of one half-stream in order, yields its request heads.
+"""HTTP as a client sends it (RFC 9112, and RFC 9113 from its preface on): the bytes of one half-stream in order, yields
+its request heads.
 
 Where two receivers would read on differently, because they end a body at different places or because they took
 different copies of the same bytes, the tail is read in every way at once: a Reading for each. A head that only some of
@@ -10,25 +11,56 @@ The caller keeps the bytes from `start` on and shows them again together with wh
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from typing import NamedTuple
 
-from monitor.portable.head_reader import HOPELESS_BYTES, Octets, State
+from monitor.portable.head_reader import Octets, State
+from monitor.portable.http2 import Http2
 from monitor.portable.reading import FRAMING, Reading
 from monitor.records import Certainty, Fields, Flow, Gap, Limits, PlacedHead, RequestHead
 
 MOST_READINGS = 4
-IN_BODY = (State.BODY, State.CHUNK_DATA)
+FRAMES_BYTES = 16 * 1024  # that one takes in the native engine to read HTTP/2, with its tables, in round figures
 
 Found = list[tuple[Reading, list[PlacedHead]]]
 
 
+class Start(NamedTuple):
+    """Where reading can begin again since the first way has come to HTTP/2: before its preface, or amid its frames."""
+
+    position: int
+    frames: Http2 | None  # what was read up to there
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory, about."""
+        return 0 if self.frames is None else self.frames.weight
+
+
 class Http1:
-    __slots__ = ("_counts", "_readings")
+    __slots__ = ("_compared", "_counts", "_readings", "_starts")
 
     def __init__(
         self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int, midstream: bool = False
     ) -> None:
         self._counts = counts
         self._readings = [Reading(limits, counts, flow, position, midstream)]
+        self._starts: list[Start] = []  # in order; what they take is in proportion to the bytes that are kept for them
+        self._compared = position  # before which readings of HTTP/2 are not compared again: that takes time
+
+    def expect_frames(self) -> None:
+        """These are bytes of HTTP/2, from its middle perhaps."""
+        self._readings[0].expect_frames()
+
+    @property
+    def framed(self) -> bool:
+        """Whether the first way has come to HTTP/2."""
+        return self._readings[0].state is State.FRAMES
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory, about, that HTTP/2 takes besides."""
+        ways = sum(each.frames is not None for each in self._readings)
+        return ways * FRAMES_BYTES + sum(start.weight for start in self._starts)
 
     @property
     def start(self) -> int:
@@ -56,25 +88,27 @@ class Http1:
 
     def skips(self, size: int) -> bool:
         """Whether the next `size` bytes are part of a body to every reading."""
-        return all(reading.left >= size and reading.state in IN_BODY for reading in self._readings)
+        return all(reading.skips(size) for reading in self._readings)
 
     @property
     def hopeless(self) -> bool:
         """Whether this is no HTTP: much was read, and no request."""
-        return all(
-            reading.state is State.SEEK and not reading.spoke and reading.fed - reading.sought > HOPELESS_BYTES
-            for reading in self._readings
-        )
+        return all(reading.hopeless for reading in self._readings)
 
-    @property
-    def over(self) -> bool:
-        """Whether HTTP/2 begins at `start`, with the second half of its preface."""
-        return self._readings[0].state is State.OVER
+    def keep(self, position: int) -> int:
+        """From where on bytes are to be kept, so that reading can begin again with what stands at `position`."""
+        while len(self._starts) > 1 and self._starts[1].position <= position:
+            del self._starts[0]
+        return min(position, self._starts[0].position) if self._starts else position
 
     def feed(self, octets: Octets, first: int, time_ns: int) -> list[PlacedHead]:
         """`octets` are everything from position `first` on that is kept; what is new in them is one segment."""
         reading = self._readings[0]
+        self._note_start()
+        was_framed = reading.frames is not None
         heads = reading.run(octets, first, time_ns)
+        if reading.frames is not None and not was_framed:
+            self._starts.append(Start(reading.frames.origin, None))
         if len(self._readings) == 1 and not reading.forks:
             return heads
         found: Found = [(reading, heads)]
@@ -85,26 +119,32 @@ class Http1:
             self._take_in(readings, other)
         return self._merged(found)
 
-    def reread(self, octets: bytearray, first: int, until: int, why: str, time_ns: int) -> list[PlacedHead]:
-        """Another copy of the bytes before `until`, in `octets` with all that is kept from a head's beginning on.
+    def starts(self, position: int, heads: list[int], kept_from: int) -> list[Start]:
+        """Where to begin to read again what stands at `position`; `heads` of HTTP/1 begin before it."""
+        amid = [start for start in self._starts if start.position <= position][-1:]
+        frames = self._readings[0].frames
+        if not amid or frames is None:
+            return [Start(max([kept_from, *heads]), None)]
+        return amid + [Start(head, None) for head in sorted(heads)[-1:] if head > frames.origin]
+
+    def reread(self, octets: bytearray, start: Start, until: int, why: str, time_ns: int) -> list[PlacedHead]:
+        """Another copy of the bytes before `until`, in `octets` with all that is kept from `start` on.
 
         Reads it up to now and goes on with it beside the rest. Yields its heads, whether or not others found them.
         """
-        others = [self._readings[0].beside(octets, first, until, why)]
+        others = [self._readings[0].beside(octets, start.position, until, why, start.frames)]
         heads: dict[tuple[int, int, bytes, Fields], PlacedHead] = {}
         for other in others:  # the list grows while ways part
             for placed in other.read_on(b"", other.fed, time_ns):
                 heads.setdefault(_key(placed), placed._replace(why=why))
             self._take_in(others, other)
-        known = {reading.place for reading in self._readings}
         for other in others:
-            if other.state is not State.OVER and other.place in known:
+            if any(other.is_beside(reading) for reading in self._readings):
                 continue
-            if other.state is State.OVER or len(self._readings) == MOST_READINGS:
+            if len(self._readings) == MOST_READINGS:
                 self._counts["shed.readings"] += 1
-                continue
-            known.add(other.place)
-            self._readings.append(other)
+            else:
+                self._readings.append(other)
         return sorted(heads.values(), key=lambda placed: placed[:2])
 
     def supersede(self, until: int, why: str) -> None:
@@ -122,7 +162,10 @@ class Http1:
 
     def gap(self, octets: Octets, first: int, gap: Gap) -> list[PlacedHead]:
         """Bytes are missing behind `octets`."""
-        return self._merged([(each, each.gap(*each.sees(octets, first), gap)) for each in self._readings])
+        merged = self._merged([(each, each.gap(*each.sees(octets, first), gap)) for each in self._readings])
+        self._starts.clear()
+        self._note_start()
+        return merged
 
     @property
     def amid_head(self) -> bool:
@@ -174,14 +217,23 @@ class Http1:
 
     def _unite(self) -> None:
         """Readings of one place go on alike."""
-        if len(self._readings) > 1:
-            readings: dict[object, Reading] = {}
-            for each in self._readings:
-                if each.state is not State.OVER or each is self._readings[0]:
-                    readings.setdefault(each.place, each)
-                else:
-                    self._counts["shed.readings"] += 1
-            self._readings = list(readings.values())
+        first, *others = self._readings
+        if others:
+            is_due = first.fed >= self._compared
+            if is_due:
+                self._compared = first.fed + max(0 if each.frames is None else each.frames.weight for each in others)
+            self._readings = [first]
+            for each in others:
+                if (each.frames is not None and not is_due) or not any(map(each.is_beside, self._readings)):
+                    self._readings.append(each)
+
+    def _note_start(self) -> None:
+        """Reading can begin again here, if the first way is amid HTTP/2 and enough came since the last such place."""
+        first = self._readings[0]
+        if (frames := first.frames) is not None:
+            last = self._starts[-1].position if self._starts else first.fed - frames.weight
+            if first.fed - last >= frames.weight:
+                self._starts.append(Start(first.fed, frames.beside(first.fed)))
 
 
 def _key(placed: PlacedHead) -> tuple[int, int, bytes, Fields]:

@@ -8,13 +8,16 @@ at; every other payload is skipped by count. The server's half is not seen, so n
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import MutableMapping
+from copy import copy
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from struct import Struct
 
 from monitor.portable.hpack import Hpack
 from monitor.portable.request_head import certainty_of
-from monitor.records import Certainty, Fields, Flow, Limits, RequestHead, Section
+from monitor.records import Certainty, Fields, Flow, Limits, PlacedHead, RequestHead, Section
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # RFC 9113 section 3.4
 DATA, HEADERS, RST_STREAM, CONTINUATION = 0, 1, 3, 9
@@ -22,6 +25,8 @@ END_STREAM, END_HEADERS, PADDED, PRIORITY = 0x01, 0x04, 0x08, 0x20
 FRAME_HEADER = Struct(">BHBBI")  # RFC 9113 section 4.1; the length has 24 bits
 OPEN_STREAMS = 256  # requests whose trailers may follow; servers allow 100 to 250 at a time
 KEPT_OF_REQUEST = 2048  # octets of the method, target and authority of each of them
+REQUEST_BYTES = 32  # of memory for each, in round figures
+STATE_BYTES = 512  # the same of all the rest that has no size of its own
 
 TOKEN = re.compile(rb":?[!#$%&'*+\-.^_`|~0-9a-z]+")  # RFC 9113 section 8.2.1: upper case is malformed
 CONTROL = re.compile(rb"[\x01-\x08\x0a-\x1f\x7f]")
@@ -54,6 +59,17 @@ class Seeker:
         self._dropped = 0  # octets before `_held`
         self._sought = 0  # where the next search begins, counted with the dropped ones like every place below
         self._candidates: list[tuple[int, int]] = []  # heap of (end of the frame, its start)
+
+    def beside(self) -> Seeker:
+        """The same, to go on by itself."""
+        other = copy(self)
+        other._held, other._candidates = bytearray(self._held), list(self._candidates)
+        return other
+
+    @property
+    def held(self) -> int:
+        """Octets that may still be part of a frame."""
+        return len(self._held)
 
     def feed(self, octets: bytes) -> bytes | None:
         """The octets from the first frame on, or None: not yet."""
@@ -88,6 +104,7 @@ class Seeker:
 class OpenBlock:
     """HEADERS whose END_HEADERS has not come yet; RFC 9113 section 4.3 allows one at a time on a connection."""
 
+    start: int  # position of the frame
     stream: int
     ends_stream: bool  # no trailers follow
     octets: bytearray
@@ -97,11 +114,12 @@ class OpenBlock:
 class Http2:
     """The client's half of one connection. Bounded by limits.head_bytes, OPEN_STREAMS and the table of HPACK."""
 
-    def __init__(self, limits: Limits, counts: dict[str, int], flow: Flow) -> None:
+    def __init__(self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int = 0) -> None:
         self._limits = limits
         self._counts = counts
         self._flow = flow
         self._time_ns = 0
+        self.origin = self._fed = position  # of the first octet, and behind the newest one
         self._hpack = Hpack(limits.head_bytes)
         self._begun = False
         self._seeker: Seeker | None = None
@@ -111,12 +129,44 @@ class Http2:
         self._skips_body = False  # they are DATA
         self._block: OpenBlock | None = None
         self._requests: dict[int, RequestHead] = {}  # by stream: their trailers may follow
-        self._heads: list[RequestHead] = []  # read, not yet yielded
+        self._heads: list[PlacedHead] = []  # read, not yet yielded
         self.answers = False  # these are responses
 
-    def feed(self, octets: bytes, time_ns: int) -> list[RequestHead]:
+    @property
+    def weight(self) -> int:
+        """Bytes of memory, about; and what it costs to have another one like it."""
+        held = len(self._held) if self._seeker is None else self._seeker.held
+        block = 0 if self._block is None else len(self._block.octets)
+        return STATE_BYTES + self._hpack.table_bytes + held + block + REQUEST_BYTES * len(self._requests)
+
+    def beside(self, position: int) -> Http2:
+        """The same, to go on by itself with what stands at `position`; what it counts is not counted."""
+        other = copy(self)
+        other._fed = position
+        other._counts, other._hpack = Counter(), self._hpack.beside()
+        other._seeker = self._seeker and self._seeker.beside()
+        other._held, other._requests, other._heads = bytearray(self._held), dict(self._requests), []
+        other._block = self._block and replace(self._block, octets=bytearray(self._block.octets))
+        return other
+
+    def is_like(self, other: Http2) -> bool:
+        """Whether both read on alike, from the same place."""
+        return (
+            (self._fed, self._begun, self._skip, self._held) == (other._fed, other._begun, other._skip, other._held)
+            and self._seeker is other._seeker is None
+            and self._block == other._block
+            and list(self._requests.items()) == list(other._requests.items())
+            and self._hpack.is_like(other._hpack)
+        )
+
+    def skips(self, size: int) -> bool:
+        """Whether the next `size` octets are part of one payload that nobody looks at."""
+        return self._skip >= size
+
+    def feed(self, octets: bytes, time_ns: int) -> list[PlacedHead]:
         """The heads that these octets complete; `time_ns` becomes theirs."""
         self._time_ns = time_ns
+        self._fed += len(octets)
         if self._skip:
             skipped = min(self._skip, len(octets))
             self._skip -= skipped
@@ -127,24 +177,30 @@ class Http2:
             self._follow(octets)
         return self._taken()
 
-    def gap(self, missing: int) -> None:
-        """`missing` octets were never captured. Inside one skipped payload nothing else is lost with them."""
+    def gap(self, missing: int) -> list[PlacedHead]:
+        """`missing` octets were never captured. Inside one skipped payload nothing else is lost with them.
+
+        Yields what was seen of a head.
+        """
         if missing <= self._skip:
             self._skip -= missing
-            return
+            self._fed += missing
+            return []
         behind = self._cut()
+        self._fed += missing
         self._hpack.forget()
         self._begun = True
         self._skip, self._skips_body = max(0, behind - missing), False
         if missing > behind:
             self._seeker = Seeker()
+        return self._taken()
 
-    def finish(self) -> list[RequestHead]:
+    def finish(self) -> list[PlacedHead]:
         """The connection is over: what was seen of a head is read."""
         self._cut()
         return self._taken()
 
-    def _taken(self) -> list[RequestHead]:
+    def _taken(self) -> list[PlacedHead]:
         heads, self._heads = self._heads, []
         return heads
 
@@ -159,9 +215,10 @@ class Http2:
         if self._begun and len(held) >= FRAME_HEADER.size:
             length, kind, flags, stream = _frame_header(held)
             behind = FRAME_HEADER.size + length - len(held)
-            self._frame(kind, flags, stream, length, held[FRAME_HEADER.size :], lack="incomplete")
+            start = self._fed - len(held)
+            self._frame(start, kind, flags, stream, length, held[FRAME_HEADER.size :], lack="incomplete")
         if self._block is not None:
-            self._end_block(self._block, lack="incomplete")
+            self._end_block(self._block, self._fed, lack="incomplete")
         return behind
 
     def _follow(self, octets: bytes) -> None:
@@ -197,8 +254,9 @@ class Http2:
             if len(held) - at - FRAME_HEADER.size < looked_at:
                 self._needed = FRAME_HEADER.size + looked_at
                 break
+            start = self._fed - len(held) + at
             at += FRAME_HEADER.size
-            self._frame(kind, flags, stream, length, bytes(held[at : at + looked_at]), lack="long")
+            self._frame(start, kind, flags, stream, length, bytes(held[at : at + looked_at]), lack="long")
             if kind == DATA:
                 self._counts["body_bytes"] += min(length, len(held) - at)
             at += length
@@ -214,20 +272,22 @@ class Http2:
             return max(0, self._limits.head_bytes - len(self._block.octets))
         return 0
 
-    def _frame(self, kind: int, flags: int, stream: int, length: int, payload: bytes, *, lack: str) -> None:
+    def _frame(
+        self, position: int, kind: int, flags: int, stream: int, length: int, payload: bytes, *, lack: str
+    ) -> None:
         """One frame; `lack` is the oddity of a head of which the payload has not everything."""
         if kind == HEADERS:  # RFC 9113 section 6.2
             if self._block is not None:
-                self._end_block(self._block, lack="incomplete")
+                self._end_block(self._block, position, lack="incomplete")
             start, end = 0, length
             if flags & PADDED:
                 start, end = 1, length - int.from_bytes(payload[:1], "big")
             if flags & PRIORITY:
                 start += 5
             if end < start:  # more padding than payload: malformed, and nobody knows what the block is
-                self._block = OpenBlock(stream, bool(flags & END_STREAM), bytearray(), "incomplete")
+                self._block = OpenBlock(position, stream, bool(flags & END_STREAM), bytearray(), "incomplete")
             else:
-                self._block = OpenBlock(stream, bool(flags & END_STREAM), bytearray(payload[start:end]))
+                self._block = OpenBlock(position, stream, bool(flags & END_STREAM), bytearray(payload[start:end]))
         elif kind == CONTINUATION:  # section 6.10
             if self._block is None or stream != self._block.stream:
                 self._hpack.forget()  # a block whose beginning was missed may have filled the table
@@ -240,10 +300,11 @@ class Http2:
         if len(payload) < length:
             self._block.lack = lack
         if flags & END_HEADERS:
-            self._end_block(self._block, lack=self._block.lack)
+            end = position + FRAME_HEADER.size + len(payload)
+            self._end_block(self._block, end, lack=self._block.lack)
 
-    def _end_block(self, coded: OpenBlock, *, lack: str) -> None:
-        """Decode; `lack` is the oddity of a block that is not whole."""
+    def _end_block(self, coded: OpenBlock, end: int, *, lack: str) -> None:
+        """Decode what ends at position `end`; `lack` is the oddity of a block that is not whole."""
         self._block = None
         block = self._hpack.decode(bytes(coded.octets))
         counts = self._counts
@@ -266,9 +327,9 @@ class Http2:
         if block.unresolved:
             oddities.append("hpack_unresolved")
         if block.fields:
-            self._message(coded, block.fields[: self._limits.head_lines], oddities)
+            self._message(coded, end, block.fields[: self._limits.head_lines], oddities)
 
-    def _message(self, coded: OpenBlock, wire_fields: Fields, oddities: list[str]) -> None:
+    def _message(self, coded: OpenBlock, end: int, wire_fields: Fields, oddities: list[str]) -> None:
         fields = tuple((name.lower(), value.strip(b" \t")) for name, value in wire_fields)
         oddities += _field_oddities(wire_fields)
         if any(name == b":status" for name, _ in fields):
@@ -278,20 +339,16 @@ class Http2:
         # "Trailers MUST NOT include pseudo-header fields" (RFC 9113 section 8.1), every request has some (8.3.1)
         if any(name.startswith(b":") for name, _ in fields):
             head = _request_head(self._time_ns, self._flow, fields, oddities)
-            self._counts["requests"] += 1
-            self._counts["ambiguous_requests"] += head.certainty is Certainty.AMBIGUOUS
             if not coded.ends_stream:
                 self._await_trailers(coded.stream, head)
         else:
             head = _trailers(self._time_ns, self._flow, fields, oddities, request)
-            self._counts["trailers"] += 1
-        for oddity in head.oddities:
-            self._counts[f"oddities.{oddity}"] += 1
-        self._heads.append(head)
+        self._heads.append(PlacedHead(coded.start, end, head))
 
     def _await_trailers(self, stream: int, head: RequestHead) -> None:
         """Keep what trailers need of their request: where it went."""
-        kept = head._replace(fields=tuple(field for field in head.fields if field[0] in AUTHORITY), oddities=())
+        fields = tuple(field for field in head.fields if field[0] in AUTHORITY)
+        kept = RequestHead(0, self._flow, head.method, head.target, head.version, fields)
         octets = len(head.method) + len(head.target) + sum(len(value) for _, value in kept.fields)
         full = len(self._requests) >= OPEN_STREAMS
         self._counts["shed.http2_streams"] += full or octets > KEPT_OF_REQUEST

@@ -8,7 +8,8 @@ from copy import copy
 from typing import NamedTuple
 
 from monitor.portable.body import CHUNKED, chunk_sizes, lengths
-from monitor.portable.head_reader import BEGINNING, EMPTY_LINE, END, HeadReader, Octets, State, needed
+from monitor.portable.head_reader import BEGINNING, EMPTY_LINE, END, HOPELESS_BYTES, HeadReader, Octets, State, needed
+from monitor.portable.http2 import Http2
 from monitor.portable.request_head import (
     NO_LINE,
     FieldLines,
@@ -45,8 +46,8 @@ class CutHead(NamedTuple):
 
 class Reading(HeadReader):
     __slots__ = (
-        "again", "before", "bodies", "copied", "copied_from", "doubt", "forks", "left", "mark", "odd_chunk", "segment",
-        "shift", "sought", "until", "why",
+        "again", "before", "bodies", "copied", "copied_from", "doubt", "forks", "frames", "left", "mark", "odd_chunk",
+        "segment", "shift", "sought", "until", "why",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +65,7 @@ class Reading(HeadReader):
         self.again = 0  # so many that follow have been counted before, when the beginning was not known
         self.odd_chunk = False  # of this body
         self.before: CutHead | None = None
+        self.frames: Http2 | None = None  # in State.FRAMES
         self.forks: list[Reading] = []  # ways that part from this one
         self.why: str | None = None  # an oddity; None: this is the first way
         self.copied: bytearray | None = None  # bytes that only this way has, from `copied_from` on
@@ -73,15 +75,22 @@ class Reading(HeadReader):
     def distrust(self) -> None:
         self.state, self.doubt = State.SEEK, JUNK
 
-    def beside(self, octets: bytearray, first: int, until: int, why: str) -> Reading:
-        """Another way beside this one: `octets`, from the place `first` of a head on, are a copy up to `until`.
+    def expect_frames(self) -> None:
+        """These are bytes of HTTP/2, from its middle perhaps."""
+        self.state, self.frames = State.FRAMES, Http2(self.limits, self.counts, self.flow, self.at)
 
-        A copy that lacks some bytes begins so much later and ends at the same place.
+    def beside(self, octets: bytearray, first: int, until: int, why: str, frames: Http2 | None = None) -> Reading:
+        """Another way beside this one: `octets`, from the place `first` on, are a copy up to `until`.
+
+        A head begins there, or it lies amid HTTP/2 that was read up to there by `frames`. A copy that lacks some bytes
+        begins so much later and ends at the same place.
         """
         other = Reading(self.limits, Counter(), self.flow, first, False)
         other.spoke, other.tunnel, other.switching = self.spoke, self.tunnel, self.switching
         other.why = why
         other.shift = self.fed - len(octets) - first
+        if frames is not None:
+            other.state, other.frames = State.FRAMES, frames.beside(first + other.shift)
         other.copied, other.until = octets, until
         other.copied_from = other.at = other.scan = other.fed = other.segment = other.sought = first + other.shift
         return other
@@ -109,13 +118,15 @@ class Reading(HeadReader):
         end = first + len(octets)
         if end > self.fed:
             self.segment, self.fed = self.fed, end
-        while self.at < end and self.state is not State.OVER and _STEPS[self.state](self, octets, first):
+        while self.at < end and _STEPS[self.state](self, octets, first):
             pass
         return self._taken()
 
     def gap(self, octets: Octets, first: int, gap: Gap) -> list[PlacedHead]:
         """Bytes are missing behind `octets`. Whole lines before them wait for what follows."""
-        if self.state in (State.BODY, State.CHUNK_DATA) and gap.missing <= self.left:
+        if self.frames is not None:
+            self.heads += self.frames.gap(gap.missing)
+        elif self.state in (State.BODY, State.CHUNK_DATA) and gap.missing <= self.left:
             self._count(gap.missing)
         elif self.state in (State.HEAD, State.BODY, State.HOLE) or self._between:
             self._keep_whole_lines(octets, first)
@@ -135,10 +146,33 @@ class Reading(HeadReader):
 
     def finish(self, octets: Octets, first: int) -> list[PlacedHead]:
         """Nothing follows: judge the lines that are whole."""
+        if self.frames is not None:
+            self.heads += self.frames.finish()
         self._keep_whole_lines(octets, first)
         self._end_before()
         self._end_section(octets, first)
         return self._taken()
+
+    def _read_frames(self, octets: Octets, first: int) -> bool:
+        if self.frames is None:
+            self.frames = Http2(self.limits, self.counts, self.flow, self.at)
+        self.heads += self.frames.feed(bytes(octets[self.at - first :]), self.time_ns)
+        self.at = self.scan = self.fed
+        self.spoke = self.spoke or bool(self.heads)
+        return False
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether this is no HTTP: much was read, and no request. Or it is that of a server."""
+        if self.frames is not None:
+            return self.frames.answers
+        return self.state is State.SEEK and not self.spoke and self.fed - self.sought > HOPELESS_BYTES
+
+    def skips(self, size: int) -> bool:
+        """Whether the next `size` bytes are part of a body."""
+        if self.frames is not None:
+            return self.frames.skips(size)
+        return self.left >= size and self.state in (State.BODY, State.CHUNK_DATA)
 
     @property
     def amid_head(self) -> bool:
@@ -155,12 +189,20 @@ class Reading(HeadReader):
         if self.shift:
             first = self.origin + self.shift
             heads = [each._replace(start=self.origin) if each.start == first else each for each in heads]
+            if self.frames is not None:
+                heads = [self._unshifted(each) for each in heads]
         return heads
 
-    @property
-    def place(self) -> tuple[State, int, int, bytes | None]:
+    def _unshifted(self, placed: PlacedHead) -> PlacedHead:
+        """Where a head stands to whom no bytes are lacking: the heads before those that are lacking are alike."""
+        start, end = (at - self.shift if at < self.until else at for at in placed[:2])
+        return placed._replace(start=start, end=end)
+
+    def is_beside(self, other: Reading) -> bool:
         """Readings of one place go on alike."""
-        return self.state, self.at, self.left, None if self.copied is None else bytes(self.copied)
+        if (self.state, self.at, self.left, self.copied) != (other.state, other.at, other.left, other.copied):
+            return False
+        return self.frames is None or (other.frames is not None and self.frames.is_like(other.frames))
 
     # --- bodies ---------------------------------------------------------------------------------------------------
 
@@ -383,4 +425,5 @@ _STEPS: dict[State, Callable[[Reading, Octets, int], bool]] = {
     State.CHUNK_END: Reading._end_chunk,
     State.SEEK: Reading._seek,
     State.HOLE: Reading._read_hole,
+    State.FRAMES: Reading._read_frames,
 }

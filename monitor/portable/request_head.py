@@ -15,7 +15,7 @@ from monitor.records import Certainty, Fields, Flow, RequestHead, Section
 
 METHODS = frozenset(
     b"GET POST HEAD PUT DELETE OPTIONS CONNECT TRACE PATCH PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK SEARCH "
-    b"REPORT NOTIFY SUBSCRIBE UNSUBSCRIBE M-SEARCH PURGE LINK UNLINK".split()
+    b"REPORT NOTIFY SUBSCRIBE UNSUBSCRIBE M-SEARCH PURGE LINK UNLINK PRI".split()
 )
 TCHAR = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"  # RFC 9110 section 5.6.2
 AMBIGUOUS = frozenset(("not_http", "framing", "host", "host_unknown"))  # of these oddities nobody knows what was meant

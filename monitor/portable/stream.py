@@ -11,12 +11,13 @@ both carry the same head at the same sequence number it is one connection, mirro
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 
 from dpkt.tcp import TH_ACK, TH_FIN, TH_RST, TH_SYN
 
+from monitor.portable.beginnings import Beginnings
 from monitor.portable.client import Client, first_byte
 from monitor.portable.doubts import Doubt
 from monitor.portable.looks import Looks, looks_of, may_begin_request, surely_begins_request
@@ -67,7 +68,7 @@ class HalfStream:
         self.closing_ns = 0  # when FIN or RST came; 0 while open
         self.wake_ns = 0  # when something is due; 0: never
         self.last_head: tuple[int, int] | None = None  # sequence number and hash
-        self.last_heads: deque[tuple[int, int]] | None = None  # while it has twins
+        self.last_heads: dict[tuple[int, int], bool] | None = None  # while it has twins: did one send it as well?
 
     @property
     def amid(self) -> bool:
@@ -97,6 +98,7 @@ class Streams:
         self._halves: OrderedDict[Flow, HalfStream] = OrderedDict()
         self._tunnelled: dict[Ends, list[HalfStream]] = {}  # those with a path
         self._origins = Origins(counts)
+        self._beginnings = Beginnings(counts)
         self._due: list[tuple[int, int, HalfStream]] = []  # heap
         self._sweep_ns = 0  # when the next look for silent ones is due
         self._pushed = 0
@@ -151,7 +153,7 @@ class Streams:
                 is_copy = not fresh
                 if half.looks is Looks.OTHER and may_begin_request(payload):
                     heads = [*heads, *self._open(half, segment)]
-                elif half.looks is not Looks.OTHER and self._is_misjudged(half, payload):
+                elif half.looks is not Looks.OTHER and self._is_misjudged(half, segment):
                     heads = [*heads, *self._open_doubtful(half, segment)]
                 else:
                     self._counts["duplicates"] += is_copy
@@ -313,21 +315,32 @@ class Streams:
     def _open_doubtful(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
         """Here is a request where none was to be expected: whoever reads on from here will find more."""
         self._origins.forget(half.flow)
-        half.origin = first_byte(segment)
+        begun = self._beginnings.forget(half)
+        half.origin = first_byte(segment) if begun is None else begun.seq
         half.client = Client(
             self._limits, self._counts, half.flow, self._parts, half.origin, placed=False, midstream=False,
             doubtful=True, tracer=self._tracer,
         )  # fmt: skip
-        return self._take(half, half.client, segment)
+        if begun is None:
+            return self._take(half, half.client, segment)
+        before = Segment(
+            segment.time_ns, segment.flow, begun.seq, segment.ack, TH_ACK, begun.octets, 0, 0, Checksum.UNKNOWN, ()
+        )
+        return [*self._take(half, half.client, before), *self._take(half, half.client, segment)]
 
     def _is_answered(self, half: HalfStream) -> bool:
         """Whether the other direction has sent requests: then this one sends responses."""
         peer = half.peer
         return peer is not None and peer.client is not None and peer.client.spoke and half.side is not Side.CLIENT
 
-    def _is_misjudged(self, half: HalfStream, payload: bytes) -> bool:
-        """Whether a request begins in a half-stream that began with something else."""
-        return half.side is not Side.SERVER and surely_begins_request(payload) and not self._is_answered(half)
+    def _is_misjudged(self, half: HalfStream, segment: Segment) -> bool:
+        """Whether a request begins in a half-stream that began with something else; in small segments perhaps."""
+        if half.side is Side.SERVER or self._is_answered(half):
+            return False
+        if surely_begins_request(segment.payload):
+            self._beginnings.forget(half)
+            return True
+        return self._beginnings.join(half, first_byte(segment), segment.payload)
 
     def _count_opaque(self, half: HalfStream, looks: Looks) -> None:
         if half.client is not None:
@@ -400,6 +413,7 @@ class Streams:
         self._with_holes -= half.sent.holes is not None
         half.wake_ns = 0
         half.forgotten = True
+        self._beginnings.forget(half)
         half.peer = None
         del self._halves[half.flow]
         alike = self._tunnelled.get(half.flow[:4], [])
@@ -517,7 +531,7 @@ class Streams:
         for twin in self._twins(half):
             for each in (twin, half):
                 if each.last_heads is None:
-                    each.last_heads = deque([each.last_head] if each.last_head else [], TWIN_HEADS)
+                    each.last_heads = {each.last_head: False} if each.last_head else {}
 
     def _twins(self, half: HalfStream) -> Iterator[HalfStream]:
         """Half-streams with the same addresses and ports on other paths."""
@@ -549,21 +563,14 @@ class Streams:
         heads = []
         counts = self._counts
         for start, end, head, _, part in placed:
-            if start == end:  # of HTTP/2, and counted there
-                self._trace(half, start, end, "head", head)
-                heads.append(head)
-                continue
             if not head.method and not self._is_request(half, head):
                 self._trace(half, start, end, "response")
                 continue
             half.last_head = (start & 0xFFFFFFFF, hash(_text(head)))
-            if half.last_heads is not None:
-                seen = any(half.last_head in (twin.last_heads or ()) for twin in self._twins(half))
-                half.last_heads.append(half.last_head)
-                if seen:
-                    counts["twin_heads"] += 1
-                    self._trace(half, start, end, "twin")
-                    continue
+            if half.last_heads is not None and self._is_of_a_twin(half, half.last_head, half.last_heads):
+                counts["twin_heads"] += 1
+                self._trace(half, start, end, "twin")
+                continue
             self._trace(half, start, end, "head", head)
             if part:
                 counts["head_parts"] += 1
@@ -577,6 +584,17 @@ class Streams:
             self._held -= self._holding.pop(peer, 0)
             self._count_opaque(peer, Looks.RESPONSE)
         return heads
+
+    def _is_of_a_twin(self, half: HalfStream, mark: tuple[int, int], marks: dict[tuple[int, int], bool]) -> bool:
+        """Remember this head, and say whether a twin had the same."""
+        is_seen = False
+        for twin in self._twins(half):
+            if twin.last_heads is not None and mark in twin.last_heads:
+                twin.last_heads[mark] = is_seen = True
+        marks[mark] = is_seen
+        if len(marks) > TWIN_HEADS:
+            self._counts["shed.twin_heads"] += not marks.pop(next(iter(marks)))
+        return is_seen
 
     def _trace(self, half: HalfStream, start: int, end: int, what: str, head: RequestHead | None = None) -> None:
         if self._tracer is not None and half.client is not None:

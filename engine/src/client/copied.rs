@@ -1,9 +1,9 @@
 //! Copies that differ from what came first: what was read already is read once more with them.
 
-use super::{Client, Reader, Waiting};
+use super::{Client, Waiting};
 use crate::copies::{add_reading, are_alike, late, overlap, put_in_doubt};
 use crate::counts::Count;
-use crate::http1::Context;
+use crate::http1::{Context, Start};
 use crate::reassembly::{Version, Versions};
 use crate::records::{Oddity, PlacedHead, Section};
 
@@ -20,10 +20,6 @@ impl Client {
     /// Reads what was read already once more, with the copies of it that came.
     pub(super) fn read_copies(&mut self, now_ns: i64, context: &mut Context<'_>) {
         for mut version in self.assembler.take_versions() {
-            let Reader::Http1(http1) = &mut self.reader else {
-                context.counts[Count::ShedCopies] += 1;
-                continue;
-            };
             if version.stop <= self.kept_from {
                 context.counts[Count::ShedCopies] += 1;
                 continue;
@@ -31,27 +27,34 @@ impl Client {
             if let Some(versions) = self.assembler.versions()
                 && let Some(until) = join_to_last(&mut version, versions, self.kept_from)
             {
-                http1.supersede(until, version.oddity);
+                self.http1.supersede(until, version.oddity);
             }
-            // where reading can begin
+            // where reading can begin: amid frames it cannot
             let known = self.past.iter().chain(self.heads.iter().map(|waiting| &waiting.placed));
-            let whole = known.filter(|placed| placed.head.section == Section::Head && !placed.part);
-            let before = whole.map(|placed| placed.start).filter(|&start| start <= version.start);
-            let place = before.fold(self.kept_from, i64::max);
-            let octets = self.kept.from(place - self.kept_from);
+            let whole = known.filter(|placed| {
+                placed.head.section == Section::Head && !placed.part && placed.head.text.version() != b"HTTP/2"
+            });
+            let before = whole.map(|placed| placed.start).filter(|&start| start <= version.start).max();
             let came = (self.assembler.next() - self.origin) as usize;
-            let Some(versions) = self.assembler.versions() else { return };
-            let texts = self.copies.texts(&version, &versions.taken, octets, place, came, context.counts);
-            versions.taken.push(version.clone());
-            let mut found = Vec::new();
-            for text in texts {
-                let mut heads = Vec::new();
-                http1.reread(text.octets, place, text.until, version.oddity, self.time_ns, context, &mut heads);
-                found.push(heads);
+            if let Some(versions) = self.assembler.versions() {
+                versions.taken.push(version.clone());
             }
-            for heads in found {
-                self.compare(heads, place, &version, now_ns, context);
+            for start in self.http1.starts(version.start, before, self.kept_from) {
+                self.read_from(&start, &version, came, now_ns, context);
             }
+        }
+    }
+
+    fn read_from(&mut self, start: &Start, version: &Version, came: usize, now_ns: i64, context: &mut Context<'_>) {
+        let Some(versions) = self.assembler.versions() else { return };
+        let (place, why) = (start.position, version.oddity);
+        let octets = self.kept.from(place - self.kept_from);
+        let Some((_, taken)) = versions.taken.split_last() else { return };
+        let texts = self.copies.texts(version, taken, octets, place, came, start.weight(), context.counts);
+        for text in texts {
+            let mut heads = Vec::new();
+            self.http1.reread(text.octets, start, text.until, why, self.time_ns, context, &mut heads);
+            self.compare(heads, place, version, now_ns, context);
         }
     }
 

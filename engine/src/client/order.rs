@@ -1,9 +1,8 @@
 //! What comes in order: bytes to the reader, heads to those that wait, holes to what is counted.
 
-use super::{Client, Hole, Reader, fate};
+use super::{Client, Hole, fate};
 use crate::counts::{Count, Counts};
 use crate::http1::{Context, Http1};
-use crate::http2::Http2;
 use crate::looks::may_begin_request;
 use crate::reassembly::{Gap, Item, Straight};
 use crate::records::PlacedHead;
@@ -16,8 +15,6 @@ const UNPLACED_BYTES: usize = 64 * 1024;
 const LATE_BYTES: i64 = 4096;
 /// Of a body behind a head that waits, kept for the same reason.
 const BODY_BYTES: i64 = 64 * 1024;
-/// What Http1 has read of HTTP/2's preface (RFC 9113 section 3.4).
-const PREFACE_HEAD: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 
 impl Client {
     #[expect(clippy::too_many_arguments)]
@@ -80,16 +77,10 @@ impl Client {
 
     fn read(&mut self, mut straight: Straight<'_>, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         while let Some(item) = self.assembler.ready(&mut straight) {
-            match (item, &mut self.reader) {
-                (Item::Gap(gap), _) => self.pass_gap(gap, now_ns, context, out),
-                (Item::Data { octets, time_ns, .. }, Reader::Http2(http2)) => {
-                    let mut heads = Vec::new();
-                    http2.feed(&octets, time_ns, context.limits, context.counts, &mut heads);
-                    self.take_frames(heads, out);
-                    self.kept_from = self.assembler.next();
-                }
-                (Item::Data { position, octets, time_ns }, Reader::Http1(_)) => {
-                    self.read_http1(position, &octets, time_ns, now_ns, context, out);
+            match item {
+                Item::Gap(gap) => self.pass_gap(gap, now_ns, context, out),
+                Item::Data { position, octets, time_ns } => {
+                    self.read_data(position, &octets, time_ns, now_ns, context, out);
                 }
             }
         }
@@ -99,12 +90,12 @@ impl Client {
         let next = self.assembler.next();
         if !self.assembler.waiting() {
             self.hole = None;
-        } else if self.hole.is_none_or(|hole| hole.position != next) {
-            self.hole = Some(Hole { position: next, until_ns: now_ns + context.limits.gap_ns });
+        } else if self.hole.as_ref().is_none_or(|hole| hole.position != next) {
+            self.hole = Some(Box::new(Hole { position: next, until_ns: now_ns + context.limits.gap_ns }));
         }
     }
 
-    fn read_http1(
+    fn read_data(
         &mut self,
         position: i64,
         fresh: &[u8],
@@ -113,8 +104,7 @@ impl Client {
         context: &mut Context<'_>,
         out: &mut Vec<PlacedHead>,
     ) {
-        let Reader::Http1(http1) = &mut self.reader else { return };
-        if http1.skips(fresh.len() as i64) {
+        if self.http1.skips(fresh.len() as i64) {
             let begin = if self.body.1 == position { self.body.0 } else { position };
             self.body = (begin, position + fresh.len() as i64);
         }
@@ -124,18 +114,8 @@ impl Client {
         }
         let (octets, first) = if is_joined { (self.kept.all(), self.kept_from) } else { (fresh, position) };
         let (settled, size) = (out.len(), octets.len());
-        http1.feed(octets, first, time_ns, context, out);
-        let over = http1.over().then(|| {
-            let behind = octets.get((http1.start() - first) as usize..).unwrap_or_default();
-            [PREFACE_HEAD, behind].concat()
-        });
+        self.http1.feed(octets, first, time_ns, context, out);
         self.wait(settled, now_ns, context, out);
-        if let Some(frames) = over {
-            self.kept.clear();
-            self.kept_from = self.assembler.next();
-            self.replays = 0;
-            return self.read_http2(&frames, time_ns, context, out);
-        }
         if size > UNPLACED_BYTES {
             self.replays = 0;
         }
@@ -150,26 +130,24 @@ impl Client {
     }
 
     /// Position of the first byte that is still needed.
-    pub(super) fn needed(&self) -> i64 {
-        let Reader::Http1(http1) = &self.reader else { return self.kept_from };
+    pub(super) fn needed(&mut self) -> i64 {
         if self.replays > 0 {
             return self.origin;
         }
-        let (start, next, (begin, end)) = (http1.start(), self.assembler.next(), self.body);
-        if end == next && end - begin > if self.heads.is_empty() { LATE_BYTES } else { BODY_BYTES } {
-            return start;
+        let (mut start, next, (begin, end)) = (self.http1.start(), self.assembler.next(), self.body);
+        if end != next || end - begin <= if self.heads.is_empty() { LATE_BYTES } else { BODY_BYTES } {
+            let late = self.acked.map_or(next - LATE_BYTES, |acked| acked.min(next).max(next - LATE_BYTES));
+            let waiting = self.heads.front().map_or(start, |waiting| waiting.placed.start);
+            start = start.min(late).min(waiting);
         }
-        let late = self.acked.map_or(next - LATE_BYTES, |acked| acked.min(next).max(next - LATE_BYTES));
-        let waiting = self.heads.front().map_or(start, |waiting| waiting.placed.start);
-        self.kept_from.max(start.min(late).min(waiting))
+        self.kept_from.max(self.http1.keep(start))
     }
 
     /// Keeps what is read on, and nothing that was read.
     pub(super) fn keep_least(&mut self) {
-        if let Reader::Http1(http1) = &self.reader
-            && self.replays == 0
-        {
-            self.keep_from(self.kept_from.max(http1.start()));
+        if self.replays == 0 {
+            let start = self.http1.keep(self.http1.start());
+            self.keep_from(self.kept_from.max(start));
         }
     }
 
@@ -178,37 +156,19 @@ impl Client {
         self.kept_from = position;
     }
 
-    /// From HTTP/2's preface on.
-    fn read_http2(&mut self, frames: &[u8], time_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
-        let mut http2 = Http2::new(context.limits, context.flow, context.path);
-        let mut heads = Vec::new();
-        http2.feed(frames, time_ns, context.limits, context.counts, &mut heads);
-        self.reader = Reader::Http2(Box::new(http2));
-        self.take_frames(heads, out);
-    }
-
     fn pass_gap(&mut self, gap: Gap, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         context.counts[Count::GapBytes] += gap.missing as u64;
         context.counts[if gap.cut { Count::BlindSnaplen } else { Count::BlindGap }] += 1;
         let what = if gap.cut { "snaplen" } else { "gap" };
-        let start = if let Reader::Http1(http1) = &self.reader { http1.start() } else { gap.position };
-        self.trace(start, gap.position + gap.missing, what, context.counts);
-        match &mut self.reader {
-            Reader::Http2(http2) => {
-                http2.gap(gap.missing as usize, context.limits, context.counts);
-                self.kept_from = gap.position + gap.missing;
-            }
-            Reader::Http1(http1) => {
-                self.lost.push(gap);
-                let settled = out.len();
-                http1.gap(self.kept.all(), self.kept_from, gap.position, gap.missing, context, out);
-                self.wait(settled, now_ns, context, out);
-                self.replays = 0;
-                self.kept.clear();
-                self.kept_from = gap.position + gap.missing;
-                self.forget_lost(context);
-            }
-        }
+        self.trace(self.http1.start(), gap.position + gap.missing, what, context.counts);
+        self.lost.push(gap);
+        self.forget_lost(context);
+        let settled = out.len();
+        self.http1.gap(self.kept.all(), self.kept_from, gap.position, gap.missing, context, out);
+        self.wait(settled, now_ns, context, out);
+        self.replays = 0;
+        self.kept.clear();
+        self.kept_from = gap.position + gap.missing;
     }
 
     /// Bytes that were given up: whole heads in them are read for themselves.
@@ -287,8 +247,6 @@ impl Client {
         self.waiting = 0;
         self.kept.clear();
         (self.kept_from, self.origin) = (position, position);
-        if let Reader::Http1(http1) = &mut self.reader {
-            *http1 = http1.anew(position, !may_begin_request(octets));
-        }
+        self.http1 = self.http1.anew(position, !may_begin_request(octets));
     }
 }

@@ -178,14 +178,13 @@ impl Reading {
 
     /// A head is whole: places it, and goes on behind it.
     fn place_head(&mut self, end: i64, found: FieldLines, step: &mut Step<'_, '_>) {
-        let start = mem::replace(&mut self.at, end);
-        let block = step.kept.between(start, end);
         self.line = None;
-        self.scan = end;
-        if block == PREFACE_HEAD {
-            self.state = State::Over;
+        if step.kept.between(self.at, end) == PREFACE_HEAD {
+            self.state = State::Frames;
             return;
         }
+        let start = mem::replace(&mut self.at, end);
+        self.scan = end;
         let extents = lengths(&found.text, found.oddities);
         let mut oddities = extents.oddities.with(mem::take(&mut self.oddities));
         if self.tunnel {

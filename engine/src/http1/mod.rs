@@ -1,4 +1,5 @@
-//! HTTP/1 as a client sends it (RFC 9112): takes the octets of one half-stream in order, yields its request heads.
+//! HTTP as a client sends it (RFC 9112, and RFC 9113 from its preface on): takes the octets of one half-stream in order,
+//! yields its request heads.
 //!
 //! Where two receivers would read on differently, because they end a body at different places or because they took
 //! different copies of the same octets, the tail is read in every way at once: a [`Reading`] for each. A head that only
@@ -15,22 +16,26 @@ mod request_head;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::mem;
 
 use crate::counts::{Count, Counts};
+use crate::http2::Http2;
 use crate::limits::Limits;
 use crate::records::{Certainty, Flow, Layer, Oddities, Oddity, PlacedHead};
 
 use kept::Kept;
-use reading::{Forks, Reading, State, Step};
+use reading::{Forks, Reading, Step};
 
-pub use octets::{is_space, is_token};
+pub use octets::{is_space, is_token, trim_start};
 pub use request_head::{
-    FieldLines, RequestLine, begins_request, certainty_of, continuation, field_lines, make_head, request_line,
-    surely_begins_line, surely_request_line,
+    FieldLines, RequestLine, begins_known_method, begins_request, certainty_of, continuation, field_lines, make_head,
+    request_line, surely_begins_line, surely_request_line,
 };
 
 const MOST_READINGS: usize = 4;
+/// What one of them takes to read HTTP/2, with its tables, in round figures.
+const FRAMES_BYTES: usize = 16 * 1024;
 
 /// What a half-stream does not keep itself.
 pub struct Context<'a> {
@@ -44,18 +49,70 @@ pub struct Context<'a> {
     pub path: &'a [Layer],
 }
 
+/// Where reading can begin again.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Of the first octet.
+    pub position: i64,
+    /// Amid HTTP/2: what was read up to there. None: a head begins there, or the preface.
+    frames: Option<Box<Http2>>,
+}
+
+impl Start {
+    fn at(position: i64) -> Start {
+        Start { position, frames: None }
+    }
+
+    /// Bytes of memory, about; and what it takes to begin there.
+    pub fn weight(&self) -> usize {
+        self.frames.as_ref().map_or(0, |frames| frames.weight())
+    }
+}
+
+/// What there is since a way has come to HTTP/2.
+#[derive(Clone, Debug, Default)]
+struct Framed {
+    /// Where reading can begin again since the first way has, in order; what they take is in proportion to the octets that
+    /// are kept for them.
+    starts: VecDeque<Start>,
+    /// Before this position ways are not compared again: that takes time.
+    compared: i64,
+}
+
 /// One half-stream.
 #[derive(Clone, Debug)]
 pub struct Http1 {
     first: Reading,
     /// Other ways to read the same octets: seldom any.
     others: Vec<Reading>,
+    framed: Option<Box<Framed>>,
 }
 
 impl Http1 {
     /// Reads from `position` on; `midstream`: what came before was not seen.
     pub fn new(position: i64, midstream: bool) -> Http1 {
-        Http1 { first: Reading::new(position, midstream), others: Vec::new() }
+        Http1 { first: Reading::new(position, midstream), others: Vec::new(), framed: None }
+    }
+
+    /// These are octets of HTTP/2, from its middle perhaps.
+    pub fn expect_frames(&mut self, context: &Context<'_>) {
+        self.first.expect_frames(context);
+    }
+
+    /// Bytes of memory, about, that HTTP/2 takes besides.
+    pub fn weight(&self) -> usize {
+        let ways = [&self.first].into_iter().chain(&self.others).filter(|way| way.frames.is_some()).count();
+        let starts = self.framed.iter().flat_map(|framed| &framed.starts);
+        ways * FRAMES_BYTES + starts.map(Start::weight).sum::<usize>()
+    }
+
+    /// From where on octets are to be kept, so that reading can begin again with what stands at `position`.
+    pub fn keep(&mut self, position: i64) -> i64 {
+        let Some(framed) = &mut self.framed else { return position };
+        while framed.starts.get(1).is_some_and(|second| second.position <= position) {
+            framed.starts.pop_front();
+        }
+        framed.starts.front().map_or(position, |first| first.position.min(position))
     }
 
     /// Something else stood before: only what surely is a request line begins one, and even that is in doubt.
@@ -91,11 +148,6 @@ impl Http1 {
         self.first.is_hopeless() && self.others.iter().all(Reading::is_hopeless)
     }
 
-    /// Whether HTTP/2 begins at `start`, with the second half of its preface.
-    pub fn over(&self) -> bool {
-        self.first.state == State::Over
-    }
-
     /// `octets` are everything from position `first` on that is kept; what is new in them is one segment.
     pub fn feed(
         &mut self,
@@ -108,7 +160,12 @@ impl Http1 {
         let kept = Kept { octets, first };
         let before = out.len();
         let mut forks = Forks::default();
+        self.note_start();
+        let was_framed = self.first.frames.is_some();
         self.first.run(time_ns, &mut Step { kept, context, heads: out, forks: &mut forks });
+        if !was_framed && let Some(frames) = &self.first.frames {
+            self.framed.get_or_insert_default().starts.push_back(Start::at(frames.origin()));
+        }
         if self.others.is_empty() && forks.ways.is_empty() {
             return;
         }
@@ -122,17 +179,30 @@ impl Http1 {
             found.push(Found::by(other, heads));
             at += 1;
         }
-        self.merge(found, context, out);
+        self.merge(found, out);
     }
 
-    /// Another copy of the octets before `until`, in `octets` with all that is kept from a head's beginning on.
+    /// Where to begin to read again what stands at `position`; `head` is the last one of HTTP/1 before it, if there is
+    /// one behind `kept_from`.
+    pub fn starts(&self, position: i64, head: Option<i64>, kept_from: i64) -> Vec<Start> {
+        let mut starts = self.framed.iter().flat_map(|framed| framed.starts.iter().rev());
+        match (starts.find(|start| start.position <= position), &self.first.frames) {
+            (Some(amid), Some(frames)) => {
+                let head = head.filter(|&head| head > frames.origin()).map(Start::at);
+                [amid.clone()].into_iter().chain(head).collect()
+            }
+            _ => vec![Start::at(head.unwrap_or(kept_from).max(kept_from))],
+        }
+    }
+
+    /// Another copy of the octets before `until`, in `octets` with all that is kept from `start` on.
     ///
     /// Reads it up to now and goes on with it beside the rest. Adds its heads to `out`, whether or not others found them.
     #[expect(clippy::too_many_arguments)]
     pub fn reread(
         &mut self,
         octets: Vec<u8>,
-        first: i64,
+        start: &Start,
         until: i64,
         why: Oddity,
         time_ns: i64,
@@ -140,7 +210,7 @@ impl Http1 {
         out: &mut Vec<PlacedHead>,
     ) {
         let nothing = Kept { octets: &[], first: self.first.fed };
-        let mut others = vec![self.first.beside(octets, first, until, why)];
+        let mut others = vec![self.first.beside(octets, start.position, until, why, start.frames.as_deref())];
         let (mut heads, mut forks) = (Vec::new(), Forks::default());
         let mut at = 0;
         while let Some(other) = others.get_mut(at) {
@@ -157,11 +227,10 @@ impl Http1 {
         known.sort_by_key(|placed| (placed.start, placed.end));
         out.append(&mut known);
         for other in others {
-            let is_over = other.state == State::Over;
-            if !is_over && (other.is_beside(&self.first) || self.others.iter().any(|known| other.is_beside(known))) {
+            if other.is_beside(&self.first) || self.others.iter().any(|known| other.is_beside(known)) {
                 continue;
             }
-            if is_over || self.others.len() + 1 == MOST_READINGS {
+            if self.others.len() + 1 == MOST_READINGS {
                 context.counts[Count::ShedReadings] += 1;
             } else {
                 self.others.push(other);
@@ -186,6 +255,20 @@ impl Http1 {
     ) {
         let kept = Kept { octets, first };
         self.each(kept, context, out, |reading, step| reading.gap(position, missing, step));
+        if let Some(framed) = &mut self.framed {
+            framed.starts.clear();
+        }
+        self.note_start();
+    }
+
+    /// Reading can begin again here, if the first way is amid HTTP/2 and enough came since the last such place.
+    fn note_start(&mut self) {
+        let Some(frames) = &self.first.frames else { return };
+        let (position, weight) = (self.first.fed, frames.weight() as i64);
+        let starts = &mut self.framed.get_or_insert_default().starts;
+        if starts.back().is_none_or(|last| position - last.position >= weight) {
+            starts.push_back(Start { position, frames: Some(Box::new(frames.beside(position))) });
+        }
     }
 
     /// Whether some lines of a head were read and its end was not.
@@ -221,12 +304,12 @@ impl Http1 {
             reading.end_with(step, &mut end);
             found.push(Found::by(reading, heads));
         }
-        self.merge(found, context, out);
+        self.merge(found, out);
     }
 
     /// What the readings found, each head once.
-    fn merge(&mut self, found: Vec<Found>, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
-        self.unite(context);
+    fn merge(&mut self, found: Vec<Found>, out: &mut Vec<PlacedHead>) {
+        self.unite();
         let mut ways = Vec::new();
         let mut heads: Vec<(usize, PlacedHead)> = Vec::new();
         for (finder, Found { origin, why, heads: of_way }) in found.into_iter().enumerate() {
@@ -247,12 +330,19 @@ impl Http1 {
     }
 
     /// Readings of one place go on alike.
-    fn unite(&mut self, context: &mut Context<'_>) {
+    fn unite(&mut self) {
+        if self.others.is_empty() {
+            return;
+        }
+        let is_due = self.framed.as_ref().is_none_or(|framed| framed.compared <= self.first.fed);
+        if is_due && let Some(most) = self.others.iter().filter_map(|other| Some(other.frames.as_ref()?.weight())).max()
+        {
+            self.framed.get_or_insert_default().compared = self.first.fed + most as i64;
+        }
         let mut united: Vec<Reading> = Vec::new();
         for other in mem::take(&mut self.others) {
-            if other.state == State::Over {
-                context.counts[Count::ShedReadings] += 1;
-            } else if !other.is_beside(&self.first) && !united.iter().any(|known| other.is_beside(known)) {
+            let is_apart = other.frames.is_some() && !is_due;
+            if is_apart || !(other.is_beside(&self.first) || united.iter().any(|known| other.is_beside(known))) {
                 united.push(other);
             }
         }

@@ -82,6 +82,7 @@ pub fn is_blank_or_cr(octet: u8) -> bool {
     is_blank(octet) || octet == b'\r'
 }
 
+/// What lies behind the octets that are such.
 #[inline]
 pub fn trim_start(octets: &[u8], what: impl Fn(u8) -> bool) -> &[u8] {
     let mut rest = octets;

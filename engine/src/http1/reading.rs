@@ -16,7 +16,9 @@ use super::request_head::{
     surely_request_line,
 };
 use super::{Context, MOST_READINGS};
-use crate::counts::Count;
+use crate::counts::{Count, Counts};
+use crate::http2::Http2;
+use crate::limits::Limits;
 use crate::records::{Oddities, Oddity, PlacedHead, RequestHead, Section};
 
 /// Of a chunk-size line with its extensions, or of a line between requests.
@@ -36,8 +38,8 @@ pub(super) enum State {
     Seek,
     /// Octets were lost, and these may be the field lines behind them.
     Hole,
-    /// HTTP/2 from `at` on.
-    Over,
+    /// HTTP/2 from its preface on, which begins like a request.
+    Frames,
 }
 
 /// Where a line stands that [`State::Seek`] takes for a request line.
@@ -160,6 +162,8 @@ pub(super) struct Reading {
     /// Name of the field whose value goes on.
     pub carry: Vec<u8>,
     before: Option<Box<CutHead>>,
+    /// In [`State::Frames`].
+    pub frames: Option<Box<Http2>>,
     /// Why it parted from the first way.
     pub why: Option<Oddity>,
     /// How much later its first head begins, since its copy is shorter.
@@ -196,6 +200,7 @@ impl Reading {
             head: None,
             carry: Vec::new(),
             before: None,
+            frames: None,
             why: None,
             shift: 0,
             copied: None,
@@ -206,12 +211,22 @@ impl Reading {
         (self.state, self.doubt) = (State::Seek, JUNK);
     }
 
-    /// Another way beside this one: `octets`, from the place `first` of a head on, are a copy up to `until`.
+    /// These are octets of HTTP/2, from its middle perhaps.
+    pub fn expect_frames(&mut self, context: &Context<'_>) {
+        self.state = State::Frames;
+        self.frames = Some(Box::new(Http2::new(context.limits, context.flow, context.path, self.at)));
+    }
+
+    /// Another way beside this one: `octets`, from the place `first` on, are a copy up to `until`.
     ///
-    /// A copy that lacks some bytes begins so much later and ends at the same place.
-    pub fn beside(&self, octets: Vec<u8>, first: i64, until: i64, why: Oddity) -> Reading {
+    /// A head begins there, or it lies amid HTTP/2 that was read up to there by `frames`. A copy that lacks some bytes
+    /// begins so much later and ends at the same place.
+    pub fn beside(&self, octets: Vec<u8>, first: i64, until: i64, why: Oddity, frames: Option<&Http2>) -> Reading {
         let shift = self.fed - octets.len() as i64 - first;
+        let frames = frames.map(|frames| Box::new(frames.beside(first + shift)));
         Reading {
+            state: if frames.is_some() { State::Frames } else { State::Head },
+            frames,
             origin: first,
             is_fork: true,
             spoke: self.spoke,
@@ -226,6 +241,12 @@ impl Reading {
 
     /// As `run`, in the bytes of this way.
     pub fn read_on(&mut self, time_ns: i64, step: &mut Step<'_, '_>) {
+        let before = step.heads.len();
+        self.read_own(time_ns, step);
+        self.unshift(&mut step.heads[before..]);
+    }
+
+    fn read_own(&mut self, time_ns: i64, step: &mut Step<'_, '_>) {
         let Some(mut copied) = self.copied.take_if(|copied| !copied.over) else { return self.run(time_ns, step) };
         copied.octets.extend_from_slice(step.kept.from(self.fed));
         let known = step.forks.ways.len();
@@ -246,6 +267,12 @@ impl Reading {
 
     /// Does this in the bytes of this way, at the end of them.
     pub fn end_with(&mut self, step: &mut Step<'_, '_>, end: impl FnOnce(&mut Reading, &mut Step<'_, '_>)) {
+        let before = step.heads.len();
+        self.end_own(step, end);
+        self.unshift(&mut step.heads[before..]);
+    }
+
+    fn end_own(&mut self, step: &mut Step<'_, '_>, end: impl FnOnce(&mut Reading, &mut Step<'_, '_>)) {
         let Some(mut copied) = self.copied.take_if(|copied| !copied.over) else { return end(self, step) };
         let kept = Kept { octets: &copied.octets, first: copied.first };
         end(self, &mut Step { kept, context: step.context, heads: step.heads, forks: step.forks });
@@ -259,17 +286,28 @@ impl Reading {
     }
 
     pub fn is_hopeless(&self) -> bool {
+        if let Some(frames) = &self.frames {
+            return frames.answers();
+        }
         self.state == State::Seek && !self.spoke && self.fed - self.sought > HOPELESS_BYTES
     }
 
     /// The next octets, so many, are part of a body.
     pub fn skips(&self, size: u64) -> bool {
+        if let Some(frames) = &self.frames {
+            return frames.skips(size);
+        }
         matches!(self.state, State::Body | State::ChunkData) && self.left >= size
     }
 
     /// Readings of one place go on alike.
     pub fn is_beside(&self, other: &Reading) -> bool {
-        (self.state, self.at, self.left) == (other.state, other.at, other.left) && self.own() == other.own()
+        (self.state, self.at, self.left) == (other.state, other.at, other.left)
+            && self.own() == other.own()
+            && match (&self.frames, &other.frames) {
+                (Some(one), Some(other)) => one.is_like(other),
+                (one, other) => one.is_none() && other.is_none(),
+            }
     }
 
     fn own(&self) -> Option<&[u8]> {
@@ -300,7 +338,7 @@ impl Reading {
             State::ChunkEnd => self.end_chunk(step),
             State::Seek => self.seek(step.kept),
             State::Hole => self.read_hole(step),
-            State::Over => false,
+            State::Frames => self.read_frames(step),
         }
     }
 
@@ -308,6 +346,11 @@ impl Reading {
     pub fn gap(&mut self, position: i64, missing: i64, step: &mut Step<'_, '_>) {
         let lost = u64::try_from(missing).unwrap_or_default();
         match self.state {
+            State::Frames => {
+                self.with_frames(step, |frames, limits, counts, heads| {
+                    frames.gap(lost as usize, limits, counts, heads);
+                });
+            }
             State::Body | State::ChunkData if lost <= self.left => self.count_body(lost, step),
             State::Head | State::Body | State::Hole => self.open_hole(step),
             _ if self.is_between() => self.open_hole(step),
@@ -333,9 +376,54 @@ impl Reading {
 
     /// Nothing follows: judges the lines that are whole.
     pub fn finish(&mut self, step: &mut Step<'_, '_>) {
+        if self.frames.is_some() {
+            self.with_frames(step, Http2::finish);
+        }
         self.keep_whole_lines(step);
         self.end_before(step);
         self.end_section(step);
+    }
+
+    fn read_frames(&mut self, step: &mut Step<'_, '_>) -> bool {
+        let (octets, time_ns) = (step.kept.from(self.at), self.time_ns);
+        let before = step.heads.len();
+        self.with_frames(step, |frames, limits, counts, heads| frames.feed(octets, time_ns, limits, counts, heads));
+        self.spoke |= step.heads.len() > before;
+        self.at = self.fed;
+        self.scan = self.fed;
+        false
+    }
+
+    /// What these bytes of HTTP/2, or the end of them, show.
+    fn with_frames(
+        &mut self,
+        step: &mut Step<'_, '_>,
+        act: impl FnOnce(&mut Http2, &Limits, &mut Counts, &mut Vec<PlacedHead>),
+    ) {
+        if self.frames.is_none() {
+            self.expect_frames(step.context);
+        }
+        let Some(frames) = &mut self.frames else { return };
+        let limits = step.context.limits;
+        if self.is_fork {
+            act(frames, limits, &mut Counts::default(), step.heads);
+        } else {
+            act(frames, limits, step.context.counts, step.heads);
+        }
+    }
+
+    /// Where heads amid HTTP/2 stand to whom no bytes are lacking: those before the bytes that are lacking are alike.
+    fn unshift(&self, heads: &mut [PlacedHead]) {
+        if self.shift > 0
+            && self.frames.is_some()
+            && let Some(copied) = &self.copied
+        {
+            for placed in heads {
+                for at in [&mut placed.start, &mut placed.end] {
+                    *at -= if *at < copied.until { self.shift } else { 0 };
+                }
+            }
+        }
     }
 
     pub fn is_amid_head(&self) -> bool {

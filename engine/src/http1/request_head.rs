@@ -20,7 +20,7 @@ use crate::records::{Certainty, Flow, HeadText, Layer, Oddities, Oddity, Request
 const METHODS: &[&[u8]] = &[
     b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE", b"PATCH", b"PROPFIND", b"PROPPATCH",
     b"MKCOL", b"COPY", b"MOVE", b"LOCK", b"UNLOCK", b"SEARCH", b"REPORT", b"NOTIFY", b"SUBSCRIBE", b"UNSUBSCRIBE",
-    b"M-SEARCH", b"PURGE", b"LINK", b"UNLINK",
+    b"M-SEARCH", b"PURGE", b"LINK", b"UNLINK", b"PRI",
 ];
 const OTHER_PROTOCOLS: &[&[u8]] = &[b"RTSP/", b"SIP/", b"ICAP/", b"MSRP/", b"MRCP/"];
 const LONGEST_WORD: usize = 64;
@@ -37,6 +37,12 @@ const READ_OTHERWISE: Oddities = Oddities::of(&[Oddity::Fold, Oddity::Cr]);
 
 fn is_known_method(method: &[u8]) -> bool {
     METHODS.iter().any(|known| known.eq_ignore_ascii_case(method))
+}
+
+/// Whether this is a method that is known, or with what follows may be one.
+pub fn begins_known_method(text: &[u8], follows: bool) -> bool {
+    let begins = |known: &&[u8]| known.get(..text.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(text));
+    is_known_method(text) || (follows && METHODS.iter().any(begins))
 }
 
 /// The parts of the first line of a head; they lie in it.

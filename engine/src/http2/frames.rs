@@ -62,7 +62,7 @@ fn plausible(octets: &[u8]) -> bool {
 }
 
 /// Finds where frames begin: at the first plausible header whose payload ends where another one stands.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Seeker {
     pub(super) held: Vec<u8>,
     /// Octets before `held`.

@@ -57,31 +57,33 @@ struct Witness {
     http2: Http2,
     limits: Limits,
     counts: Counts,
+    /// What a gap cut.
+    cut: Vec<PlacedHead>,
 }
 
 impl Witness {
     fn new(limits: Limits) -> Witness {
         let flow = Flow { src: [1; 16], dst: [2; 16], sport: 40001, dport: 80, v6: false, path_hash: 3 };
         let path = [Layer { kind: "gtpu", number: 7 }];
-        Witness { http2: Http2::new(&limits, flow, &path), limits, counts: Counts::default() }
+        Witness { http2: Http2::new(&limits, flow, &path, 0), limits, counts: Counts::default(), cut: Vec::new() }
     }
 
     fn feed(&mut self, octets: &[u8], step: usize) -> Vec<RequestHead> {
-        let mut heads = Vec::new();
+        let mut heads = mem::take(&mut self.cut);
         for piece in octets.chunks(step) {
             self.http2.feed(piece, 7, &self.limits, &mut self.counts, &mut heads);
         }
-        heads
+        heads.into_iter().map(|placed| placed.head).collect()
     }
 
     fn gap(&mut self, missing: usize) {
-        self.http2.gap(missing, &self.limits, &mut self.counts);
+        self.http2.gap(missing, &self.limits, &mut self.counts, &mut self.cut);
     }
 
     fn finish(&mut self) -> Vec<RequestHead> {
-        let mut heads = Vec::new();
+        let mut heads = mem::take(&mut self.cut);
         self.http2.finish(&self.limits, &mut self.counts, &mut heads);
-        heads
+        heads.into_iter().map(|placed| placed.head).collect()
     }
 
     fn counted(&self) -> Vec<(&str, u64)> {
@@ -121,7 +123,7 @@ fn a_talk_is_read_whole_however_it_is_cut() {
         assert_eq!(heads[2].section, Section::Trailer);
         assert_eq!(heads[2].text.target(), b"/a?b=1");
         assert_eq!(known(&heads[2]), fields(&[(":authority", "shop.example"), ("x-trailing", NUMBER)]));
-        assert_eq!(witness.counted(), [("requests", 2), ("trailers", 1), ("body_bytes", 42)]);
+        assert_eq!(witness.counted(), [("body_bytes", 42)]);
     }
 }
 
@@ -152,7 +154,7 @@ fn connect_names_its_authority_as_target() {
 }
 
 #[test]
-fn oddities_are_named_and_counted() {
+fn oddities_are_named() {
     type Sent = [(&'static str, &'static str)];
     let cases: [(&Sent, &[Oddity]); 11] = [
         (&[(":authority", "a.example")], &[]),
@@ -173,9 +175,6 @@ fn oddities_are_named_and_counted() {
         let heads = witness.feed(&from_preface(&[headers(&sent, WHOLE, 1)]), usize::MAX);
         assert_eq!(heads[0].oddities, Oddities::of(oddities));
         assert_eq!(heads[0].certainty == Certainty::Ambiguous, oddities.contains(&Oddity::Host));
-        assert!(oddities.iter().all(|oddity| {
-            witness.counts.iter().any(|(key, value)| value == 1 && key.strip_prefix("oddities.") == Some(oddity.name()))
-        }));
     }
 }
 
@@ -224,7 +223,7 @@ fn a_gap_inside_a_body_loses_nothing() {
     assert_eq!(witness.feed(&before, usize::MAX).len(), 1);
     witness.gap(9009 - 3000);
     assert_eq!(witness.feed(&request(3), usize::MAX).len(), 1);
-    assert_eq!(witness.counted(), [("requests", 2), ("body_bytes", 2991)]);
+    assert_eq!(witness.counted(), [("body_bytes", 2991)]);
 }
 
 #[test]
@@ -237,7 +236,7 @@ fn a_gap_inside_a_block_shows_the_fields_before_it() {
     assert_eq!(known(&heads[0]), fields(&REQUEST[..4]));
     assert_eq!(heads[0].oddities, Oddities::of(&[Oddity::Incomplete]));
     assert_eq!(known(&heads[1]), fields(&REQUEST));
-    assert_eq!(witness.counted(), [("requests", 2), ("oddities.incomplete", 1), ("blind.head_incomplete", 1)]);
+    assert_eq!(witness.counted(), [("blind.head_incomplete", 1)]);
 }
 
 #[test]

@@ -44,10 +44,19 @@ pub enum Side {
 pub struct Seldom {
     /// Encapsulations, outermost first.
     pub path: Box<[Layer]>,
-    /// Marks of the latest heads, while it has twins.
-    pub last_heads: Option<VecDeque<u32>>,
+    /// The latest heads, while it has twins.
+    pub last_heads: Option<VecDeque<LastHead>>,
     /// What is missing of it.
     pub holes: Option<Holes>,
+}
+
+/// What a twin's heads are compared with.
+#[derive(Clone, Copy, Debug)]
+pub struct LastHead {
+    /// Its hash.
+    pub mark: u32,
+    /// A twin had the same.
+    pub seen: bool,
 }
 
 /// One direction of a connection; opaque while it has no `speaker`.

@@ -1,10 +1,11 @@
 //! Heads that clients let go: counted, and handed on when they are requests that no twin had before.
 
+use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::mem;
 
 use super::Streams;
-use super::halves::Id;
+use super::halves::{Id, LastHead};
 use crate::counts::{Count, Counts};
 use crate::looks::Looks;
 use crate::records::{Certainty, PlacedHead, RequestHead, Section};
@@ -28,8 +29,7 @@ impl Streams {
         let published = out.len();
         let mut all = mem::take(&mut self.placed);
         for placed in all.drain(..) {
-            // one without a place is of HTTP/2, and counted there
-            let why_not = if placed.start == placed.end { None } else { self.why_no_news(id, &placed, counts) };
+            let why_not = self.why_no_news(id, &placed, counts);
             self.trace(id, &placed, why_not, counts);
             if why_not.is_none() {
                 out.push(placed.head);
@@ -50,7 +50,7 @@ impl Streams {
         if head.text.method().is_empty() && !self.is_request(id, head) {
             return Some("response");
         }
-        if self.is_of_a_twin(id, placed) {
+        if self.is_of_a_twin(id, placed, counts) {
             counts[Count::TwinHeads] += 1;
             return Some("twin");
         }
@@ -84,22 +84,34 @@ impl Streams {
     }
 
     /// Remembers this head, and says whether a twin had the same.
-    fn is_of_a_twin(&mut self, id: Id, placed: &PlacedHead) -> bool {
+    fn is_of_a_twin(&mut self, id: Id, placed: &PlacedHead, counts: &mut Counts) -> bool {
         let mark = self.mark_of(placed);
         let half = &mut self.halves[id];
         half.last_head = mark;
         if half.seldom.as_ref().is_none_or(|seldom| seldom.last_heads.is_none()) {
             return false;
         }
-        let last_heads = |id: Id| self.halves[id].seldom.as_ref().and_then(|seldom| seldom.last_heads.as_ref());
-        let is_seen = self.twins(id).filter_map(last_heads).any(|heads| heads.contains(&mark));
-        if let Some(heads) = self.halves[id].seldom.as_mut().and_then(|seldom| seldom.last_heads.as_mut()) {
-            if heads.len() == TWIN_HEADS {
-                heads.pop_front();
+        let mut is_seen = false;
+        let twins: Vec<_> = self.twins(id).collect();
+        for twin in twins {
+            let heads = self.last_heads(twin).into_iter().flatten();
+            for known in heads.filter(|known| known.mark == mark) {
+                (known.seen, is_seen) = (true, true);
             }
-            heads.push_back(mark);
+        }
+        if let Some(heads) = self.last_heads(id) {
+            heads.push_back(LastHead { mark, seen: is_seen });
+            if heads.len() > TWIN_HEADS
+                && let Some(oldest) = heads.pop_front()
+            {
+                counts[Count::ShedTwinHeads] += u64::from(!oldest.seen);
+            }
         }
         is_seen
+    }
+
+    fn last_heads(&mut self, id: Id) -> Option<&mut VecDeque<LastHead>> {
+        self.halves[id].seldom.as_mut()?.last_heads.as_mut()
     }
 
     /// Of its sequence number and of all that it says in its readings; the time and what is odd may be another where it

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Streams;
-use super::halves::{HalfStream, Id};
+use super::halves::{HalfStream, Id, LastHead};
 use crate::counts::{Count, Counts};
 use crate::records::{Flow, Layer, Segment};
 
@@ -32,13 +32,14 @@ impl Streams {
         for &twin in twins.iter().chain(twins.first().map(|_| &id)) {
             let half = &mut self.halves[twin];
             let last_heads = &mut half.seldom.get_or_insert_default().last_heads;
-            let last_head = (half.last_head != 0).then_some(half.last_head);
+            let last_head = (half.last_head != 0).then_some(LastHead { mark: half.last_head, seen: false });
             last_heads.get_or_insert_with(|| VecDeque::from_iter(last_head));
         }
         Some(id)
     }
 
     pub(super) fn leave(&mut self, id: Id) {
+        self.beginnings.forget(self.halves.link(id));
         let ends = ends(&self.halves[id].flow);
         if !self.halves[id].path().is_empty()
             && let Some(alike) = self.tunnelled.get_mut(&ends)
