@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from inspect import cleandoc
 from pathlib import Path
 from textwrap import dedent, indent
@@ -28,13 +29,23 @@ EXIT_CODES = """
     1  violations were found
     2  usage, configuration or rules are wrong
     3  an input could not be read at all; the others were judged
-    4  incomplete: an input was cut, the run was stopped, or more than
-       --max-blind was not seen (without it: something was not seen,
-       and no request was); what was found until then is printed
+    4  incomplete: an input was cut, the run was stopped, nothing was
+       seen (no frame, or no request beside what could not be read), or
+       more than --max-blind was not; what was found until then is printed
     70 a mistake in this program: nothing that it printed can be relied on
 
     Where several hold, the first of 2, 3, 4, 1 is it.
 """
+
+
+@contextmanager
+def _masking() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as mistake:
+        from monitor.redact import mask_text
+
+        raise click.UsageError(mask_text(mistake.format_message()), mistake.ctx) from None
 
 
 class Formatter(click.HelpFormatter):
@@ -56,13 +67,20 @@ class Context(click.Context):
 
 
 class Page(click.Command):
-    """A command whose help is a page of a manual: synopsis, description, options, examples, exit codes."""
+    """A command whose help is a page of a manual: synopsis, description, options, examples, exit codes.
+
+    What was typed wrong may be a number: it is quoted with a mask.
+    """
 
     context_class = Context
 
     def __init__(self, *args: Any, examples: str, exit_codes: str = EXIT_CODES, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.ends = {"Examples": examples, "Exit codes": exit_codes}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _masking():
+            return super().parse_args(ctx, args)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         formatter.write("\n")
@@ -80,11 +98,17 @@ class Page(click.Command):
 class Manual(Page, click.Group):
     """The whole program. The one place where mistakes of the operator become a sentence and an exit code."""
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        with _masking():
+            return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except MonitorError as mistake:
-            click.echo(mistake, err=True)
+            from monitor.redact import mask_path  # late: help needs none
+
+            click.echo(mask_path(str(mistake)), err=True)
             ctx.exit(mistake.exit_code)
         except KeyboardInterrupt:
             ctx.exit(STOPPED)  # before there was anything to sum up; click would say 1, which means violations
@@ -158,7 +182,8 @@ def cli() -> None:
 
     A gateway that adds phone numbers to web requests (header enrichment) must do so for partners with an agreement and
     for nobody else. This sensor reads captures or a mirror port, finds the numbers in request heads, and says of each
-    whether an agreement covers it, and what it could not see. A number itself is never printed: only masks and tokens.
+    whether an agreement covers it, and what it could not see. A number is printed as a mask and a token only, but for
+    `requests --show-values`.
     """
 
 
@@ -186,7 +211,7 @@ def cli() -> None:
               show_default="2 where there are two cores", help="Threads that read.")  # fmt: skip
 @key_option
 @click.option("--max-blind", type=click.IntRange(min=0), metavar="N",
-              help="End with 4 when more than N times something could not be seen.")  # fmt: skip
+              help="End with 4 when more than N times something could not be seen, or was let go unread.")  # fmt: skip
 @click.option("--audit", is_flag=True, help="Say what became of every number that a scan of each packet by itself saw.")
 def replay(**options: Any) -> None:
     """Judges captures.

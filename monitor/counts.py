@@ -75,6 +75,11 @@ SHED = (
     "queue",  # suspect heads that Python had no time for; equal ones are counted together first
     "new_flows",  # segments of connections that were not begun on because the ring was more than half full
 )
+# of these: behind which there may be requests, or other readings of some, that nobody read
+UNREAD_BOUNDS = (
+    "head_lines", "half_streams", "memory", "defrag", "hpack", "http2_streams", "copies", "readings",
+    "fragment_readings", "queue", "new_flows",
+)  # fmt: skip
 FEED_KINDS = (
     "start",
     "interim",
@@ -382,3 +387,8 @@ def values(counts: Mapping[str, int], family: str) -> dict[str, int]:
 def loss_ratio(counts: Mapping[str, int]) -> float:
     """Share of the TCP payload that was sent past the tap and never came, as far as sequence numbers tell."""
     return max(0, counts["unseen_bytes"] - counts["late_bytes"]) / max(1, counts["sent_bytes"])
+
+
+def unseen(blind: Mapping[str, int], shed: Mapping[str, int]) -> int:
+    """How often something that may have been a request could not be looked at, or was let go unread."""
+    return sum(blind.values()) + sum(shed[bound] for bound in UNREAD_BOUNDS)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from monitor.agreements import RuleBook
 from monitor.conditions import Conditions
-from monitor.counts import values
+from monitor.counts import unseen, values
 from monitor.engine import Engine, Preference, default_limits, open_engine
 from monitor.identify import Identify
 from monitor.identify.catalogue import CATALOGUE, SUBSCRIBER_FIELDS
@@ -203,8 +203,8 @@ def exit_code(batch: Batch, violations: int = 0, max_blind: int | None = None, u
     """What a command ends with after its last batch; where several hold, what says least about the rest goes first.
 
     3 a source could not be read at all: nothing is known of it
-    4 incomplete: a source was cut, the run was stopped, there are more blind spots than `max_blind`, or there are
-      blind spots and not one request was read, or the books of an audit do not balance
+    4 incomplete: a source was cut, the run was stopped, more than `max_blind` was not seen, or nothing was (there is no
+      frame, or something was not seen and not one request was read), or the books of an audit do not balance
     1 violations, and everything was read
     0 none, and everything was read
 
@@ -212,8 +212,8 @@ def exit_code(batch: Batch, violations: int = 0, max_blind: int | None = None, u
     """
     if not all(fault.cut for fault in batch.faults):
         return 3
-    blind = sum(values(batch.counts, "blind").values())
+    blind = unseen(values(batch.counts, "blind"), values(batch.counts, "shed"))
     most = max_blind if max_blind is not None else math.inf if batch.counts["requests"] else 0
-    if batch.faults or not batch.done or blind > most or unaccounted:
+    if batch.faults or not batch.done or not batch.counts["frames"] or blind > most or unaccounted:
         return 4
     return 1 if violations else 0

@@ -72,7 +72,7 @@ def replay(capture: str | PathLike[str], rules: str | PathLike[str] | None = Non
 
 
 def assert_no_violations(capture: str | PathLike[str] | Replay, rules: str | PathLike[str] | None = None) -> None:
-    """Fails when a number went where no agreement allows it, and when part of the capture could not be read."""
+    """Fails when a number went where no agreement allows it, and when not all of the capture could be read."""
     __tracebackhide__ = True
     seen = capture if isinstance(capture, Replay) else replay(capture, rules)
     if text := complaint(seen):
@@ -81,7 +81,13 @@ def assert_no_violations(capture: str | PathLike[str] | Replay, rules: str | Pat
 
 def complaint(seen: Replay) -> str:
     """What is wrong, for a person; empty when nothing is."""
+    from monitor.redact import mask_path
+    from monitor.report.tallies import nothing_seen
+    from monitor.report.text import NO_NAME
+
     lines = [f"not all of it was read: {fault}" for fault in seen.summary["faults"]]
+    if nothing_seen(seen.summary) and not lines:
+        lines.append(f"nothing was seen: not one request could be read in {seen.summary['frames']:,} frames")
     lines += [
         f"over_volume: {row['partner']}, {row['purpose']}: {row['subscribers']} subscribers a day, not {row['agreed']}"
         for row in seen.summary["conditions"]
@@ -95,13 +101,13 @@ def complaint(seen: Replay) -> str:
     ranked = sorted(groups.items(), key=lambda group: -len(group[1]))
     for (outcome, field, recipient), rows in ranked[:GROUPS_SHOWN]:
         first = min(rows, key=lambda row: str(row["time"]))
-        what = f"{first['form']} {first['identifier']} in {first['place']} {field!a}"
+        what = f"{first['form']} {first['identifier']} in {first['place']} {ascii(field) if field else NO_NAME}"
         lines.append(
             f"  {outcome}: {what} to {recipient!a}, {len(rows)} times, first {first['masked']} at {first['time']}"
         )
     if len(ranked) > GROUPS_SHOWN:
         lines.append(f"  and {len(ranked) - GROUPS_SHOWN} more kinds; msisdn-monitor replay shows them all")
-    return "\n".join([f"{seen.capture}:", *lines]) if lines else ""
+    return "\n".join([f"{mask_path(seen.capture)}:", *lines]) if lines else ""
 
 
 @pytest.fixture(name="msisdn_monitor")

@@ -13,6 +13,7 @@ import re
 import stat
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache, lru_cache
 from ipaddress import AddressValueError, IPv4Address
 from itertools import count
@@ -37,24 +38,26 @@ _GAP = (
     r"|%(?:25)*(?:[01][0-9A-Fa-f]|2[089BCDEFbcdef]|5[Ff]|[89A-Fa-f][0-9A-Fa-f]))"
 )
 _ENOUGH_DIGITS = re.compile(rf"(?:[^0-9]*[0-9]){{{SHORTEST_RUN}}}")
-_WORD = re.compile(r"[0-9A-Za-z+/_-]{7,}={0,2}")  # of the letters of base64, base64url or hexadecimal
-_TOKEN = re.compile(r"[0-9A-Za-z]{7,}")
-_BETWEEN_TOKENS = re.compile(r"[+/_-]")  # in base64 they are letters too
-_ESCAPED = re.compile(r"%(?:25)*([0-9A-Fa-f]{2})")
+# texts, for compiling them takes as long as the command takes for a thousand heads; re keeps what was compiled
+_WORD = r"[0-9A-Za-z+/_-]{7,}={0,2}"  # of the letters of base64, base64url or hexadecimal
+_TOKEN = r"[0-9A-Za-z]{7,}"
+_BETWEEN_TOKENS = r"[+/_-]"  # in base64 they are letters too
+_ESCAPED = r"%(?:25)*([0-9A-Fa-f]{2})"
 # two groups of three digits in base64, which has one case for each letter of such a group: lower case tells as much
-_DIGITS_IN_BASE64 = re.compile(r"(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2}", re.IGNORECASE)
-# MD5, SHA-1 or SHA-256; or a number of 8 to 15 digits as one integer
-_HEX = re.compile(
-    r"[0-9A-Fa-f]{32}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}|(?=[0-9]+[A-Fa-f]|[A-Fa-f]+[0-9])(?:[0-9a-f]{7,13}|[0-9A-F]{7,13})"
-)
+_DIGITS_IN_BASE64 = r"(?i)(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2}"
+_HEX_DIGESTS = (32, 40, 64)  # hexadecimal digits of MD5, SHA-1, SHA-256
+_HEX_INTEGER = range(7, 14)  # hexadecimal digits of a number of 8 to 15 digits as one integer
 _BASE64_DIGESTS = (22, 27, 43)  # letters of the same digests
 # letters of both cases and a digit; or digits among letters in two places, for names come in lower case
-_MIXED = re.compile(r"(?=.*[A-Z])(?=.*[a-z])(?=.*[0-9])|(?:.*(?:[0-9][a-z]|[a-z][0-9])){2}")
+_MIXED = r"(?=.*[A-Z])(?=.*[a-z])(?=.*[0-9])|(?:.*(?:[0-9][a-z]|[a-z][0-9])){2}"
 _SHORTEST_CODED_RUN = 10  # letters of seven digits
 _PACKED = range(7, 13)  # letters of 10 to 15 packed digits, perhaps with an octet in front
 # every other letter of packed digits begins with four bits of a digit, each other ends with them
-_PACKED_BEGIN = re.compile(
-    "(?:[ABCEFGIJKMNOQRSUVWYZacdeghiklm][A-JQ-Zg-pw-z0-5]){2}[ABCEFGIJKMNOQRSUVWYZacdeghiklm]",
+_PACKED_BEGIN = r"(?:[ABCEFGIJKMNOQRSUVWYZacdeghiklm][A-JQ-Zg-pw-z0-5]){2}[ABCEFGIJKMNOQRSUVWYZacdeghiklm]"
+_ROW = rf"[0-9]{{{SHORTEST_RUN},}}"
+_CLOCK = (  # 20120110, 201201101230, 20120110123059; seconds since 1970, or parts of them
+    "(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:(?:[01][0-9]|2[0-3])[0-5][0-9](?:[0-5][0-9])?)?"
+    "|1[0-9]{9}(?:[0-9]{3}){0,3}"
 )
 _URL_ALPHABET = str.maketrans("-_", "+/")
 
@@ -99,6 +102,11 @@ def mask_text(text: AnyStr) -> AnyStr:
         return text
     text = _patterns()[0].sub(_masked_run, text)
     return _starred(text, _codes(text))  # digits that touched a code are stars now
+
+
+def mask_path(path: str) -> str:
+    """A file's name, which may be somebody's number; the dates and Unix times of captures stay readable."""
+    return re.sub(_ROW, lambda row: row[0] if re.fullmatch(_CLOCK, row[0]) else _masked_run(row), path)
 
 
 def load_key(path: str | Path) -> bytes:
@@ -150,9 +158,10 @@ def _codes(text: str) -> Iterator[tuple[int, int]]:
     places: list[int] | None = None
     if "%" in text:
         text, places = _unescaped(text)
-    for word in _WORD.finditer(text):
-        for start, end in _codes_in(word):
-            yield (start, end) if places is None else (places[start], places[end])
+    for word in re.finditer(_WORD, text):
+        for start, end in _codes_in(word[0]):
+            at = word.start()
+            yield (at + start, at + end) if places is None else (places[at + start], places[at + end])
 
 
 def _unescaped(text: str) -> tuple[str, list[int]]:
@@ -160,27 +169,36 @@ def _unescaped(text: str) -> tuple[str, list[int]]:
     parts: list[str] = []
     places: list[int] = []
     at = 0
-    for escape in _ESCAPED.finditer(text):
+    for escape in re.finditer(_ESCAPED, text):
         parts += text[at : escape.start()], chr(int(escape[1], 16))
         places += range(at, escape.start() + 1)
         at = escape.end()
     return "".join((*parts, text[at:])), [*places, *range(at, len(text) + 1)]
 
 
-def _codes_in(word: re.Match[str]) -> list[tuple[int, int]]:
+def _codes_in(word: str) -> list[tuple[int, int]]:
     """A hash of a number is the number: all of a country can be tried in minutes (4-identify.md)."""
-    text, (begin, end) = word.string, word.span()
-    codes = [token.span() for token in _TOKEN.finditer(text, begin, end) if _is_token(token[0])]
-    for start in (begin, *(between.end() for between in _BETWEEN_TOKENS.finditer(text, begin, end))):
-        packed = _PACKED if _PACKED_BEGIN.match(text, start) else ()
+    end, codes = len(word), [token.span() for token in re.finditer(_TOKEN, word) if _is_token(token[0])]
+    packed_begin = re.compile(_PACKED_BEGIN)
+    for start in (0, *(between.end() for between in re.finditer(_BETWEEN_TOKENS, word))):
+        packed = _PACKED if packed_begin.match(word, start) else ()
         for stop in (start + length for length in (*packed, *_BASE64_DIGESTS)):
-            if stop <= end and (stop == end or not text[stop].isalnum()) and _is_base64(text[start:stop]):
-                codes.append((start, stop if text[stop:end].strip("=") else end))  # with its padding
-    return codes or ([(begin, end)] if _holds_run(word[0]) else [])
+            if stop <= end and (stop == end or not word[stop].isalnum()) and _is_base64(word[start:stop]):
+                codes.append((start, stop if word[stop:].strip("=") else end))  # with its padding
+    return codes or ([(0, end)] if _holds_run(word) else [])
 
 
 def _is_token(token: str) -> bool:
-    return _HEX.fullmatch(token) is not None or _DIGITS_IN_BASE64.search(token) is not None
+    """Whether it is hexadecimal and may be a hash or a number, or base64 with digits in it."""
+    if len(token) in _HEX_DIGESTS or (
+        len(token) in _HEX_INTEGER
+        and not token.isdigit()
+        and not token.isalpha()
+        and token in (token.lower(), token.upper())
+    ):
+        with suppress(ValueError):
+            return int(token, 16) > 0
+    return re.search(_DIGITS_IN_BASE64, token) is not None
 
 
 def _holds_run(word: str) -> bool:
@@ -191,7 +209,7 @@ def _holds_run(word: str) -> bool:
 def _is_base64(word: str) -> bool:
     """Whether this is base64 of packed digits (BCD, or TBCD with its filler), or may be of a hash."""
     if len(word) in _BASE64_DIGESTS:
-        return _MIXED.match(word) is not None
+        return re.match(_MIXED, word) is not None
     octets = _from_base64(word)
     if b64encode(octets).decode().rstrip("=") != word.rstrip("=").translate(_URL_ALPHABET):
         return False  # no encoder leaves bits over

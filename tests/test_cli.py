@@ -198,6 +198,7 @@ def test_metrics_are_served_while_it_runs(tmp_path: Path) -> None:
         (["a.pcap", "--token-key", "missing.key"], "missing.key: cannot read the key"),
         (["a.pcap", "--rules", "missing/"], "missing: no such folder"),
         (["a.pcap", "--max-blind", "-1"], "-1"),
+        (["a.pcap", "--formats", "jsonl"], "No such option '--formats'. Did you mean '--format'?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -206,6 +207,31 @@ def test_a_mistake_is_one_sentence_and_2(args: list[str], sentence: str) -> None
     assert result.exit_code == 2
     assert sentence in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["447700900123"],
+        ["replay", "--447700900123"],
+        ["replay", "a.pcap", "--max-blind", "447700900123x"],
+        ["replay", "a.pcap", "--format", "+44 7700 900123"],
+        ["replay", "447700900123.pcap"],
+        ["replay", "a.pcap", "--rules", "447700900123"],
+        ["requests", "http://shop.example/447700900123"],
+        ["explain", "--at", "447700900123"],
+        ["publish", str(RULES), "public", "--at", "447700900123"],
+        ["doctor", "--interface", "x447700900123"],
+        ["discover", "--interface", "x447700900123"],
+        ["watch", "--interface", "x447700900123"],
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_was_typed_does_not_come_back(args: list[str]) -> None:
+    result = run(*args)
+    assert result.exit_code in (2, 3)
+    assert "900123" not in result.output
+    assert "44770*****23" in result.output.replace("+44 770* ****23", "44770*****23")
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:

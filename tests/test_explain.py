@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,19 @@ def test_a_stranger(capsys: pytest.CaptureFixture[str]) -> None:
     out = said(capsys, 1, host="447700900123.shop.example")
     assert out.startswith("UNKNOWN_RECIPIENT  no partner has this host")
     assert out.endswith("No grant of 3 partners names 44770*****23.shop.example.\n")
+
+
+def test_a_number_in_the_rules_is_masked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(RULES, tmp_path, dirs_exist_ok=True)
+    text = (tmp_path / "ageverify.yaml").read_text()
+    (tmp_path / "ageverify.yaml").unlink()
+    for word, grown in {"Ltd": "447700900123", "2011-042": "447700900123", "/check]": "/447700900123]"}.items():
+        text = text.replace(word, grown)
+    (tmp_path / "447700900123.yaml").write_text(text)
+    assert explain(tmp_path, AGREED | {"path": "/checkout"}) == 1
+    out = capsys.readouterr().out
+    assert out.count("44770*****23") == 4  # name, contract, file, path
+    assert "900123" not in out
 
 
 def test_what_no_agreement_is_about(capsys: pytest.CaptureFixture[str]) -> None:

@@ -170,6 +170,13 @@ def test_one_grant(warnings: Warnings, old: str, new: str, warning: str | None) 
             "13:14: grants[0].roaming: forbids nothing: network.yaml has no `roaming` addresses; add them there",
         ),
     ],
+    ids=[
+        "no list",
+        "list missing",
+        "brand without numbers",
+        "no schema",
+        "no roaming",
+    ],  # of a file, so without numbers
 )
 def test_the_network(warnings: Warnings, old: str, new: str, warning: str) -> None:
     assert old in NETWORK

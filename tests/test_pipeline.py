@@ -185,13 +185,30 @@ def test_every_verdict_that_the_rules_can_produce_has_a_series() -> None:
 def test_the_exit_code_that_says_least_about_the_rest_goes_first(
     faults: tuple[Fault, ...], done: bool, violations: int, blind: int, code: int
 ) -> None:
-    batch = Batch([], counts.zeros() | {"blind.gap": blind}, 0, 0, faults, done)
+    batch = Batch([], counts.zeros() | {"blind.gap": blind, "frames": 1}, 0, 0, faults, done)
     assert exit_code(batch, violations, max_blind=9) == code
 
 
 def test_without_a_limit_blind_spots_are_only_told() -> None:
-    assert exit_code(Batch([], counts.zeros() | {"blind.gap": 10**9, "requests": 1}, 0, 0, (), True)) == 0
+    assert exit_code(Batch([], counts.zeros() | {"blind.gap": 10**9, "requests": 1, "frames": 1}, 0, 0, (), True)) == 0
 
 
 def test_blind_to_everything_is_not_clean() -> None:
-    assert exit_code(Batch([], counts.zeros() | {"blind.gap": 1}, 0, 0, (), True)) == 4
+    assert exit_code(Batch([], counts.zeros() | {"blind.gap": 1, "frames": 1}, 0, 0, (), True)) == 4
+
+
+def test_a_capture_without_a_frame_is_not_clean() -> None:
+    """Whoever captured nothing would be told that nothing leaked."""
+    assert exit_code(Batch([], counts.zeros(), 0, 0, (), True)) == 4
+
+
+@pytest.mark.parametrize("bound", counts.SHED)
+def test_what_was_let_go_unread_was_not_seen(bound: str) -> None:
+    seen = counts.zeros() | {f"shed.{bound}": 1, "frames": 1, "requests": 1}
+    batch = Batch([], seen, 0, 0, (), True)
+    assert exit_code(batch, max_blind=1) == 0
+    assert exit_code(batch, max_blind=0) == (4 if bound in counts.UNREAD_BOUNDS else 0)
+
+
+def test_the_bounds_behind_which_nobody_read_are_bounds() -> None:
+    assert set(counts.UNREAD_BOUNDS) < set(counts.SHED)

@@ -156,7 +156,7 @@ def test_the_command_writes_both_files(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_mistakes_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--at: 'noon' is no day; write year-month-day"):
+    with pytest.raises(ConfigError, match="--at: `noon` is no day; write year-month-day"):
         publish(RULES, tmp_path, "noon")
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="file: cannot be written: File exists; name a folder of yours"):

@@ -9,6 +9,7 @@ import pytest
 
 from monitor.errors import RuleError
 from monitor.pytest_plugin import assert_no_violations, replay
+from pcaps.talk import Talk, pcap
 from tests.leaks import NUMBER, RULES, agreed, clean, leak, write, write_cut
 
 pytest_plugins = ["pytester"]
@@ -44,6 +45,14 @@ def test_a_capture_that_was_not_read_to_its_end_does_not_pass(tmp_path: Path) ->
         assert_no_violations(write_cut(tmp_path / "cut.pcap", clean()), RULES)
     with pytest.raises(AssertionError, match=r"not all of it was read: .*cannot be opened"):
         assert_no_violations(tmp_path / "missing.pcap", RULES)
+
+
+def test_a_capture_in_which_nothing_was_seen_does_not_pass(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="nothing was seen: not one request could be read in 0 frames"):
+        assert_no_violations(write(tmp_path / "empty.pcap", Talk()), RULES)
+    (tmp_path / "sliced.pcap").write_bytes(pcap(clean().frames, snap=56))
+    with pytest.raises(AssertionError, match="nothing was seen: not one request could be read in 8 frames"):
+        assert_no_violations(tmp_path / "sliced.pcap", RULES)
 
 
 def test_a_replay_can_be_looked_at_and_asserted(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from monitor.errors import ConfigError
 from monitor.identify import Identify
 from monitor.records import Flow, Form, Identifier, Number, NumberPlan, RequestHead
-from monitor.redact import Redactor, load_key, mask_text, new_key
+from monitor.redact import Redactor, load_key, mask_path, mask_text, new_key
 
 NUMBER = Number("447700900123")
 KEY = bytes(range(32))
@@ -164,6 +164,22 @@ def test_a_mask_hides_enough_and_keeps_the_length(digits):
 )
 def test_masks_runs_of_digits_in_text(text, masked):
     assert mask_text(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/captures/447700900123.pcap", "/captures/44770*****23.pcap"),
+        ("case-07700900123-20120110.pcap", "case-0770*****23-20120110.pcap"),
+        ("mirror-20120110023000.pcap", "mirror-20120110023000.pcap"),
+        ("mirror_00001_201201100230.pcap", "mirror_00001_201201100230.pcap"),
+        ("a.pcap1326161655", "a.pcap1326161655"),
+        ("20129910.pcap", "2*****10.pcap"),
+        ("/var/2012/01/10/12/part-000123", "/var/2012/01/10/12/part-000123"),
+    ],
+)
+def test_masks_the_name_of_a_file_but_for_its_clock(path, shown):
+    assert mask_path(path) == shown
 
 
 def test_masks_octets_likewise():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -95,9 +96,22 @@ def test_a_clean_capture_says_so_and_what_was_not_seen(story: Story) -> None:
     assert "0  blind spots" in page
 
 
+def test_a_capture_without_a_frame_is_not_called_clean(story: Story) -> None:
+    page = story.page()
+    assert page.startswith("NOTHING WAS SEEN  not one request could be read in 0 frames")
+    assert "0  frames: nothing was captured" in page
+
+
+def test_what_was_let_go_unread_is_said_first(story: Story) -> None:
+    story.counts = {"frames": 9, "requests": 5, "shed.half_streams": 2}
+    assert story.page().startswith("NO VIOLATION IN WHAT WAS READ")
+    story.counts = {"frames": 9, "requests": 5, "shed.settle": 2}
+    assert story.page().startswith("NO VIOLATION  ")
+
+
 def test_a_stopped_replay_says_what_is_missing(story: Story) -> None:
     story.stopped = True
-    story.counts = {"shed.hold": 2}
+    story.counts = {"shed.hold": 2, "frames": 1}
     page = story.page()
     assert page.startswith("NO VIOLATION IN WHAT WAS READ")
     assert "after the replay was stopped" in page
@@ -106,12 +120,17 @@ def test_a_stopped_replay_says_what_is_missing(story: Story) -> None:
 
 @pytest.mark.parametrize(("unseen", "shown"), [(105, "~1 %"), (8, "~0.03 %"), (205, "~2 %"), (2505, "~25 %")])
 def test_what_was_lost_before_the_sensor_stands_first(story: Story, unseen: int, shown: str) -> None:
-    story.counts = {"sent_bytes": 10_000, "unseen_bytes": unseen, "late_bytes": 5, "requests": 3}
+    story.counts = {"sent_bytes": 10_000, "unseen_bytes": unseen, "late_bytes": 5, "requests": 3, "frames": 9}
     page = story.page(width=140)
     assert page.startswith("NO VIOLATION IN WHAT WAS READ")
     assert f"{shown}  of the TCP payload was lost before the sensor" in page.partition("Not seen")[2]
-    story.counts = {"sent_bytes": 10_000, "unseen_bytes": 5, "late_bytes": 5}
+    story.counts = {"sent_bytes": 10_000, "unseen_bytes": 5, "late_bytes": 5, "frames": 9}
     assert "lost" not in story.page()
+
+
+def test_a_number_that_stands_under_no_name_says_so(story: Story) -> None:
+    story.feed(field=b"")
+    assert re.search(r"1 +shop.example +\(no name\) ", story.page())
 
 
 def test_only_what_every_sighting_shows_is_not_ambiguous(story: Story) -> None:

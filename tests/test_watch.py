@@ -235,9 +235,10 @@ def test_each_kind_of_violation_is_news_once(capsys: pytest.CaptureFixture[str])
     for number in range(10):
         news.feed(one(verdict(recipient=f"{number}.example", field=b"x-%d" % number), "t"))
     news.feed(one(verdict(Outcome.ALLOWED), "t"))
-    news.feed(one(verdict(Outcome.EXPIRED, partner="ageverify", purpose="age_verification"), "t"))
+    news.feed(one(verdict(Outcome.EXPIRED, partner="ageverify", purpose="age_verification", field=b""), "t"))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
+    assert "in header (no name) to" in lines[1]
     assert "partner ageverify, purpose age_verification" in lines[1]
 
 

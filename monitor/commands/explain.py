@@ -13,6 +13,7 @@ from monitor.commands.common import redactor
 from monitor.errors import ConfigError
 from monitor.judge import CONDITIONS, Facts, Judge
 from monitor.records import Outcome, Verdict, Whose
+from monitor.redact import mask_path
 from monitor.report.text import address, masked, printable
 from monitor.trial import LEFT_OUT, holder_of, said_in, sighting_of
 from monitor.written.document import Document
@@ -84,8 +85,8 @@ def _page(verdict: Verdict, request: Request, facts: Facts, grants: list[Terms],
         failing = [condition for condition in CONDITIONS if not condition.fits(terms, facts)]
         partner = next(partner for partner in book.partners if partner.partner == terms.partner)
         place = terms.document.remark(("grants", terms.position), "")
-        mark = f"{place.file}:{place.mark[0]}" if place.mark else place.file
-        yield f"{terms} ({printable(partner.name)}, contract {printable(partner.contract)}), {mark}"
+        mark = ":".join(map(str, (mask_path(place.file), *(place.mark or ())[:1])))
+        yield f"{terms} ({masked(printable(partner.name))}, contract {mask_path(printable(partner.contract))}), {mark}"
         if not failing:
             yield "  fits in every condition" + ("; the grant above counts, for it stands first" if decided else "")
             decided = True
@@ -108,7 +109,7 @@ def _said(outcome: Outcome, terms: Terms, facts: Facts, book: RuleBook) -> tuple
         case Outcome.WRONG_ADDRESS:
             return "address", address(facts.address), _any(grant.networks)
         case Outcome.WRONG_PATH:
-            return "path", masked(printable(facts.path.decode("latin-1"))), _any(grant.paths)
+            return "path", masked(printable(facts.path.decode("latin-1"))), masked(printable(_any(grant.paths)))
         case Outcome.WRONG_FIELD:
             return "field", _shown(facts.field), _any(grant.fields)
         case Outcome.WRONG_IDENTIFIER:

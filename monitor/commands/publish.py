@@ -10,6 +10,7 @@ from pathlib import Path
 from monitor.agreements import load
 from monitor.errors import ConfigError
 from monitor.report.public import page, public
+from monitor.written.document import quoted
 
 
 def publish(rules: Path, out: Path, at: str | None) -> int:
@@ -18,7 +19,7 @@ def publish(rules: Path, out: Path, at: str | None) -> int:
     try:
         day = date.fromisoformat(at) if at else datetime.now(book.network.time_zone).date()
     except ValueError:
-        raise ConfigError(f"--at: {at!r} is no day; write year-month-day, such as 2012-01-25") from None
+        raise ConfigError(f"--at: {quoted(str(at))} is no day; write year-month-day, such as 2012-01-25") from None
     said = public(book, day)
     texts = {"index.html": page(said), "agreements.json": json.dumps(said, indent=2, ensure_ascii=False) + "\n"}
     try:

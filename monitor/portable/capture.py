@@ -25,6 +25,7 @@ from monitor.portable.pcap import HEADER_SIZE, MAGICS, Pcap
 from monitor.portable.pcapng import MAGIC, Pcapng
 from monitor.portable.source import READABLE, count_frames
 from monitor.records import Fault, Frame
+from monitor.redact import mask_path
 
 STANDARD_INPUT = "-"
 WILDCARDS = frozenset("*?[")
@@ -209,7 +210,8 @@ class CaptureReader:
                 self._add(Fault(capture.name, None, cut, f"{capture.name} {what}"))
 
     def _add(self, fault: Fault) -> None:
-        self.faults.append(fault)
+        message = fault.message.replace(fault.source, mask_path(fault.source), 1)
+        self.faults.append(fault._replace(message=message))
         self._counts["blind.source"] += 1
 
     def _in_time_order(self, paths: tuple[str, ...]) -> list[str]:

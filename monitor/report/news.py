@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from monitor.conditions import Conditions
 from monitor.records import Kind, Outcome, Verdicts
-from monitor.report.text import masked
+from monitor.report.text import masked, named
 
 
 class News:
@@ -26,7 +26,7 @@ class News:
         if outcome is Outcome.ALLOWED or about in self._known:
             return
         self._known.add(about)
-        what = f"{kind.form} {kind.identifier} in {kind.place} {masked(kind.field.decode('latin-1'))}"
+        what = f"{kind.form} {kind.identifier} in {kind.place} {named(kind.field)}"
         grant = f"partner {kind.partner}, purpose {kind.purpose}"
         self._say(
             "VIOLATION",

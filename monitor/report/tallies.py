@@ -183,6 +183,16 @@ class Tallies:
         self.sightings[labels] = self.sightings.get(labels, 0) + verdicts
 
 
+def nothing_seen(summary: Summary) -> bool:
+    """Whether nothing can be said: there was no frame, or something was not seen and not one request was."""
+    return not summary["frames"] or (not summary["requests"] and counts.unseen(summary["blind"], summary["shed"]) > 0)
+
+
+def all_seen(summary: Summary) -> bool:
+    """Whether everything that the source has was read."""
+    return not (counts.unseen(summary["blind"], summary["shed"]) or summary["faults"] or summary["stopped"])
+
+
 def _shown(key: VerdictSeries) -> VerdictSeries:
     """The rules refuse names that hold a number, and here none would pass either."""
     partner, purpose, outcome, certainty = key

@@ -18,8 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.records import Amount, Batch, Certainty, Kind, Outcome, Verdicts
-from monitor.report.tallies import Summary
-from monitor.report.text import masked, printable, rfc3339
+from monitor.report.tallies import Summary, all_seen, nothing_seen
+from monitor.report.text import NO_NAME, masked, printable, rfc3339
 
 ROWS_SHOWN = 12
 MOST_GROUPS = 100_000
@@ -91,7 +91,7 @@ class Findings:
             grant = kind.partner, kind.purpose
             self.allowed[grant] = self.allowed.get(grant, 0) + seen
             return
-        key = (wire(kind.recipient), outcome, wire(kind.field.decode("latin-1")))
+        key = (wire(kind.recipient), outcome, wire(kind.field.decode("latin-1")) or NO_NAME)
         if key not in self.groups and len(self.groups) >= MOST_GROUPS:
             key = (MANY, outcome, "")
         group = self.groups.setdefault(key, Leak(amount.first_ns))
@@ -172,13 +172,12 @@ def headline(summary: Summary) -> Text:
         )
     seen = plural(summary["sightings"], "subscriber number") if summary["sightings"] else "no subscriber number"
     allowed = ", each allowed by an agreement" if summary["sightings"] else ""
-    blind = sum(summary["blind"].values())
-    if blind and not summary["requests"]:
+    if nothing_seen(summary):
         return Text.assemble(
             ("NOTHING WAS SEEN", "bold yellow"),
             f"  not one request could be read in {plural(summary['frames'], 'frame')}: see what was in the way below.",
         )
-    whole = not blind and "lost" not in summary and not summary["faults"] and not summary["stopped"]
+    whole = all_seen(summary) and "lost" not in summary
     return Text.assemble(
         ("NO VIOLATION", "bold green") if whole else ("NO VIOLATION IN WHAT WAS READ", "bold yellow"),
         f"  {seen} seen in {requests} of {plural(summary['frames'], 'frame')}{allowed}.",
@@ -216,6 +215,8 @@ def unseen(summary: Summary) -> list[tuple[str, str]]:
         rows.append((f"{summary['foreign']:,}", "numbers outside the operator's own ranges: not judged"))
     if summary["stopped"]:
         rows.append(("", "what came after the replay was stopped"))
+    if not summary["frames"]:
+        rows.append(("0", "frames: nothing was captured"))
     return rows or [("0", "blind spots: every frame was read to its end")]
 
 

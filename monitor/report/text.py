@@ -9,6 +9,7 @@ from functools import lru_cache
 from monitor.redact import mask_text
 
 LONGEST_REMEMBERED = 255
+NO_NAME = "(no name)"
 LAST_SECOND = 253_402_300_799  # of the year 9999: a pcapng time stamp may claim half a million years
 
 
@@ -37,6 +38,11 @@ def masked(text: str) -> str:
 
 
 _remembered: Callable[[str], str] = lru_cache(maxsize=8192)(mask_text)
+
+
+def named(field: bytes) -> str:
+    """The name of a field, cookie or parameter for people; some numbers stand where there is none."""
+    return masked(field.decode("latin-1")) or NO_NAME
 
 
 def printable(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from monitor.redact import mask_text
+from monitor.redact import mask_path, mask_text
 
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # its byte order marks
 DEEPEST = 8  # levels; the language itself has four
@@ -39,7 +39,7 @@ class Remark(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        place = self.file if self.mark is None else f"{self.file}:{self.mark[0]}:{self.mark[1]}"
+        place = ":".join(map(str, (mask_path(self.file), *(self.mark or ()))))
         return ": ".join(filter(None, (place, self.path, self.message)))
 
 
