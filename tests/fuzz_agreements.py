@@ -20,15 +20,18 @@ try:
 except ImportError:
     from monitor.agreements import load
     from monitor.agreements.lint import lint
+    from monitor.agreements.suffixes import PublicSuffixes
     from monitor.errors import RuleError
 else:
     with atheris.instrument_imports(include=["monitor.agreements"]):
         from monitor.agreements import load
         from monitor.agreements.lint import lint
+        from monitor.agreements.suffixes import PublicSuffixes
         from monitor.errors import RuleError
 
 NETWORK, RULES = "network.yaml", ROOT / "rules"
 PARTNER = min(path.name for path in RULES.glob("*.yaml") if path.name != NETWORK)
+SUFFIXES = PublicSuffixes()
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-agreements-"))
 
 
@@ -43,7 +46,7 @@ def one(octets: bytes) -> None:
         if not any(each in str(mistake) for each in (NETWORK, PARTNER)):
             raise RuntimeError("a mistake does not name the file that it is in") from mistake
         return
-    for remark in lint(book, 0):
+    for remark in lint(book, 0, SUFFIXES):
         assert str(remark)
 
 

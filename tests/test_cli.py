@@ -278,6 +278,13 @@ def test_sound_rules_are_ok() -> None:
     assert re.search(r"^OK: 3 partners, \d+ grants, \d+ tests, sha256 [0-9a-f]{12}$", result.stdout, re.MULTILINE)
 
 
+def test_check_says_when_few_public_suffixes_are_known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("monitor.agreements.suffixes.LIST", tmp_path / "list.dat")
+    assert "note: of names below which strangers can have names only the best" in run("check", RULES).stdout
+    (tmp_path / "list.dat").write_text("example\n")
+    assert "note:" not in run("check", RULES).stdout
+
+
 # --- requests -----------------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """RuleBook in, remarks out: what is valid and yet probably not meant, or more than it need be.
 
-`msisdn-monitor check` prints them as warnings. `at_ns` is the time to judge by, for only the caller has a clock.
+`msisdn-monitor check` prints them as warnings. `at_ns` is the time to judge by, for only the caller has a clock, and
+`suffixes` are those of the machine.
 """
 
 from __future__ import annotations
@@ -11,23 +12,15 @@ from operator import eq
 from typing import Any
 
 from monitor.agreements.book import READABILITY, RuleBook, Terms, below
+from monitor.agreements.suffixes import PublicSuffixes
 from monitor.agreements.values import NumberRange
 from monitor.records import Form, Identifier
 from monitor.written.document import Remark, quoted
 
 SCHEMA_LINE = "# yaml-language-server: $schema="
-# below these, strangers can have names: the registries and hosts that agreements are likely to meet, not all there are
-PUBLIC_SUFFIXES = frozenset(
-    """
-    ac.uk co.uk gov.uk ltd.uk me.uk net.uk nhs.uk org.uk plc.uk police.uk sch.uk com.au com.br co.in co.jp co.kr co.nz
-    co.za com.cn com.mx com.tr amazonaws.com appspot.com azurewebsites.net blogspot.com cloudapp.net cloudfront.net
-    elb.amazonaws.com s3.amazonaws.com fastly.net firebaseapp.com github.io gitlab.io herokuapp.com myshopify.com
-    netlify.app pages.dev vercel.app web.app workers.dev wordpress.com
-    """.split()  # noqa: SIM905 (forty lines as a list)
-)
 
 
-def lint(book: RuleBook, at_ns: int) -> list[Remark]:
+def lint(book: RuleBook, at_ns: int, suffixes: PublicSuffixes) -> list[Remark]:
     remarks = [*_network(book)]
     for document in (book.document, *(document for document, _ in book.files)):
         if not document.text.startswith(SCHEMA_LINE):
@@ -35,7 +28,7 @@ def lint(book: RuleBook, at_ns: int) -> list[Remark]:
                 document.remark((), f"no editor will help; begin the file with `{SCHEMA_LINE}./schema.json`")
             )
     for terms in book.terms:
-        remarks += _grant(terms, book, at_ns)
+        remarks += _grant(terms, book, at_ns, suffixes)
     remarks += _pairs(book)
     return sorted(remarks, key=lambda remark: (remark.file, remark.mark))
 
@@ -58,12 +51,12 @@ def _network(book: RuleBook) -> Iterator[Remark]:
                 )
 
 
-def _grant(terms: Terms, book: RuleBook, at_ns: int) -> Iterator[Remark]:
+def _grant(terms: Terms, book: RuleBook, at_ns: int, suffixes: PublicSuffixes) -> Iterator[Remark]:
     grant, network = terms.grant, book.network
     for index, host in enumerate(grant.hosts):
         name = host.removeprefix("*.")
         address = _address(name)
-        if address is None and (name in PUBLIC_SUFFIXES or "." not in name):
+        if address is None and name in suffixes:
             yield _at(terms, f"strangers can have names below {quoted(name)}; write the partner's own", "hosts", index)
         if host != name and not grant.networks:
             yield _at(terms, f"{quoted(host)} is not held to an address; add `networks`", "hosts", index)

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from monitor.agreements import load
 from monitor.agreements.lint import lint
+from monitor.agreements.suffixes import PublicSuffixes
 from monitor.commands.common import redactor
 from monitor.trial import run_tests
+
+SHORT_LIST = "of names below which strangers can have names only the best known were looked for: install publicsuffix"
 
 
 def check(rules: Path) -> int:
@@ -18,8 +21,11 @@ def check(rules: Path) -> int:
     failed = run_tests(book, redactor(None).token)
     for remark in failed:
         sys.stdout.write(f"{remark}\n")
-    for remark in lint(book, time.time_ns()):
+    suffixes = PublicSuffixes()
+    for remark in lint(book, time.time_ns(), suffixes):
         sys.stdout.write(f"warning: {remark}\n")
+    if not suffixes.whole:
+        sys.stdout.write(f"note: {SHORT_LIST}\n")
     if failed:
         return 2
     grants = len(book.terms)
