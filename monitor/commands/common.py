@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from monitor.pipeline import Stop
 from monitor.records import Batch
 from monitor.redact import Redactor, load_key, new_key
 from monitor.report.text import printable
+
+ECHO_S = 0.5
 
 
 def redactor(key_file: Path | None) -> Redactor:
@@ -41,12 +44,19 @@ def no_search_for_cycles() -> Iterator[None]:
 
 @contextmanager
 def stop_on(*signals: signal.Signals) -> Iterator[Stop]:
-    """The first of these signals sets the Stop; a second one ends the process as it always did."""
-    stop = Stop()
+    """The first of these signals sets the Stop; a second one ends the process as it always did.
+
+    One that comes at once is the first again: timeout(1) sends to the process, and then to the group that it is in.
+    """
+    stop, first_s = Stop(), 0.0
 
     def tell(number: int, _frame: FrameType | None) -> None:
-        stop.told = True
-        signal.signal(number, before[number])
+        nonlocal first_s
+        if not stop.told:
+            stop.told, first_s = True, time.monotonic()
+        elif time.monotonic() > first_s + ECHO_S:
+            signal.signal(number, before[number])
+            signal.raise_signal(number)
 
     before = {int(number): signal.signal(number, tell) for number in signals}
     try:
