@@ -54,6 +54,11 @@ class Conversation:
 
     turns: tuple[tuple[bytes, bytes], ...]
 
+    @property
+    def frames(self) -> bool:
+        """Whether it is HTTP/2."""
+        return self.turns[0][0].startswith(b"PRI ")
+
 
 def conversation(chance: random.Random, turns: int) -> Conversation:
     numbers = iter(chance.sample(range(900), 3 * turns))
@@ -135,7 +140,9 @@ class Teller:
         if "doubled" in changes:
             packets = [each for each in packets for _ in range(chance.choice((1, 1, 2, 3)))]
         if "reordered" in changes:
-            places = sorted(range(len(packets)), key=lambda at: at + chance.uniform(0, FAR))
+            # met in the middle, or in HTTP/2: nobody can know of bytes before the first that came
+            known = 0 if "midstream" in changes else HANDSHAKE if said.frames else -1
+            places = sorted(range(len(packets)), key=lambda at: at if at <= known else at + chance.uniform(0, FAR))
             packets = [(time_ns, packets[at][1]) for (time_ns, _), at in zip(packets, places, strict=True)]
         if "fragmented" in changes:
             packets = [(time_ns, part) for time_ns, octets in packets for part in _fragments(octets, chance)]

@@ -185,3 +185,11 @@ def test_the_recipient_is_where_the_route_ends(header, destination: str):
 def test_extension_headers_that_lead_out_of_the_packet():
     far = patched(extended(INNER6, 60, IPv6ExtHdrRouting(addresses=[])), 41, b"\xff")
     assert skipped(far) == "malformed"
+
+
+def test_a_short_fragment_is_what_its_version_says_whatever_was_announced():
+    """A fragment of eight bytes is shorter than a header of IPv6, which the EtherType promised."""
+    part = ip(ENDS[0], ENDS[2], 6, bytes(8), ident=7, fragment=0x2000)
+    found, _ = decoded(b"\x02\0\0\0\0\2\x02\0\0\0\0\1\x86\xdd" + part, 1)
+    assert isinstance(found, Fragment)
+    assert (found.ident, found.data) == (7, bytes(8))

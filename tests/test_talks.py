@@ -79,7 +79,12 @@ def test_how_a_talk_is_brought_changes_no_verdict(
     teller = Teller(random.Random(seed), changed)
     retold = told(folder / "told.pcap", teller.frames(said), teller.link, book)
     frames = [(time_ns, ethernet(packet)) for time_ns, packet in plain(said)]
-    assert retold == told(folder / "plain.pcap", frames, ETHERNET, book)
+    known = told(folder / "plain.pcap", frames, ETHERNET, book)
+    if known.counts["oddities.framing"] or retold.counts["oddities.framing"]:
+        # where a request ends is in doubt: then segments are evidence (docs/request-head.md), and no number may hide
+        assert numbers(retold) - {DECOY_NUMBER} == numbers(known) - {DECOY_NUMBER}
+    else:
+        assert retold == known
 
 
 @tried

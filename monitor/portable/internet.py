@@ -73,9 +73,10 @@ def ipv4(packet: Packet) -> Step:
 
 def ipv6(packet: Packet) -> Step:
     """RFC 8200. A payload length of 0 is that of a jumbogram (RFC 2675), or was left to the network card."""
-    first, length, packet.protocol, packet.src, packet.dst = _IPV6.unpack_from(packet.octets)
+    (first,) = _VERSION.unpack_from(packet.octets)
     if first >> 4 != 6:
-        return ipv4 if first >> 4 == 4 else Skip.MALFORMED
+        return ipv4 if first >> 4 == 4 else Skip.MALFORMED  # which may be shorter than a header of IPv6
+    _, length, packet.protocol, packet.src, packet.dst = _IPV6.unpack_from(packet.octets)
     packet.enter(40, length or None)
     return payload(packet)
 

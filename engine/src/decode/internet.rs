@@ -73,14 +73,16 @@ pub fn ipv4<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
 
 /// RFC 8200. A payload length of 0 is that of a jumbogram (RFC 2675), or was left to the network card.
 pub fn ipv6<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+    let [first] = packet.array(0)?;
+    if first >> 4 != 6 {
+        // which may be shorter than a header of IPv6
+        return Ok(if first >> 4 == 4 { Step::To(ipv4) } else { Step::Skip(Skip::Malformed) });
+    }
     let head: [u8; 40] = packet.array(0)?;
     packet.protocol = head[6];
     packet.v6 = true;
     packet.src = address(&head[8..24]);
     packet.dst = address(&head[24..40]);
-    if head[0] >> 4 != 6 {
-        return Ok(if head[0] >> 4 == 4 { Step::To(ipv4) } else { Step::Skip(Skip::Malformed) });
-    }
     let length = usize::from(u16::from_be_bytes([head[4], head[5]]));
     packet.enter(40, (length > 0).then_some(40 + length));
     payload(packet)
