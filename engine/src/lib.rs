@@ -4,6 +4,7 @@
 //! have the names of the stages of `monitor/portable`, which is the readable specification of the same behaviour: a
 //! difference is a bug. `python` alone knows Python.
 
+pub mod block;
 pub mod capture;
 pub mod client;
 pub mod copies;

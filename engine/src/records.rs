@@ -353,6 +353,7 @@ pub enum Section {
 /// The text of a request head: method, target, version and fields one behind another in one piece of memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HeadText {
+    /// Behind each part stands a [`HeadText::PARTED`].
     octets: Vec<u8>,
     /// Where each part ends: method, target, version, then name and value of every field.
     ends: Vec<u32>,
@@ -361,6 +362,13 @@ pub struct HeadText {
 }
 
 impl HeadText {
+    /// Between two parts: no number and no word reaches over it.
+    pub const PARTED: u8 = b':';
+    /// Number of the part that is the target.
+    pub const TARGET: usize = 1;
+    /// Number of the part that is the name of the first field; the parts behind are its value, and other fields.
+    pub const FIELDS: usize = 3;
+
     /// The request line (RFC 9112 section 3); fields follow by `push`.
     pub fn new(method: &[u8], target: &[u8], version: &[u8]) -> HeadText {
         let mut text = HeadText::default();
@@ -375,50 +383,60 @@ impl HeadText {
         self.target_is_clean = false;
         for part in [method, target, version] {
             self.octets.extend_from_slice(part);
-            self.ends.push(self.octets.len() as u32);
+            self.end_part();
         }
+    }
+
+    #[inline]
+    fn end_part(&mut self) {
+        self.ends.push(self.octets.len() as u32);
+        self.octets.push(HeadText::PARTED);
     }
 
     /// Room for so many octets and fields, so that pushing them moves nothing.
     pub fn reserve(&mut self, octets: usize, fields: usize) {
-        self.octets.reserve(octets);
-        self.ends.reserve(3 + 2 * fields);
+        let parts = HeadText::FIELDS + 2 * fields;
+        self.octets.reserve(octets + parts);
+        self.ends.reserve(parts);
     }
 
     /// One more field; its name is kept in lower case.
+    #[inline]
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
-        self.octets.extend(name.iter().map(u8::to_ascii_lowercase));
-        self.ends.push(self.octets.len() as u32);
+        let begin = self.octets.len();
+        self.octets.extend_from_slice(name);
+        self.octets[begin..].make_ascii_lowercase();
+        self.end_part();
         self.octets.extend_from_slice(value);
-        self.ends.push(self.octets.len() as u32);
+        self.end_part();
     }
 
-    /// How many octets all of it has.
-    pub fn octets(&self) -> usize {
-        self.octets.len()
+    /// All of it, parted.
+    #[inline]
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
     }
 
-    /// Leaves out the fields that `keeps` does not want.
-    pub fn retain(&mut self, mut keeps: impl FnMut(&[u8], &[u8]) -> bool) {
-        let (mut end, mut parts) = (self.part_end(3), 3);
-        for field in 0..self.field_count() {
-            let (begin, middle) = (self.part_end(3 + 2 * field), self.part_end(4 + 2 * field));
-            let behind = self.part_end(5 + 2 * field);
-            if keeps(&self.octets[begin..middle], &self.octets[middle..behind]) {
-                self.octets.copy_within(begin..behind, end);
-                self.ends[parts] = (end + middle - begin) as u32;
-                end += behind - begin;
-                self.ends[parts + 1] = end as u32;
-                parts += 2;
-            }
+    /// Where each part ends.
+    #[inline]
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// Leaves only these fields, which are in order.
+    pub fn retain(&mut self, fields: &[u32]) {
+        let (mut end, mut parts) = (self.begin_of(HeadText::FIELDS), HeadText::FIELDS);
+        for &field in fields {
+            let name = HeadText::FIELDS + 2 * field as usize;
+            let (begin, middle, behind) = (self.begin_of(name), self.begin_of(name + 1), self.begin_of(name + 2));
+            self.octets.copy_within(begin..behind, end);
+            self.ends[parts] = (end + middle - begin - 1) as u32;
+            end += behind - begin;
+            self.ends[parts + 1] = (end - 1) as u32;
+            parts += 2;
         }
         self.octets.truncate(end);
         self.ends.truncate(parts);
-    }
-
-    /// Where the first so many parts end.
-    fn part_end(&self, parts: usize) -> usize {
-        parts.checked_sub(1).and_then(|last| self.ends.get(last)).map_or(0, |&end| end as usize)
     }
 
     /// As on the wire.
@@ -428,7 +446,7 @@ impl HeadText {
 
     /// As on the wire.
     pub fn target(&self) -> &[u8] {
-        self.part(1)
+        self.part(HeadText::TARGET)
     }
 
     /// Whether the sieve saw that no number stands in the target; false says nothing.
@@ -447,13 +465,18 @@ impl HeadText {
     }
 
     /// How many fields there are.
+    #[inline]
     pub fn field_count(&self) -> usize {
-        self.ends.len().saturating_sub(3) / 2
+        self.ends.len().saturating_sub(HeadText::FIELDS) / 2
     }
 
     /// Lower-case name and stripped value of each field, in wire order.
-    pub fn fields(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> + Clone {
-        (0..self.field_count()).map(|at| (self.part(3 + 2 * at), self.part(4 + 2 * at)))
+    #[inline]
+    pub fn fields(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> + ExactSizeIterator + Clone {
+        (0..self.field_count()).map(|at| {
+            let name = HeadText::FIELDS + 2 * at;
+            (self.part(name), self.part(name + 1))
+        })
     }
 
     /// Whether there is a field of this name.
@@ -461,10 +484,16 @@ impl HeadText {
         self.fields().any(|(name, _)| name == wanted)
     }
 
-    fn part(&self, at: usize) -> &[u8] {
-        let begin = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
-        let end = self.ends.get(at).copied().unwrap_or(begin);
-        self.octets.get(begin as usize..end as usize).unwrap_or_default()
+    /// One of the parts; empty where there is none.
+    #[inline]
+    pub fn part(&self, at: usize) -> &[u8] {
+        let Some(&end) = self.ends.get(at) else { return &[] };
+        self.octets.get(self.begin_of(at)..end as usize).unwrap_or_default()
+    }
+
+    #[inline]
+    fn begin_of(&self, part: usize) -> usize {
+        part.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |&end| end as usize + 1)
     }
 }
 

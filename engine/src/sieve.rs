@@ -6,74 +6,34 @@
 //! same field. What may lie between the digits of one number is drawn wider than `identify` draws it; letters and the
 //! delimiters of lists, parameters and clock times end a row.
 //!
-//! So many octets that end no row seldom stand together, and whoever looks for them must see but one octet of ten in most
-//! text. Nothing is copied, no head costs an allocation.
+//! A head is looked at once, sixty-four octets at a time (`screen`); only the parts in which something shows are read
+//! octet by octet. Nothing is copied, no clean head costs an allocation.
 
 mod coded;
 mod digest;
+mod rows;
+mod screen;
 #[cfg(test)]
 mod tests;
 
-use std::iter;
+use std::mem;
 use std::sync::Arc;
 
 use crate::counts::{Count, Counts};
 use crate::hashes::HashTable;
-use crate::records::{RequestHead, Watch};
+use crate::records::{HeadText, RequestHead, Watch};
 use crate::sieve::coded::Coded;
-use crate::sieve::digest::shows_digest;
+use crate::sieve::rows::Rows;
 
-/// Whether an octet ends a row of digits. Comparisons alone: the compiler makes them for many octets at once.
-const fn ends_row(octet: u8) -> bool {
-    let letter = (octet | 0x20).wrapping_sub(b'a') < 26;
-    let after_nine = octet.wrapping_sub(b':') < 7; // : ; < = > ? @
-    let quote = (octet == b'"') | (octet == b'\'');
-    letter
-        | after_nine
-        | quote
-        | (octet == b'#')
-        | (octet == b'&')
-        | (octet == b'*')
-        | (octet == b',')
-        | (octet == b'|')
-}
-
-/// The same for one octet after another.
-static ENDS_ROW: [bool; 256] = {
-    let mut ends = [false; 256];
-    let mut octet = 0;
-    while octet < 256 {
-        ends[octet] = ends_row(octet as u8);
-        octet += 1;
-    }
-    ends
-};
-
-/// Whether it does so in coded text as well, where letters may code a digit.
-static ENDS_CODED_ROW: [bool; 256] = {
-    let mut ends = ENDS_ROW;
-    let mut octet = 0;
-    while octet < 256 {
-        ends[octet] &= !(octet as u8).is_ascii_hexdigit();
-        octet += 1;
-    }
-    ends
-};
-
-/// Octets that are looked at together.
-const BLOCK: usize = u64::BITS as usize;
+/// Octets of a usual text.
+const ROOM: usize = 4096;
 
 /// What a Watch asks for, made ready.
 #[derive(Debug)]
 pub struct Sieve {
     every_head: bool,
-    /// What rows begin with, and how many digits follow.
-    rows: Vec<(Vec<u8>, usize)>,
-    /// How many of these, at the front, count in any field; the others need `named_by` beside them.
-    unnamed: usize,
+    rows: Rows,
     named_by: Vec<u8>,
-    /// Digits of the shortest of them.
-    fewest: usize,
     coded: Coded,
     digests: Option<Arc<HashTable>>,
     /// By length, those of one length in order.
@@ -81,6 +41,8 @@ pub struct Sieve {
     stems: Vec<Vec<u8>>,
     /// By the kinds of the last three octets of a name: whether it may hint. Most names end otherwise.
     hinting_ends: Vec<bool>,
+    /// For what is unquoted.
+    room: Vec<u8>,
 }
 
 impl Sieve {
@@ -96,66 +58,122 @@ impl Sieve {
                 hinting_ends[place(end)] = true;
             }
         }
-        let (rows, stems) = ([watch.rows.clone(), watch.named_rows.clone()].concat(), watch.stems.clone());
-        let (unnamed, named_by) = (watch.rows.len(), watch.named_by.clone());
-        let fewest = rows.iter().map(|(begin, more)| begin.len() + more).min().unwrap_or(usize::MAX);
-        let (every_head, coded) = (watch.every_head || fewest == 0, Coded::new(&watch.tokens));
-        let digests = watch.digests.clone();
-        Sieve { every_head, rows, unnamed, named_by, fewest, coded, digests, names, stems, hinting_ends }
+        let rows = Rows::new(watch);
+        Sieve {
+            every_head: watch.every_head || rows.fewest == 0,
+            rows,
+            named_by: watch.named_by.clone(),
+            coded: Coded::new(&watch.tokens),
+            digests: watch.digests.clone(),
+            names,
+            stems: watch.stems.clone(),
+            hinting_ends,
+            room: Vec::with_capacity(ROOM),
+        }
     }
 
-    /// Whether the head must be judged; counts `clean_heads` when not.
-    pub fn passes(&self, head: &RequestHead, counts: &mut Counts) -> bool {
-        let mut readings = iter::once(head).chain(&head.readings);
-        let passes = readings.any(|reading| self.suspect(reading.text.target(), reading.text.fields()));
+    /// Whether the head must be judged, and leaves of it what `identify` and `judge` need; counts `clean_heads` when not.
+    pub fn passes(&mut self, head: &mut RequestHead, counts: &mut Counts) -> bool {
+        if self.every_head {
+            return true;
+        }
+        let mut room = mem::take(&mut self.room);
+        let shown = self.look(&head.text, &mut room);
+        let passes =
+            shown.is_some() || head.readings.iter().any(|reading| self.look(&reading.text, &mut room).is_some());
+        if passes {
+            leave(&mut head.text, shown);
+            for reading in &mut head.readings {
+                let shown = self.look(&reading.text, &mut room);
+                leave(&mut reading.text, shown);
+            }
+        }
+        self.room = room;
         counts[Count::CleanHeads] += u64::from(!passes);
         passes
     }
 
     /// Whether one reading of a head must be judged.
-    pub fn suspect<'a>(&self, target: &[u8], fields: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) -> bool {
-        self.every_head
-            || fields.clone().any(|(name, _)| self.hints(name))
-            || self.has_number(target, b"")
-            // a line without a colon may have come as a name, so names are searched like values
-            || { fields }.any(|(name, value)| self.has_number(value, name) || self.has_number(name, value))
+    pub fn is_suspect(&self, text: &HeadText) -> bool {
+        self.every_head || self.look(text, &mut Vec::new()).is_some()
     }
 
-    /// Leaves of a suspect head what `identify` and `judge` need, and says whether its target is clean.
-    pub fn strip(&self, head: &mut RequestHead) {
-        if !self.suspect(head.text.target(), iter::empty()) {
-            head.text.note_clean_target();
+    /// Where an identifier may show; None: nowhere.
+    fn look(&self, text: &HeadText, room: &mut Vec<u8>) -> Option<Suspicion> {
+        let mut fields = Vec::new();
+        for (field, (name, _)) in (0..).zip(text.fields()) {
+            if self.hints(name) {
+                fields.push(field);
+            }
         }
-        head.text.retain(|name, value| self.keeps(name, value));
-        head.readings.iter_mut().for_each(|reading| self.strip(reading));
+        let (named, mut in_target) = (fields.len(), false);
+        let (octets, ends) = (text.octets(), text.ends());
+        let (mut part, mut read) = (0, None);
+        self.screen(octets, |place, shown| {
+            while ends.get(part).is_some_and(|&end| end as usize <= place) {
+                part += 1;
+            }
+            let field = part.checked_sub(HeadText::FIELDS).map(|place| place as u32 / 2);
+            let is_known = match field {
+                Some(field) => fields[named..].last() == Some(&field),
+                None => in_target || part != HeadText::TARGET,
+            };
+            if is_known || (!shown.number && read.replace(part) == Some(part)) {
+                return;
+            }
+            // a line without a colon may have come as a name, so names are searched like values
+            let beside =
+                || if field.is_some() { text.part(((part - HeadText::FIELDS) ^ 1) + HeadText::FIELDS) } else { b"" };
+            if shown.number || self.has_number(text.part(part), beside(), room) {
+                in_target |= field.is_none();
+                fields.extend(field);
+            }
+        });
+        if fields.len() > named {
+            fields.sort_unstable();
+            fields.dedup();
+        }
+        (in_target || !fields.is_empty()).then_some(Suspicion { in_target, fields })
     }
 
     /// Whether `identify` and `judge` need this field of a suspect head: it may show a number, or who got it.
     pub fn keeps(&self, name: &[u8], value: &[u8]) -> bool {
         self.every_head
-            || name == b"host"
-            || name == b":authority"
+            || names_recipient(name)
             || self.hints(name)
-            || self.has_number(value, name)
-            || self.has_number(name, value)
+            || self.has_number(value, name, &mut Vec::new())
+            || self.has_number(name, value, &mut Vec::new())
     }
 
     /// Whether a number may stand in these octets; `beside` are the others of the same field.
-    fn has_number(&self, octets: &[u8], beside: &[u8]) -> bool {
-        self.coded.may_be_in(octets)
-            || (self.may_have_row(octets) && {
-                let (unnamed, named) = self.rows.split_at(self.unnamed);
-                // whether the letters stand there is asked last: seldom is there a row that needs them
-                self.shows_row(octets, unnamed)
-                    || (self.shows_row(octets, named) && (self.names(octets) || self.names(beside)))
-            })
-            || self.is_coded_in_quoted(octets)
-            || self.digests.as_ref().is_some_and(|digests| shows_digest(octets, digests))
-    }
-
-    /// Whether one of these rows stands there, plain, coded or quoted.
-    fn shows_row(&self, octets: &[u8], rows: &[(Vec<u8>, usize)]) -> bool {
-        !rows.is_empty() && (self.has_plain_row(octets, rows) || self.has_row_in_quoted(octets, rows))
+    ///
+    /// As they are, and with percent-encoding (RFC 3986 section 2.1) undone once and twice: a Referer quotes an address
+    /// that was quoted before. Only the few texts that have any are copied, to `room`.
+    fn has_number(&self, octets: &[u8], beside: &[u8], room: &mut Vec<u8>) -> bool {
+        let mut has_row = false;
+        for times in 0..3 {
+            let text = if times == 0 { octets } else { &room[..] };
+            let (mut is_number, mut is_quoted) = (false, false);
+            self.screen(text, |_, shown| {
+                is_number |= shown.number;
+                has_row |= shown.named_row;
+                is_quoted |= shown.percent;
+            });
+            if is_number {
+                return true;
+            }
+            if !is_quoted {
+                break;
+            }
+            if times == 0 {
+                room.clear();
+                room.extend(Unquoted(octets.iter().copied()));
+            } else {
+                unquote(room);
+            }
+        }
+        // whether the letters stand there is asked last: seldom is there a row that needs them
+        has_row && (self.names(octets) || self.names(beside))
     }
 
     /// Whether the letters `named_by` stand there: as the octets are, or unquoted once or twice.
@@ -179,76 +197,6 @@ impl Sieve {
         }
     }
 
-    /// Whether there may be a row, plain or coded; a coded digit has two digits itself, so there are never fewer of them.
-    fn may_have_row(&self, octets: &[u8]) -> bool {
-        let ends = |&octet: &u8| ENDS_CODED_ROW[usize::from(octet)];
-        let mut rest = octets;
-        while let Some(shortest) = rest.get(..self.fewest) {
-            let end = match shortest.iter().rposition(ends) {
-                Some(end) => end,
-                None => {
-                    let end = rest.iter().position(ends).unwrap_or(rest.len());
-                    if rest[..end].iter().filter(|octet| octet.is_ascii_digit()).count() >= self.fewest {
-                        return true;
-                    }
-                    end
-                }
-            };
-            rest = rest.get(end + 1..).unwrap_or_default();
-        }
-        false
-    }
-
-    fn has_plain_row(&self, octets: &[u8], rows: &[(Vec<u8>, usize)]) -> bool {
-        let mut rest = octets;
-        while rest.len() >= self.fewest {
-            let ends = row_ends(rest);
-            let runs = run_starts(!ends, self.fewest);
-            if runs == 0 {
-                // what the block ends with may go on
-                rest = rest.get(BLOCK - ends.leading_zeros() as usize..).unwrap_or_default();
-                continue;
-            }
-            let run = &rest[runs.trailing_zeros() as usize..];
-            let end = run.iter().position(|&octet| ENDS_ROW[usize::from(octet)]).unwrap_or(run.len());
-            if self.has_row(run[..end].iter().copied(), rows) {
-                return true;
-            }
-            rest = &run[end..];
-        }
-        false
-    }
-
-    fn has_row(&self, mut octets: impl Iterator<Item = u8> + Clone, rows: &[(Vec<u8>, usize)]) -> bool {
-        let (mut row, mut digits) = (octets.clone(), 0);
-        while let Some(octet) = octets.next() {
-            if ENDS_ROW[usize::from(octet)] {
-                (row, digits) = (octets.clone(), 0);
-            } else if octet.is_ascii_digit() {
-                digits += 1;
-                if digits == self.fewest && is_row(row.clone(), rows) {
-                    return true;
-                }
-            }
-        }
-        false
-    }
-
-    /// RFC 3986 section 2.1, and once more: a Referer quotes an address that was quoted before.
-    fn has_row_in_quoted(&self, octets: &[u8], rows: &[(Vec<u8>, usize)]) -> bool {
-        let once = Unquoted(octets.iter().copied());
-        memchr::memchr(b'%', octets).is_some()
-            && (self.has_row(once.clone(), rows) || self.has_row(Unquoted(once), rows))
-    }
-
-    /// The same for what is coded otherwise.
-    fn is_coded_in_quoted(&self, octets: &[u8]) -> bool {
-        let once = Unquoted(octets.iter().copied());
-        memchr::memchr(b'%', octets).is_some()
-            && (self.coded.are_in(once.clone())
-                || (once.clone().any(|octet| octet == b'%') && self.coded.are_in(Unquoted(once))))
-    }
-
     /// Whether a name hints at an identifier.
     #[inline]
     fn hints(&self, name: &[u8]) -> bool {
@@ -256,67 +204,30 @@ impl Sieve {
     }
 
     fn is_named(&self, name: &[u8]) -> bool {
-        let octets = name.iter().copied().map(normal);
-        let prefix = if octets.clone().take(5).eq(*b"http-") { 5 } else { 0 };
-        let octets = octets.skip(prefix);
-        let found = self.names.binary_search_by(|known| {
-            known.len().cmp(&octets.len()).then_with(|| known.iter().copied().cmp(octets.clone()))
+        let (mut usual, mut long) = ([0; 64], Vec::new());
+        let normal_name = usual.get_mut(..name.len()).unwrap_or_else(|| {
+            long.resize(name.len(), 0);
+            &mut long
         });
-        let letters = octets.rev().filter(u8::is_ascii_alphabetic);
-        let ends_with = |stem: &Vec<u8>| {
-            let mut letters = letters.clone();
-            stem.iter().rev().all(|&letter| letters.next() == Some(letter))
-        };
-        found.is_ok() || self.stems.iter().any(ends_with)
-    }
-}
-
-/// Whether the row with which these octets begin may be one of these.
-fn is_row(octets: impl Iterator<Item = u8> + Clone, rows: &[(Vec<u8>, usize)]) -> bool {
-    let digits = octets.take_while(|&octet| !ENDS_ROW[usize::from(octet)]).filter(u8::is_ascii_digit);
-    rows.iter().any(|(begin, more)| {
-        let mut digits = digits.clone();
-        loop {
-            let mut ahead = digits.clone();
-            if begin.iter().all(|&wanted| ahead.next().is_some_and(|digit| digit == wanted || wanted == b'.')) {
-                return ahead.take(*more).count() == *more;
-            }
-            if digits.next().is_none() {
-                return false;
-            }
+        for (normal, &octet) in normal_name.iter_mut().zip(name) {
+            *normal = if octet == b'_' { b'-' } else { octet.to_ascii_lowercase() };
         }
-    })
-}
-
-/// Bit n: octet n ends a row, or there is no such octet.
-fn row_ends(octets: &[u8]) -> u64 {
-    let mut block = [b','; BLOCK];
-    match octets.first_chunk() {
-        Some(first) => block = *first,
-        None => block[..octets.len()].copy_from_slice(octets),
+        let bare = normal_name.strip_prefix(b"http-").unwrap_or(normal_name);
+        let order = |known: &Vec<u8>| known.len().cmp(&bare.len()).then_with(|| known.as_slice().cmp(bare));
+        self.names.binary_search_by(order).is_ok() || self.ends_with_stem(bare)
     }
-    let ends = block.map(|octet| u8::from(ends_row(octet)));
-    ends.as_chunks().0.iter().rev().fold(0, |bits, &eight| {
-        // brings the lowest bit of each octet into the highest octet
-        bits << 8 | u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56
-    })
-}
 
-/// Bit n: so many bits are set from n on, or all that there can be.
-fn run_starts(mut bits: u64, length: usize) -> u64 {
-    let (length, mut tested) = (length.min(BLOCK), 1);
-    while tested < length {
-        let step = tested.min(length - tested);
-        bits &= bits >> step;
-        tested += step;
+    /// Whether the letters of a name end with one of the stems.
+    fn ends_with_stem(&self, name: &[u8]) -> bool {
+        let letters = name.iter().rev().filter(|octet| octet.is_ascii_alphabetic()).map(u8::to_ascii_lowercase);
+        let is_end = |stem: &Vec<u8>| letters.clone().take(stem.len()).eq(stem.iter().rev().copied());
+        self.stems.iter().any(is_end)
     }
-    bits
 }
 
-/// An octet of a name as `identify` compares it.
-#[inline]
-fn normal(octet: u8) -> u8 {
-    if octet == b'_' { b'-' } else { octet.to_ascii_lowercase() }
+/// Whether a field says who gets the head.
+fn names_recipient(name: &[u8]) -> bool {
+    name == b"host" || name == b":authority"
 }
 
 /// Of octets in a name: the letters are the first 26, then the dash, then all others.
@@ -350,6 +261,41 @@ fn place(end: &[u8; 3]) -> usize {
 fn may_end(end: [usize; 3], stem: &[u8]) -> bool {
     let letters = end.into_iter().rev().take_while(|&kind| kind < 26);
     letters.zip(stem.iter().rev()).all(|(letter, &wanted)| letter == kind(wanted))
+}
+
+/// Where a head may show an identifier.
+#[derive(Debug, Default)]
+struct Suspicion {
+    in_target: bool,
+    /// Those that hint at one or may show one, in order.
+    fields: Vec<u32>,
+}
+
+/// Leaves the fields that are under suspicion, and who gets the head; says whether the target is clean.
+fn leave(text: &mut HeadText, shown: Option<Suspicion>) {
+    let Suspicion { in_target, mut fields } = shown.unwrap_or_default();
+    if !in_target {
+        text.note_clean_target();
+    }
+    let hosts = (0..).zip(text.fields()).filter(|(_, (name, _))| names_recipient(name));
+    fields.extend(hosts.map(|(field, _)| field));
+    fields.sort_unstable();
+    fields.dedup();
+    text.retain(&fields);
+}
+
+/// Undoes percent-encoding where it stands.
+fn unquote(octets: &mut Vec<u8>) {
+    let mut end = 0;
+    let mut at = 0;
+    while let Some(rest) = octets.get(at..).filter(|rest| !rest.is_empty()) {
+        let mut unquoted = Unquoted(rest.iter().copied());
+        let octet = unquoted.next().unwrap_or_default();
+        at = octets.len() - unquoted.0.len();
+        octets[end] = octet;
+        end += 1;
+    }
+    octets.truncate(end);
 }
 
 /// Octets without their percent-encoding; what is not coded well stays.

@@ -331,8 +331,7 @@ impl Stages {
     /// Sends what is settled through the sieve.
     pub(crate) fn sift(&mut self) {
         for mut head in self.heads.drain(..) {
-            if self.sieve.passes(&head, &mut self.counts) {
-                self.sieve.strip(&mut head);
+            if self.sieve.passes(&mut head, &mut self.counts) {
                 self.passed.push(head);
             }
         }

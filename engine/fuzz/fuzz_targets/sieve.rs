@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use _engine::records::Watch;
+use _engine::records::{HeadText, Watch};
 use _engine::sieve::Sieve;
 use libfuzzer_sys::fuzz_target;
 
@@ -20,7 +20,9 @@ static SIEVE: LazyLock<Sieve> = LazyLock::new(|| {
 });
 
 fn suspect(target: &[u8], value: &[u8]) -> bool {
-    SIEVE.suspect(target, [(&b"x-odd"[..], value)].into_iter())
+    let mut text = HeadText::new(b"GET", target, b"HTTP/1.1");
+    text.push(b"x-odd", value);
+    SIEVE.is_suspect(&text)
 }
 
 fn coded(octets: &[u8]) -> Vec<u8> {

@@ -55,12 +55,6 @@ pub fn is_token(octets: &[u8]) -> bool {
     !octets.is_empty() && span(octets, TOKEN) == octets.len()
 }
 
-/// No control character but the tab. Looks at all octets without a branch, which is faster than to stop at the first.
-#[inline]
-pub fn is_text(octets: &[u8]) -> bool {
-    octets.iter().fold(true, |sound, &octet| sound & ((octet >= b' ') & (octet != 0x7F) | (octet == b'\t')))
-}
-
 /// RFC 5234 appendix B.1.
 #[inline]
 pub fn is_visible(octets: &[u8]) -> bool {

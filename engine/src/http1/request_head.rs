@@ -11,9 +11,10 @@ mod tests;
 use memchr::{memchr, memrchr};
 
 use super::octets::{
-    CONTROL, METHOD, NAME, TOKEN, is, is_blank, is_blank_or_cr, is_space, is_text, is_token, is_visible, part, span,
+    CONTROL, METHOD, NAME, TOKEN, is, is_blank, is_blank_or_cr, is_space, is_token, is_visible, part, span,
     starts_with_any_case, trim, trim_blanks, trim_blanks_before, trim_end, trim_start, with_whole_ends,
 };
+use crate::block::{Block, each};
 use crate::records::{Certainty, Flow, HeadText, Layer, Oddities, Oddity, RequestHead, Section};
 
 #[rustfmt::skip]
@@ -260,21 +261,31 @@ pub fn field_lines(line: &RequestLine<'_>, block: &[u8]) -> FieldLines {
 }
 
 /// False where a line is not as RFC 9112 writes it.
+///
+/// Control characters are looked for in sixty-four octets at a time; there should be none but the ends of lines and tabs.
 fn push_clean_lines(text: &mut HeadText, block: &[u8]) -> bool {
-    let mut rest = block;
-    while !matches!(rest, b"" | b"\r\n") {
-        let Some((ended, behind)) = memchr(b'\n', rest).and_then(|eol| rest.split_at_checked(eol + 1)) else {
-            return false;
-        };
-        let Some(line) = ended.strip_suffix(b"\r\n") else { return false };
-        let Some((name, [b':', value @ ..])) = line.split_at_checked(span(line, TOKEN)) else { return false };
-        if name.is_empty() || !is_text(value) {
-            return false;
+    let mut begin = 0;
+    for start in (0..block.len()).step_by(Block::SIZE) {
+        let octets = Block::of(&block[start..], b' ');
+        for bit in each((octets.within(0, 0x1F) | octets.are(0x7F)).bits()) {
+            let at = start + bit;
+            match (block[at], block.get(at + 1)) {
+                (b'\r', Some(b'\n')) | (b'\t', _) => {}
+                (b'\n', _) if at > begin && block[at - 1] == b'\r' => {
+                    let line = &block[begin..at - 1];
+                    begin = at + 1;
+                    if line.is_empty() {
+                        return begin == block.len();
+                    }
+                    let (name, behind) = line.split_at(span(line, TOKEN));
+                    let (false, [b':', value @ ..]) = (name.is_empty(), behind) else { return false };
+                    text.push(name, trim_blanks(value));
+                }
+                _ => return false,
+            }
         }
-        text.push(name, trim_blanks(value));
-        rest = behind;
     }
-    true
+    begin == block.len()
 }
 
 #[cold]

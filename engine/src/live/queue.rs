@@ -13,7 +13,7 @@ use crate::sieve::Sieve;
 
 /// Octets of what one head says, with what its readings say.
 pub fn size_of(head: &RequestHead) -> usize {
-    head.text.octets() + head.readings.iter().map(size_of).sum::<usize>()
+    head.text.octets().len() + head.readings.iter().map(size_of).sum::<usize>()
 }
 
 /// Heads that wait, first come first served.

@@ -1,7 +1,7 @@
 //! Whether a text may hold a number that was coded: what shows of it are letters and digits.
 
 /// So many letters and digits stand together in any coded number.
-const SHORTEST: usize = 8;
+pub(super) const SHORTEST: usize = 8;
 
 /// Longest beginning of a token that is compared; the rest of a longer one is not asked about.
 const LONGEST: usize = 16;
@@ -63,46 +63,11 @@ impl Coded {
         Coded { tokens, begins }
     }
 
-    /// Whether one may stand in these octets. Long runs of letters and digits are few: most octets are not looked at.
-    pub(super) fn may_be_in(&self, octets: &[u8]) -> bool {
-        let mut rest = octets;
-        while let Some(shortest) = rest.get(..SHORTEST) {
-            let end = match shortest.iter().rposition(|&octet| !is_letter(octet)) {
-                Some(end) => end,
-                None => {
-                    let end = rest.iter().position(|&octet| !is_letter(octet)).unwrap_or(rest.len());
-                    if self.is_token(&rest[..end], end) || shows_digits(&rest[..end]) {
-                        return true;
-                    }
-                    end
-                }
-            };
-            rest = rest.get(end + 1..).unwrap_or_default();
-        }
-        false
-    }
-
-    /// The same for octets that come one by one.
-    pub(super) fn are_in(&self, octets: impl Iterator<Item = u8>) -> bool {
-        let (mut begin, mut length, mut state) = ([0; LONGEST], 0, 0);
-        for octet in octets {
-            if !is_letter(octet) {
-                if self.is_token(&begin[..length.min(LONGEST)], length) {
-                    return true;
-                }
-                (length, state) = (0, 0);
-                continue;
-            }
-            if let Some(place) = begin.get_mut(length) {
-                *place = octet;
-            }
-            length += 1;
-            state = next(state, octet);
-            if state >> 7 != 0 {
-                return true;
-            }
-        }
-        self.is_token(&begin[..length.min(LONGEST)], length)
+    /// Whether one begins with these octets, which begin a word of at least [`SHORTEST`] letters and digits.
+    #[inline]
+    pub(super) fn begins(&self, word: &[u8]) -> bool {
+        word.first().is_some_and(|&first| self.begins[usize::from(first)])
+            && self.is_token(word, word.iter().position(|&octet| !is_letter(octet)).unwrap_or(word.len()))
     }
 
     /// Whether a run of so many letters and digits that begins so may be a number.
@@ -114,12 +79,19 @@ impl Coded {
     }
 }
 
-/// Whether six digits in base64 stand there.
-fn shows_digits(run: &[u8]) -> bool {
-    let mut state = 0;
-    run.iter().any(|&octet| {
-        state = next(state, octet);
-        state >> 7 != 0
+/// What the first letter of three digits in base64 may be: these and what lies between them.
+pub(super) const FIRST_OF_DIGITS: (u8, u8) = (b'M', b'O');
+
+/// Whether these octets begin with six digits in base64.
+#[inline]
+pub(super) fn begins_with_digits(octets: &[u8]) -> bool {
+    let (mut state, mut place) = (0, 0);
+    octets.first_chunk::<SHORTEST>().is_some_and(|letters| {
+        letters.iter().all(|&letter| {
+            place += 1;
+            state = next(state, letter);
+            state >> (place - 1) != 0
+        })
     })
 }
 

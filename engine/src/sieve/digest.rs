@@ -1,45 +1,22 @@
 //! Whether a text holds an unkeyed digest of an own number, in hex or base64.
 
 use crate::hashes::HashTable;
-use crate::sieve::Unquoted;
 
 /// Octets of MD5, SHA-1 and SHA-256, and letters of each in base64 without padding.
 const LENGTHS: [(usize, usize); 3] = [(16, 22), (20, 27), (32, 43)];
-const SHORTEST: usize = 22;
+pub(super) const SHORTEST: usize = 22;
 
-/// As they are, and with percent-encoding undone once and twice. Only the few texts that have any are copied.
-pub(super) fn shows_digest(octets: &[u8], table: &HashTable) -> bool {
-    if is_in(octets, table) {
-        return true;
-    }
-    if octets.len() < SHORTEST || memchr::memchr(b'%', octets).is_none() {
-        return false;
-    }
-    let once: Vec<u8> = Unquoted(octets.iter().copied()).collect();
-    is_in(&once, table)
-        || (memchr::memchr(b'%', &once).is_some() && is_in(&Unquoted(once.iter().copied()).collect::<Vec<u8>>(), table))
+/// Whether one stands in the run of its letters with which these octets begin.
+#[inline]
+pub(super) fn begins_with_digest(octets: &[u8], table: &HashTable) -> bool {
+    let end = octets.iter().position(|&octet| !is_letter(octet)).unwrap_or(octets.len());
+    is_in_run(&octets[..end], table)
 }
 
-/// Runs of letters that are long enough are few: most octets are not looked at.
-fn is_in(octets: &[u8], table: &HashTable) -> bool {
-    let mut rest = octets;
-    while let Some(shortest) = rest.get(..SHORTEST) {
-        let end = match shortest.iter().rposition(|&octet| !is_letter(octet)) {
-            Some(end) => end,
-            None => {
-                let end = rest.iter().position(|&octet| !is_letter(octet)).unwrap_or(rest.len());
-                let run = &rest[..end];
-                if run.split(|octet| !octet.is_ascii_alphanumeric()).any(|token| is_hex(token, table))
-                    || (0..end).any(|at| is_base64(run, at, table))
-                {
-                    return true;
-                }
-                end
-            }
-        };
-        rest = rest.get(end + 1..).unwrap_or_default();
-    }
-    false
+fn is_in_run(run: &[u8], table: &HashTable) -> bool {
+    run.split(|octet| !octet.is_ascii_alphanumeric()).any(|token| is_hex(token, table))
+        || is_base64(run, 0, table)
+        || memchr::memchr_iter(b'/', run).any(|slash| is_base64(run, slash + 1, table))
 }
 
 fn is_hex(token: &[u8], table: &HashTable) -> bool {
@@ -55,9 +32,6 @@ fn is_hex(token: &[u8], table: &HashTable) -> bool {
 
 /// Whether a digest begins here; a slash may be one of its letters, and may stand around it in a path.
 fn is_base64(run: &[u8], at: usize, table: &HashTable) -> bool {
-    if at > 0 && run[at - 1] != b'/' {
-        return false;
-    }
     LENGTHS.iter().any(|&(octets, letters)| {
         let Some(text) = run.get(at..at + letters) else { return false };
         run.get(at + letters).is_none_or(|&behind| behind == b'/') && table.has(&decoded(text)[..octets])

@@ -1,0 +1,140 @@
+//! Sixty-four octets at once: a question to all of them, a bit of answer from each.
+
+use std::array;
+use std::ops::BitOr;
+
+use wide::{CmpEq, CmpGt, i8x16};
+
+const LANES: usize = 16;
+
+/// Sixty-four octets.
+#[derive(Clone, Copy, Debug)]
+pub struct Block([i8x16; Block::SIZE / LANES]);
+
+impl Block {
+    /// Octets.
+    pub const SIZE: usize = u64::BITS as usize;
+
+    /// The first octets of these; `beyond` stands where there are none.
+    #[inline]
+    pub fn of(octets: &[u8], beyond: u8) -> Block {
+        let mut block = [beyond; Block::SIZE];
+        match octets.first_chunk() {
+            Some(whole) => block = *whole,
+            None => block[..octets.len()].copy_from_slice(octets),
+        }
+        let mut lanes = [i8x16::ZERO; Block::SIZE / LANES];
+        for (lane, octets) in lanes.iter_mut().zip(block.as_chunks::<LANES>().0) {
+            *lane = i8x16::new(octets.map(u8::cast_signed));
+        }
+        Block(lanes)
+    }
+
+    /// Which are this octet.
+    #[inline]
+    pub fn are(self, octet: u8) -> Answer {
+        let wanted = i8x16::splat(octet.cast_signed());
+        Answer(self.0.map(|lane| lane.cmp_eq(wanted)))
+    }
+
+    /// Which lie between these two, which are less than 128 apart, or are one of them.
+    #[inline]
+    pub fn within(self, first: u8, last: u8) -> Answer {
+        Answer(self.0.map(|lane| is_within(lane, first, last)))
+    }
+
+    /// Which are letters of ASCII.
+    #[inline]
+    pub fn letters(self) -> Answer {
+        let small = i8x16::splat(0x20);
+        Answer(self.0.map(|lane| is_within(lane | small, b'a', b'z')))
+    }
+}
+
+/// What each octet of a block answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer([i8x16; Block::SIZE / LANES]);
+
+impl Answer {
+    /// Bit n: octet n says yes.
+    #[inline]
+    pub fn bits(self) -> u64 {
+        let bits = self.0.map(|lane| u64::from(lane.move_mask().cast_unsigned()));
+        bits[0] | bits[1] << LANES | bits[2] << (2 * LANES) | bits[3] << (3 * LANES)
+    }
+}
+
+impl BitOr for Answer {
+    type Output = Answer;
+
+    #[inline]
+    fn bitor(self, other: Answer) -> Answer {
+        Answer(array::from_fn(|lane| self.0[lane] | other.0[lane]))
+    }
+}
+
+/// There is but one comparison, and it has signs: what is not within lands at or below zero's mirror image.
+#[inline]
+fn is_within(lane: i8x16, first: u8, last: u8) -> i8x16 {
+    let shift = i8x16::splat(i8::MAX.wrapping_sub(last.cast_signed()));
+    (lane + shift).cmp_gt(i8x16::splat((i8::MAX - (last - first).cast_signed()).wrapping_sub(1)))
+}
+
+/// Bit n: so many bits are set from n on, or all that there can be.
+#[inline]
+pub fn run_starts(mut bits: u128, length: usize) -> u128 {
+    let (length, mut tested) = (length.clamp(1, Block::SIZE), 1);
+    while tested < length {
+        let step = tested.min(length - tested);
+        bits &= bits >> step;
+        tested += step;
+    }
+    bits
+}
+
+/// The bits that are set, lowest first.
+pub fn each(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(lowest)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_octet_answers_for_itself() {
+        for shift in 0..=u8::MAX {
+            let octets: Vec<u8> = (0..Block::SIZE as u8).map(|at| at.wrapping_mul(37).wrapping_add(shift)).collect();
+            for size in [0, 1, 15, 63, 64] {
+                let block = Block::of(&octets[..size], b'/');
+                let octet = |at: usize| if at < size { octets[at] } else { b'/' };
+                let bits = |is: &dyn Fn(u8) -> bool| {
+                    (0..Block::SIZE).fold(0, |bits, at| bits | u64::from(is(octet(at))) << at)
+                };
+                assert_eq!(block.are(b'/').bits(), bits(&|octet| octet == b'/'));
+                assert_eq!(block.letters().bits(), bits(&|octet| octet.is_ascii_alphabetic()));
+                let both = block.are(b'/') | block.within(b'%', b'*');
+                assert_eq!(both.bits(), bits(&|octet| octet == b'/' || (b'%'..=b'*').contains(&octet)));
+                for (first, last) in [(b'0', b'9'), (0, 0), (0, 31), (0x7F, 0x7F), (0x70, 0x90), (0xF0, 0xFF)] {
+                    assert_eq!(block.within(first, last).bits(), bits(&|octet| (first..=last).contains(&octet)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_starts_where_all_that_follow_are_set() {
+        for (bits, length, starts) in [(0b1011_1010, 3, 0b1000), (0b1011_1010, 1, 0b1011_1010), (0, 5, 0)] {
+            assert_eq!(run_starts(bits, length), starts);
+        }
+        let long = ((1 << 70) - 1) << 3;
+        assert_eq!(run_starts(long, 64), ((1 << 7) - 1) << 3);
+        assert_eq!(run_starts(long, 90), run_starts(long, 64));
+        assert_eq!(run_starts(long, 0), long);
+        assert_eq!(each(0b1001_0010).collect::<Vec<_>>(), [1, 4, 7]);
+    }
+}
