@@ -11,7 +11,7 @@ use crate::pcap::{HEADER_SIZE, Reader, Walked};
 use crate::records::Frame;
 
 /// Octets of one read: large enough that a system call is nothing, small enough for the second-level cache.
-const CHUNK: usize = 512 * 1024;
+const CHUNK: usize = 128 * 1024;
 
 /// How a capture ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +85,11 @@ impl Capture {
     /// Octets read so far.
     pub fn bytes_read(&self) -> u64 {
         self.bytes_read
+    }
+
+    /// What was read last and is still here: the frames that were handed out lie in it.
+    pub fn octets(&self) -> &[u8] {
+        &self.buffer[..self.end]
     }
 
     /// Gives the buffer away with all that was walked, and reads on into `other`.

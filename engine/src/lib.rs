@@ -10,6 +10,7 @@ pub mod client;
 pub mod copies;
 pub mod counts;
 pub mod decode;
+mod decoded;
 pub mod defrag;
 pub mod doubts;
 pub mod front;
@@ -22,6 +23,7 @@ pub mod limits;
 pub mod live;
 pub mod looks;
 pub mod pcap;
+mod prefetch;
 #[cfg(feature = "python")]
 mod python;
 pub mod reassembly;

@@ -59,7 +59,7 @@ const FORGETTABLE: usize = 8;
 
 /// What a half-stream has while it may speak HTTP.
 #[derive(Debug)]
-struct Speaker {
+pub(crate) struct Speaker {
     client: Client,
     /// Sequence number that reading began with.
     origin: u32,
@@ -127,13 +127,30 @@ impl Streams {
     /// Adds the heads to `out` that this segment settles, of either direction, behind those that were due before it.
     #[inline]
     pub fn feed(&mut self, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        self.feed_marked(segment, self.halves.mark(&segment.flow), counts, out);
+    }
+
+    /// The mark of a flow, and the half-streams whose memory can be asked for.
+    #[inline]
+    pub(crate) fn halves(&self) -> &Halves {
+        &self.halves
+    }
+
+    /// As `feed`, with the mark of the segment's flow.
+    #[inline]
+    pub(crate) fn feed_marked(
+        &mut self,
+        segment: &Segment<'_>,
+        mark: u64,
+        counts: &mut Counts,
+        out: &mut Vec<RequestHead>,
+    ) {
         if segment.time_ns > self.latest_ns {
             self.advance(segment.time_ns);
             if self.now_ns >= self.sweep_ns || self.due.may_be_due(self.now_ns) {
                 self.let_go_of_due(counts, out);
             }
         }
-        let mark = self.halves.mark(&segment.flow);
         match self.halves.find(&segment.flow, mark) {
             Some(id) => self.go_on(id, segment, mark, counts, out),
             None => self.meet(segment, mark, counts, out),

@@ -7,7 +7,6 @@
 
 use std::fs::File;
 use std::mem;
-use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,12 +14,11 @@ use std::thread::Builder;
 use std::time::Instant;
 
 use crate::capture::{Capture, Ending};
-use crate::counts::Counts;
+use crate::decoded::Decoded;
 use crate::front::{Died, Front, Pace, Progress};
 use crate::limits::Limits;
-use crate::records::{Fragment, KeptMessage, Layer, RequestHead, Segment, Watch};
-use crate::stream::Streams;
-use crate::worker::{Fate, Origin, Route, Stages};
+use crate::records::{KeptMessage, RequestHead, Watch};
+use crate::worker::Stages;
 
 /// Chunks that were decoded and wait to be read on.
 const PARCELS: usize = 4;
@@ -76,24 +74,11 @@ impl Step {
     }
 }
 
-/// A segment without what it borrows.
-#[derive(Debug)]
-struct Kept {
-    segment: Segment<'static>,
-    /// In the chunk or, when it was put together, in `Parcel::copied`.
-    from_copy: bool,
-    octets: Range<usize>,
-    header: usize,
-    path: Range<u32>,
-}
-
 /// What was decoded of one chunk, and the chunk.
 #[derive(Debug, Default)]
 struct Parcel {
     chunk: Vec<u8>,
-    kept: Vec<Kept>,
-    copied: Vec<u8>,
-    paths: Vec<Layer>,
+    decoded: Decoded,
     watch: Option<Box<Watch>>,
     /// Somebody waits for what comes of it.
     asked: bool,
@@ -265,13 +250,13 @@ impl Reader {
         let mut parcel = self.parcel(watch);
         parcel.asked = pace == Pace::Asked;
         let stages = &mut self.stages;
-        let mut ending = capture.pump(&mut |frame| stages.feed(&frame, &mut Posted { parcel: &mut parcel }));
+        let mut ending = capture.pump(&mut |frame| stages.feed(&frame, &mut parcel.decoded));
         if self.stop.load(Ordering::Acquire) {
             ending = ending.or(Some(Ending::Cut));
         }
         let goes_on = ending.is_none();
         parcel.chunk = capture.exchange(mem::take(&mut parcel.chunk));
-        parcel.settle();
+        parcel.decoded.settle(&parcel.chunk);
         parcel.step = Step {
             progress: stages.progress(capture.position(), capture.bytes_read()),
             messages: mem::take(&mut stages.messages),
@@ -284,58 +269,6 @@ impl Reader {
     /// An empty one, in memory that was used before where there is some.
     fn parcel(&mut self, watch: Option<Box<Watch>>) -> Parcel {
         Parcel { watch, ..self.emptied.try_recv().unwrap_or_default() }
-    }
-}
-
-/// Into the parcel with everything that was decoded.
-struct Posted<'a> {
-    parcel: &'a mut Parcel,
-}
-
-impl Route for Posted<'_> {
-    #[inline]
-    fn segment(&mut self, found: &Segment<'_>, from: Origin<'_>, _: &Streams, _: &mut Counts) -> Fate {
-        let parcel = &mut *self.parcel;
-        let (mut begin, size) = (found.octets.as_ptr().addr(), found.octets.len());
-        let from_copy = matches!(from, Origin::Datagram(_));
-        if from_copy {
-            begin = parcel.copied.len();
-            parcel.copied.extend_from_slice(found.octets);
-        }
-        let paths = parcel.paths.len() as u32;
-        parcel.paths.extend_from_slice(found.path);
-        parcel.kept.push(Kept {
-            segment: Segment { path: &[], octets: &[], payload: &[], ..*found },
-            from_copy,
-            octets: begin..begin + size,
-            header: size - found.payload.len(),
-            path: paths..parcel.paths.len() as u32,
-        });
-        Fate::Nowhere
-    }
-
-    #[inline]
-    fn fragment(&mut self, _: &Fragment<'_>, _: Origin<'_>) -> Fate {
-        Fate::Here
-    }
-}
-
-impl Parcel {
-    /// Places become those in the chunk: until here they are addresses, for it was being read.
-    fn settle(&mut self) {
-        let begin = self.chunk.as_ptr().addr();
-        for kept in self.kept.iter_mut().filter(|kept| !kept.from_copy) {
-            kept.octets = kept.octets.start.wrapping_sub(begin)..kept.octets.end.wrapping_sub(begin);
-        }
-    }
-
-    fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
-        self.kept.iter().map(|kept| {
-            let memory = if kept.from_copy { &self.copied } else { &self.chunk };
-            let octets = memory.get(kept.octets.clone()).unwrap_or_default();
-            let path = self.paths.get(kept.path.start as usize..kept.path.end as usize).unwrap_or_default();
-            Segment { octets, payload: octets.get(kept.header..).unwrap_or_default(), path, ..kept.segment }
-        })
     }
 }
 
@@ -355,9 +288,7 @@ impl Follower {
             if let Some(watch) = parcel.watch.take() {
                 self.stages.watch_for(&watch);
             }
-            for segment in parcel.segments() {
-                self.stages.follow(&segment);
-            }
+            self.stages.follow(&mut parcel.decoded, &parcel.chunk);
             let mut next = mem::take(&mut parcel.step);
             self.stages.time_ns = next.progress.time_ns;
             while next.finished && !self.stages.finish(HEADS) {
@@ -371,9 +302,6 @@ impl Follower {
             next.progress.counts.add(&self.stages.counts);
             step.join(next);
             let asked = parcel.asked;
-            parcel.kept.clear();
-            parcel.copied.clear();
-            parcel.paths.clear();
             let _ = self.empties.send(parcel); // the reader may have gone before
             chunks += 1;
             let is_last = step.ending.is_some() || step.finished;

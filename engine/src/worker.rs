@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::capture::{Capture, Ending};
 use crate::counts::{Count, Counts};
 use crate::decode::{Decoder, Found};
+use crate::decoded::Decoded;
 use crate::defrag::Defragmenter;
 use crate::front::{Died, Front, Pace, Progress};
 use crate::limits::Limits;
@@ -14,6 +15,11 @@ use crate::sieve::Sieve;
 use crate::stream::Streams;
 use crate::trace::{Step, Tracer};
 
+/// Segments before one is read when its bucket is asked for, its half-stream, and the rest.
+const AHEAD: usize = 16;
+const HALF_AHEAD: usize = 8;
+const REST_AHEAD: usize = 3;
+
 /// One engine: a source at a time, and all that is known of its connections.
 #[derive(Debug)]
 pub struct Worker {
@@ -21,6 +27,8 @@ pub struct Worker {
     /// Of the capture before, to be used again.
     buffer: Vec<u8>,
     stages: Stages,
+    /// Of the chunk at hand.
+    decoded: Decoded,
 }
 
 /// What frames go through.
@@ -45,7 +53,8 @@ pub(crate) struct Stages {
 impl Worker {
     /// An engine without a source.
     pub fn new(limits: Limits, watch: &Watch) -> Worker {
-        Worker { capture: None, buffer: Vec::new(), stages: Stages::new(limits, watch, 0) }
+        let stages = Stages::new(limits, watch, 0);
+        Worker { capture: None, buffer: Vec::new(), stages, decoded: Decoded::default() }
     }
 
     /// The next capture begins; connections go on in it.
@@ -56,11 +65,10 @@ impl Worker {
 
     /// Reads on in the current capture, once; says when and how it has ended.
     pub fn pump(&mut self) -> Option<Ending> {
-        let stages = &mut self.stages;
-        let ending = match &mut self.capture {
-            Some(capture) => capture.pump(&mut |frame| stages.feed(&frame, &mut Straight)),
-            None => Some(Ending::Proper),
-        };
+        let Worker { capture: Some(capture), stages, decoded, .. } = self else { return Some(Ending::Proper) };
+        let ending = capture.pump(&mut |frame| stages.feed(&frame, decoded));
+        decoded.settle(capture.octets());
+        stages.follow(decoded, capture.octets());
         stages.sift();
         ending
     }
@@ -171,21 +179,6 @@ pub(crate) trait Route {
     fn fragment(&mut self, found: &Fragment<'_>, from: Origin<'_>) -> Fate;
 }
 
-/// Everything is read on here: where there is one worker, and time to read everything.
-struct Straight;
-
-impl Route for Straight {
-    #[inline]
-    fn segment(&mut self, _: &Segment<'_>, _: Origin<'_>, _: &Streams, _: &mut Counts) -> Fate {
-        Fate::Here
-    }
-
-    #[inline]
-    fn fragment(&mut self, _: &Fragment<'_>, _: Origin<'_>) -> Fate {
-        Fate::Here
-    }
-}
-
 impl Stages {
     /// Nothing seen yet; by this one of the workers.
     pub(crate) fn new(limits: Limits, watch: &Watch, worker: u32) -> Stages {
@@ -280,10 +273,33 @@ impl Stages {
         }
     }
 
-    /// What another thread has decoded.
-    #[inline]
-    pub(crate) fn follow(&mut self, segment: &Segment<'_>) {
-        self.streams.feed(segment, &mut self.counts, &mut self.heads);
+    /// Reads on what was decoded of a chunk, and forgets it.
+    pub(crate) fn follow(&mut self, decoded: &mut Decoded, chunk: &[u8]) {
+        let mut marks = [0; AHEAD];
+        // while one segment is read, what the next ones need is on its way from memory, in three steps
+        for coming in 0..decoded.len() + AHEAD {
+            let [far, near, now] = [HALF_AHEAD, REST_AHEAD, 0].map(|ahead| coming.wrapping_sub(AHEAD - ahead));
+            let mark = |at: usize| (at < decoded.len()).then(|| marks[at % AHEAD]);
+            let halves = self.streams.halves();
+            if let Some(mark) = mark(far) {
+                halves.ask_for_half(mark);
+            }
+            if let Some(mark) = mark(near) {
+                halves.ask_for_rest(mark);
+            }
+            if let Some(segment) = decoded.nth(now, chunk) {
+                if let Some(tracer) = &mut self.counts.tracer {
+                    tracer.carried(&segment.flow, segment.payload);
+                }
+                self.streams.feed_marked(&segment, marks[now % AHEAD], &mut self.counts, &mut self.heads);
+            }
+            if let Some(flow) = decoded.flow(coming) {
+                let halves = self.streams.halves();
+                marks[coming % AHEAD] = halves.mark(flow);
+                halves.ask_for_bucket(marks[coming % AHEAD]);
+            }
+        }
+        decoded.clear();
     }
 
     /// What became of what since the last call, where it is traced.

@@ -116,10 +116,6 @@ impl Sieve {
 /// Bit n: so many bits are set from bit n of `here` on, and on in `behind`.
 #[inline]
 fn starts(here: u64, behind: u64, length: usize) -> u64 {
-    // most blocks have none, whatever is behind them
-    if run_starts(u128::from(here) | u128::from(u64::MAX) << Block::SIZE, length) as u64 == 0 {
-        return 0;
-    }
     run_starts(u128::from(here) | u128::from(behind) << Block::SIZE, length) as u64
 }
 

@@ -13,9 +13,13 @@ use foldhash::quality::RandomState;
 use super::Speaker;
 use super::losses::Holes;
 use crate::looks::Looks;
+use crate::prefetch::prefetch;
 use crate::records::{Flow, Layer};
 
 const FEWEST_BUCKETS: usize = 1024;
+/// Cache lines that every segment with payload needs.
+const HALF_LINES: usize = 2;
+const SPEAKER_LINES: usize = size_of::<Speaker>().div_ceil(64);
 
 /// The place of a half-stream; it may be another's when that one is forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -208,6 +212,40 @@ impl Halves {
     /// A keyed hash of other bytes.
     pub fn hasher(&self) -> impl Hasher + use<> {
         self.hasher.build_hasher()
+    }
+
+    /// Asks for the bucket of a flow with this mark.
+    #[inline]
+    pub fn ask_for_bucket(&self, mark: u64) {
+        prefetch(&self.buckets[(mark >> 32) as usize & (self.buckets.len() - 1)], 1);
+    }
+
+    /// Asks for the half-stream to which that bucket leads, when it is here.
+    #[inline]
+    pub fn ask_for_half(&self, mark: u64) {
+        if let Some(half) = self.likely(mark) {
+            prefetch(half, HALF_LINES);
+        }
+    }
+
+    /// Asks for its client and for the other direction, when it is here itself.
+    #[inline]
+    pub fn ask_for_rest(&self, mark: u64) {
+        let Some(half) = self.likely(mark) else { return };
+        if let Some(peer) = half.peer {
+            prefetch(&self[peer.id], HALF_LINES);
+        }
+        if let Some(speaker) = &half.speaker {
+            prefetch(&**speaker, SPEAKER_LINES);
+        }
+    }
+
+    /// The half-stream of a flow with this mark, if its bucket is where it should be: nearly all are.
+    #[inline]
+    fn likely(&self, mark: u64) -> Option<&HalfStream> {
+        let tag = (mark >> 32) as u32;
+        let bucket = self.bucket(tag as usize);
+        bucket.id.filter(|_| bucket.tag == tag).map(|id| &self[id])
     }
 
     /// The half-stream of this flow with this mark.
