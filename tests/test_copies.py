@@ -192,7 +192,7 @@ def test_what_is_kept_to_read_frames_again_is_in_proportion() -> None:
     for n in range(300):  # a table of 78 entries and more that are pushed out
         talk.client(framed(b"%012d" % n, 2 * n + 1), acknowledged=False)
     sensor = Sensor().feed(segments(talk))
-    (half,) = sensor.streams._halves.values()
+    (half,) = sensor.streams._halves
     assert half.client is not None
     starts = half.client._http1._starts
     assert 2 <= len(starts) <= 5

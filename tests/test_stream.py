@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor import counts
+from monitor.portable.heads import TWIN_HEADS
 from monitor.portable.origins import REMEMBERED_SYNS
-from monitor.portable.stream import TWIN_HEADS
 from monitor.records import Certainty, Section
 from pcaps.talk import ACK, FIN, MS, PSH, RST, SYN, URG, Talk
 from tests.connections import DATA, MASKED, OK, ONCE, SECOND, Sensor, begun, ended, leaks, read, segments

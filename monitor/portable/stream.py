@@ -4,15 +4,12 @@ Only what a client sends is put together and read. The other direction is looked
 is kept of a connection before its first payload but the number that its SYN announced, in a table of fixed size: a
 flood of SYNs costs nothing. A half-stream that does not begin like HTTP is opaque: a small entry, whose segments are
 looked at again where they begin.
-
-Two paths with the same addresses and ports are two half-streams: subscribers in different tunnels may be alike. When
-both carry the same head at the same sequence number it is one connection, mirrored twice, and the head counts once.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from dpkt.tcp import TH_ACK, TH_FIN, TH_RST, TH_SYN
@@ -20,12 +17,14 @@ from dpkt.tcp import TH_ACK, TH_FIN, TH_RST, TH_SYN
 from monitor.portable.beginnings import Beginnings
 from monitor.portable.client import Client, first_byte
 from monitor.portable.doubts import Doubt
+from monitor.portable.halves import HalfStream, Halves
+from monitor.portable.heads import Heads
 from monitor.portable.looks import Looks, looks_of, may_begin_request, surely_begins_request
-from monitor.portable.losses import HOLES_BYTES, Sent
+from monitor.portable.losses import HOLES_BYTES
 from monitor.portable.origins import Origins, Side
 from monitor.portable.parts import Parts
 from monitor.portable.trace import Tracer
-from monitor.records import Certainty, Checksum, Flow, Limits, PlacedHead, RequestHead, Section, Segment
+from monitor.records import Checksum, Flow, Limits, PlacedHead, RequestHead, Segment
 
 NOTHING: tuple[RequestHead, ...] = ()
 ENDS = TH_FIN | TH_RST
@@ -35,56 +34,6 @@ SWEEP_NS = 1_000_000_000  # between two looks for half-streams that have been si
 SWEEP_SHARE = 64  # one in so many half-streams is looked at then, and at least so many
 HALF_BYTES = 160  # what one takes that has no client, in round figures
 OPAQUE = (Looks.RESPONSE, Looks.TLS, Looks.OTHER)
-MOST_ALIKE = 64  # tunnelled half-streams with the same addresses and ports that are told of each other
-TWIN_HEADS = 64  # remembered of a half-stream that has a twin
-REQUEST_FIELDS = frozenset(
-    (b"host", b"user-agent", b"referer", b"cookie", b"accept", b"accept-language", b"accept-encoding")
-)  # that no response has
-
-Ends = tuple[bytes, int, bytes, int]
-
-
-class HalfStream:
-    """One direction of a connection; opaque while it has no `client`."""
-
-    __slots__ = (
-        "_peer", "client", "closing_ns", "flow", "forgotten", "last_head", "last_heads", "last_ns", "looks", "opaque",
-        "origin", "reborn", "sent", "side", "wake_ns", "weight",
-    )  # fmt: skip
-
-    def __init__(self, flow: Flow, sent: Sent, now_ns: int) -> None:
-        self.flow = flow
-        self.sent = sent
-        self.looks = Looks.OTHER
-        self.opaque = False  # it has been counted as such
-        self.side = Side.UNKNOWN
-        self.last_ns = now_ns
-        self.client: Client | None = None
-        self.weight = 0  # bytes of memory that are accounted for it
-        self._peer: HalfStream | None = None
-        self.forgotten = False
-        self.origin = -1  # sequence number of the first byte that the client's reading began with
-        self.reborn = -1  # sequence number that another SYN announced
-        self.closing_ns = 0  # when FIN or RST came; 0 while open
-        self.wake_ns = 0  # when something is due; 0: never
-        self.last_head: tuple[int, int] | None = None  # sequence number and hash
-        self.last_heads: dict[tuple[int, int], bool] | None = None  # while it has twins: did one send it as well?
-
-    @property
-    def amid(self) -> bool:
-        """Whether its client is in the middle of something."""
-        return self.client is not None and self.client.amid
-
-    @property
-    def peer(self) -> HalfStream | None:
-        """The other direction, while it is kept."""
-        if self._peer is not None and self._peer.forgotten:
-            self._peer = None
-        return self._peer
-
-    @peer.setter
-    def peer(self, peer: HalfStream | None) -> None:
-        self._peer = peer
 
 
 class Streams:
@@ -95,8 +44,8 @@ class Streams:
         self._parts = parts
         self._now_ns = 0
         self._latest_ns = 0  # of the capture clock
-        self._halves: OrderedDict[Flow, HalfStream] = OrderedDict()
-        self._tunnelled: dict[Ends, list[HalfStream]] = {}  # those with a path
+        self._halves = Halves(counts)
+        self._heads = Heads(counts, self._halves, tracer)
         self._origins = Origins(counts)
         self._beginnings = Beginnings(counts)
         self._due: list[tuple[int, int, HalfStream]] = []  # heap
@@ -131,7 +80,7 @@ class Streams:
             self._advance(time_ns)
             if self._now_ns >= self._sweep_ns or (self._due and self._due[0][0] <= self._now_ns):
                 heads = self._expire()
-        half = self._halves.get(flow)
+        half = self._halves.find(flow)
         if half is None:
             met = self._meet(segment)
             return [*heads, *met] if heads else met
@@ -208,17 +157,17 @@ class Streams:
         heads: list[RequestHead] = []
         silent_ns = self._now_ns - self._limits.idle_ns
         for _ in range(min(len(self._halves), max(SWEEP_SHARE, len(self._halves) // SWEEP_SHARE))):
-            half = next(iter(self._halves.values()))
+            half = next(iter(self._halves))
             if half.last_ns <= silent_ns:
                 heads += self._forget(half)
             else:
-                self._halves.move_to_end(half.flow)
+                self._halves.renew(half)
         return heads
 
     def finish(self, now_ns: int) -> Sequence[RequestHead]:
         """The capture is over."""
         self._advance(now_ns)
-        heads = [head for half in list(self._halves.values()) for head in self._forget(half)]
+        heads = [head for half in list(self._halves) for head in self._forget(half)]
         self._counts["half_streams"] = self._counts["held_bytes"] = 0
         return heads
 
@@ -228,7 +177,7 @@ class Streams:
         """A segment of a flow of which nothing is kept."""
         flow, flags, payload = segment.flow, segment.flags, segment.payload
         heads: Sequence[RequestHead] = NOTHING
-        peer = self._peer_of(flow)
+        peer = self._halves.peer_of(flow)
         if peer is not None and peer.client is not None and flags & TH_ACK:
             heads = self._acknowledge(peer, peer.client, segment.ack)
         if peer is not None and flags & TH_ACK:
@@ -245,10 +194,10 @@ class Streams:
         evicted: Sequence[RequestHead] = NOTHING
         if len(self._halves) >= self._limits.half_streams:
             evicted = self._make_room()
-            peer = self._peer_of(flow)  # it may have been the one
+            peer = self._halves.peer_of(flow)  # it may have been the one
         half = HalfStream(flow, self._origins.met(segment), self._now_ns)
         self._with_holes += half.sent.holes is not None
-        self._enter(half, peer)
+        self._halves.enter(half, peer)
         fresh = self._note_sent(half, segment)
         opened = self._open(half, segment)
         self._counts["http_bytes"] += fresh if half.client is not None else 0
@@ -394,9 +343,9 @@ class Streams:
 
     def _oldest(self) -> list[HalfStream]:
         """Some of the oldest, which are the newest now."""
-        oldest = [half for half, _ in zip(self._halves.values(), range(8), strict=False)]
+        oldest = [half for half, _ in zip(self._halves, range(8), strict=False)]
         for half in oldest:
-            self._halves.move_to_end(half.flow)
+            self._halves.renew(half)
         return oldest
 
     def _forget(self, half: HalfStream) -> Sequence[RequestHead]:
@@ -412,15 +361,8 @@ class Streams:
         self._weigh(half)
         self._with_holes -= half.sent.holes is not None
         half.wake_ns = 0
-        half.forgotten = True
         self._beginnings.forget(half)
-        half.peer = None
-        del self._halves[half.flow]
-        alike = self._tunnelled.get(half.flow[:4], [])
-        if half.flow.path and half in alike:
-            alike.remove(half)
-            if not alike:
-                del self._tunnelled[half.flow[:4]]
+        self._halves.remove(half)
         return heads
 
     # --- segments of a client -------------------------------------------------------------------------------------
@@ -515,101 +457,13 @@ class Streams:
         self._counts["shed.hold"] += 1
         return client.shed(self._now_ns)
 
-    # --- both directions, other paths -----------------------------------------------------------------------------
-
-    def _enter(self, half: HalfStream, peer: HalfStream | None) -> None:
-        self._halves[half.flow] = half
-        half.peer = peer
-        if peer is not None and peer.peer is None:
-            peer.peer = half
-        if half.flow.path:
-            alike = self._tunnelled.setdefault(half.flow[:4], [])
-            if len(alike) == MOST_ALIKE:
-                self._counts["shed.alike"] += 1
-                return
-            alike.append(half)
-        for twin in self._twins(half):
-            for each in (twin, half):
-                if each.last_heads is None:
-                    each.last_heads = {each.last_head: False} if each.last_head else {}
-
-    def _twins(self, half: HalfStream) -> Iterator[HalfStream]:
-        """Half-streams with the same addresses and ports on other paths."""
-        if not self._tunnelled:
-            return
-        ends = half.flow[:4]
-        if half.flow.path and (plain := self._halves.get(Flow(*ends))):
-            yield plain
-        for other in self._tunnelled.get(ends, ()):
-            if other is not half:
-                yield other
-
-    def _peer_of(self, flow: Flow) -> HalfStream | None:
-        """The other direction; in tunnels its path is another, so the one whose tunnels are of the same kind."""
-        src, sport, dst, dport, path = flow
-        peer = self._halves.get(Flow(dst, dport, src, sport, path))
-        if peer is not None or (not self._tunnelled and not path):
-            return peer
-        kinds = [kind for kind, _ in path]
-        plain = self._halves.get(Flow(dst, dport, src, sport))
-        for peer in self._tunnelled.get((dst, dport, src, sport), ()):
-            if [kind for kind, _ in peer.flow.path] == kinds:
-                return peer
-        return peer or plain
-
-    # --- heads ----------------------------------------------------------------------------------------------------
-
     def _publish(self, half: HalfStream, placed: list[PlacedHead]) -> list[RequestHead]:
-        heads = []
-        counts = self._counts
-        for start, end, head, _, part in placed:
-            if not head.method and not self._is_request(half, head):
-                self._trace(half, start, end, "response")
-                continue
-            half.last_head = (start & 0xFFFFFFFF, hash(_text(head)))
-            if half.last_heads is not None and self._is_of_a_twin(half, half.last_head, half.last_heads):
-                counts["twin_heads"] += 1
-                self._trace(half, start, end, "twin")
-                continue
-            self._trace(half, start, end, "head", head)
-            if part:
-                counts["head_parts"] += 1
-            else:
-                counts["trailers" if head.section is Section.TRAILER else "requests"] += 1
-                counts["ambiguous_requests"] += head.certainty is Certainty.AMBIGUOUS
-            for oddity in set(head.oddities):
-                counts["oddities." + oddity] += 1
-            heads.append(head)
+        heads = self._heads.publish(half, placed)
         if heads and (peer := half.peer) is not None and peer.client is not None and not peer.client.spoke:
             self._held -= self._holding.pop(peer, 0)
             self._count_opaque(peer, Looks.RESPONSE)
         return heads
 
-    def _is_of_a_twin(self, half: HalfStream, mark: tuple[int, int], marks: dict[tuple[int, int], bool]) -> bool:
-        """Remember this head, and say whether a twin had the same."""
-        is_seen = False
-        for twin in self._twins(half):
-            if twin.last_heads is not None and mark in twin.last_heads:
-                twin.last_heads[mark] = is_seen = True
-        marks[mark] = is_seen
-        if len(marks) > TWIN_HEADS:
-            self._counts["shed.twin_heads"] += not marks.pop(next(iter(marks)))
-        return is_seen
-
-    def _trace(self, half: HalfStream, start: int, end: int, what: str, head: RequestHead | None = None) -> None:
-        if self._tracer is not None and half.client is not None:
-            self._tracer.stretch(half.client.traced, start, end, what, head)
-
     def _fate(self, what: str) -> None:
         if self._tracer is not None:
             self._tracer.fate(what)
-
-    def _is_request(self, half: HalfStream, head: RequestHead) -> bool:
-        """Whether fields without a request line are those of a request: a response has fields as well."""
-        answers = half.peer is not None and half.peer.looks is Looks.RESPONSE
-        return answers or not REQUEST_FIELDS.isdisjoint(name for name, _ in head.fields)
-
-
-def _text(head: RequestHead) -> tuple[object, ...]:
-    """All that a head says in its readings; the time and what is odd may be another where it was mirrored twice."""
-    return (head.method, head.target, head.version, head.fields, *map(_text, head.readings))

@@ -1,0 +1,74 @@
+"""Heads that clients let go: counted, and handed on when they are requests that no twin had before.
+
+When two paths carry the same head at the same sequence number it is one connection, mirrored twice, and the head counts
+once.
+"""
+
+from __future__ import annotations
+
+from monitor.portable.halves import HalfStream, Halves
+from monitor.portable.looks import Looks
+from monitor.portable.trace import Tracer
+from monitor.records import Certainty, PlacedHead, RequestHead, Section
+
+TWIN_HEADS = 64  # remembered of a half-stream that has a twin
+REQUEST_FIELDS = frozenset(
+    (b"host", b"user-agent", b"referer", b"cookie", b"accept", b"accept-language", b"accept-encoding")
+)  # that no response has
+
+
+class Heads:
+    def __init__(self, counts: dict[str, int], halves: Halves, tracer: Tracer | None) -> None:
+        self._counts = counts
+        self._halves = halves
+        self._tracer = tracer
+
+    def publish(self, half: HalfStream, placed: list[PlacedHead]) -> list[RequestHead]:
+        """Those of the half-stream's client that are news."""
+        heads = []
+        counts = self._counts
+        for start, end, head, _, part in placed:
+            if not head.method and not _is_request(half, head):
+                self._trace(half, start, end, "response")
+                continue
+            half.last_head = (start & 0xFFFFFFFF, hash(_text(head)))
+            if half.last_heads is not None and self._is_of_a_twin(half, half.last_head, half.last_heads):
+                counts["twin_heads"] += 1
+                self._trace(half, start, end, "twin")
+                continue
+            self._trace(half, start, end, "head", head)
+            if part:
+                counts["head_parts"] += 1
+            else:
+                counts["trailers" if head.section is Section.TRAILER else "requests"] += 1
+                counts["ambiguous_requests"] += head.certainty is Certainty.AMBIGUOUS
+            for oddity in set(head.oddities):
+                counts["oddities." + oddity] += 1
+            heads.append(head)
+        return heads
+
+    def _is_of_a_twin(self, half: HalfStream, mark: tuple[int, int], marks: dict[tuple[int, int], bool]) -> bool:
+        """Remember this head, and say whether a twin had the same."""
+        is_seen = False
+        for twin in self._halves.twins(half):
+            if twin.last_heads is not None and mark in twin.last_heads:
+                twin.last_heads[mark] = is_seen = True
+        marks[mark] = is_seen
+        if len(marks) > TWIN_HEADS:
+            self._counts["shed.twin_heads"] += not marks.pop(next(iter(marks)))
+        return is_seen
+
+    def _trace(self, half: HalfStream, start: int, end: int, what: str, head: RequestHead | None = None) -> None:
+        if self._tracer is not None and half.client is not None:
+            self._tracer.stretch(half.client.traced, start, end, what, head)
+
+
+def _is_request(half: HalfStream, head: RequestHead) -> bool:
+    """Whether fields without a request line are those of a request: a response has fields as well."""
+    answers = half.peer is not None and half.peer.looks is Looks.RESPONSE
+    return answers or not REQUEST_FIELDS.isdisjoint(name for name, _ in head.fields)
+
+
+def _text(head: RequestHead) -> tuple[object, ...]:
+    """All that a head says in its readings; the time and what is odd may be another where it was mirrored twice."""
+    return (head.method, head.target, head.version, head.fields, *map(_text, head.readings))
