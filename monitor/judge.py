@@ -244,10 +244,12 @@ class Judge:
 
     def _served_at(self, head: RequestHead) -> _Served:
         host = _only_host(head)
-        if host is None:
-            names = recipient_of(head).names
-            return self._served.get(names) or _remember(self._served, names, self._serve(names))
-        return self._by_host.get(host) or _remember(self._by_host, host, self._serve(recipient_of(head).names))
+        if host is not None and (known := self._by_host.get(host)):
+            return known
+        names = recipient_of(head).names
+        if host is not None and _is_all(host):
+            return _remember(self._by_host, host, self._serve(names))
+        return self._served.get(names) or _remember(self._served, names, self._serve(names))
 
     def _reached(self, terms: Terms, facts: Facts) -> int:
         for index, fits in self._conditions[terms.order]:
@@ -337,7 +339,7 @@ def path_of(target: bytes) -> bytes:
 
 
 def _only_host(head: RequestHead) -> bytes | None:
-    """What names the recipient where nothing else does; None where more has to be looked at."""
+    """What stands where the recipient is named, if it is one thing; None where more has to be looked at."""
     only: bytes | None = None
     if head.target[:1] == b"/":
         for name, value in head.fields:
@@ -345,8 +347,12 @@ def _only_host(head: RequestHead) -> bytes | None:
                 if only is not None:
                     return None
                 only = value
-    # where no name begins with the first octet, it may be that there is none and the address decides
-    return only if only and only[:1].isalnum() and b"@" not in only and len(only) <= LONGEST_REMEMBERED else None
+    return only
+
+
+def _is_all(host: bytes) -> bool:
+    """Whether this decides alone: where no name begins with the first octet, there may be none but the address."""
+    return host[:1].isalnum() and b"@" not in host and len(host) <= LONGEST_REMEMBERED
 
 
 def _outcome(reached: int) -> Outcome:

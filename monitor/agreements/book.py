@@ -101,7 +101,12 @@ class RuleBook:
                 (self._below[host[2:]] if host.startswith("*.") else self._exact[host]).append(terms)
         brands = [(item, name) for name, items in self.network.brands.items() for item in items]
         self._brands = Prefixes((item, name) for item, name in brands if not isinstance(item, NumberRange))
-        self._numbers = sorted((len(item.first), *item, name) for item, name in brands if isinstance(item, NumberRange))
+        self._numbers: dict[int, tuple[list[str], list[str], list[str]]] = {}  # by length: first, last, whose
+        for first, last, name in sorted((*item, name) for item, name in brands if isinstance(item, NumberRange)):
+            firsts, lasts, names = self._numbers.setdefault(len(first), ([], [], []))
+            firsts.append(first)
+            lasts.append(last)
+            names.append(name)
         self._access = Prefixes((item, name) for name, items in self.network.access.items() for item in items)
         said = self.network.subscriber_feed
         self._feed_access = {str(each): name for name, some in said.rat_types.items() for each in some} if said else {}
@@ -143,11 +148,12 @@ class RuleBook:
 
     def brand_of(self, msisdn: str) -> str | None:
         """The brand whose range of numbers this is in, if the ranges say so."""
-        place = bisect_right(self._numbers, (len(msisdn), msisdn, "~")) - 1
-        if place < 0:
+        ranges = self._numbers.get(len(msisdn))
+        if ranges is None:
             return None
-        length, first, last, name = self._numbers[place]
-        return name if len(msisdn) == length and first <= msisdn <= last else None
+        firsts, lasts, names = ranges
+        place = bisect_right(firsts, msisdn) - 1
+        return names[place] if place >= 0 and msisdn <= lasts[place] else None
 
     def _terms(self, document: Document, partner: Partner, position: int, order: int) -> Terms:
         grant = partner.grants[position]

@@ -96,7 +96,7 @@ class Identify:
         if not head.readings:
             findings = self._findings(head)
             if len(findings) < 2:
-                return [_sighting(head, finding) for finding in findings]
+                return [_sighting(head, findings[0])] if findings else []
             seen = _each_once(head, findings)
             return list(seen.values()) if len(seen) < 2 else _contested(seen.values())
         seen = self._read(head)
