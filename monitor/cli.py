@@ -423,6 +423,9 @@ def _end(code: int) -> None:
 def main() -> None:
     try:
         cli(prog_name=PROGRAM, obj=OWN_PROCESS)
+    except SystemExit as end:
+        _leave(end.code)
+        raise
     except Exception:  # noqa: BLE001 - Python would end with 1, which means violations, and show what the traffic held
         import traceback
 
@@ -430,3 +433,18 @@ def main() -> None:
 
         sys.stderr.write(f"{mask_text(traceback.format_exc())}\nThis is a mistake in {PROGRAM}: please report it.\n")
         sys.exit(MISTAKE)
+
+
+def _leave(code: object) -> None:
+    """Ends the process at once where all is said: to take it apart object by object takes a tenth of a short run.
+
+    Returns where it has to end as others do: nobody takes what we say, or the code is none.
+    """
+    if not isinstance(code, int):
+        return
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        return
+    os._exit(code)
