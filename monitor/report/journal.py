@@ -49,9 +49,12 @@ class Journal:
     def feed(self, verdicts: Verdicts) -> None:
         known, mask, append = self._known, self._redactor.mask, self._lines.append
         for verdict, token in verdicts.told:
-            head, identifier, number, place, field, form, _, certainty, _, _ = verdict[0]
+            sighting, outcome, recipient, partner, purpose, access, brand, _, whose = verdict
+            head, identifier, number, place, field, form, _, certainty, _, _ = sighting
             src, sport, dst, dport, _ = head.flow
-            kind = (verdict[1:], identifier, place, field, form, certainty)
+            kind = (
+                outcome, recipient, partner, purpose, access, brand, whose, identifier, place, field, form, certainty
+            )  # fmt: skip
             a, b, c, d, e, f, g, h = known.get(kind) or self._around(kind, verdict, token)
             time, to, by = rfc3339(head.time_ns), address(dst), address(src)
             append(f"{a}{time}{b}{to}{c}{by}{d}{sport}{e}{dport}{f}{token}{g}{mask(number)}{h}")
