@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor import counts
-from monitor.records import Batch, Certainty, Fault, Outcome
+from monitor.records import Batch, Certainty, Fault, Outcome, Verdicts
 from monitor.report import tallies
 from monitor.report.tallies import Tallies
+from monitor.report.terminal import Findings
 from tests.verdicts import NOON, SECOND, one, verdict
 
 
@@ -49,12 +54,42 @@ def test_first_and_last_violation_do_not_depend_on_the_order() -> None:
     )
 
 
-def test_a_flood_of_names_reaches_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "outcome": st.sampled_from([Outcome.UNKNOWN_RECIPIENT, Outcome.EXPIRED, Outcome.ALLOWED]),
+                "recipient": st.sampled_from(["shop.example", "news.example"]),
+                "field": st.sampled_from([b"x-msisdn", b"x-other"]),
+                "certainty": st.sampled_from(Certainty),
+                "brand": st.sampled_from(["o2", "giggle"]),
+                "time_ns": st.integers(NOON, NOON + 9),
+            }
+        )
+    ),
+    st.integers(1, 9),
+)
+def test_it_does_not_matter_what_comes_together(changes: list[dict[str, Any]], size: int) -> None:
+    told = [(verdict(**each), f"t{at % 5}") for at, each in enumerate(changes)]
+    alone, together = (fresh(), Findings((), ())), (fresh(), Findings((), ()))
+    for each in told:
+        for sink in alone:
+            sink.feed(one(*each))
+    for at in range(0, len(told), size):
+        batch = Verdicts(told[at : at + size])
+        for sink in together:
+            sink.feed(batch)
+    assert list(map(vars, together)) == list(map(vars, alone))
+
+
+@pytest.mark.parametrize("size", [1, 100])
+def test_a_flood_of_names_reaches_a_bound(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for bound in ("MOST_RECIPIENTS", "MOST_SUBSCRIBERS", "MOST_SIGHTING_SERIES"):
         monkeypatch.setattr(tallies, bound, 10)
     told = Tallies((), frozenset(f"f{n}" for n in range(100)))
-    for n in range(100):
-        told.feed(one(verdict(recipient=f"{n}.example", field=f"f{n}".encode()), f"t{n}"))
+    flood = [(verdict(recipient=f"{n}.example", field=f"f{n}".encode()), f"t{n}") for n in range(100)]
+    for at in range(0, 100, size):
+        told.feed(Verdicts(flood[at : at + size]))
     assert (len(told.recipients), len(told.subscribers), len(told.sightings)) == (10, 10, 11)
     assert sum(told.sightings.values()) == told.outcomes["unknown_recipient"] == 100
     assert told.sightings[("other",) * 6] == 90

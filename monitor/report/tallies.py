@@ -102,10 +102,10 @@ class Tallies:
     def feed(self, verdicts: Verdicts) -> None:
         for kind, amount in verdicts.kinds.items():
             self._count(kind, amount)
-        if len(self.subscribers) < MOST_SUBSCRIBERS:
-            for verdict, token in verdicts.told:
-                if verdict.outcome is not ALLOWED:
-                    self.subscribers.add(token)
+        subscribers = self.subscribers
+        for verdict, token in verdicts.told:
+            if verdict.outcome is not ALLOWED and len(subscribers) < MOST_SUBSCRIBERS:
+                subscribers.add(token)
 
     def label(self, field: bytes) -> str:
         """A field name as a label value: from the closed set, or `other`."""
