@@ -14,6 +14,8 @@ from monitor import counts
 from monitor.field import letters
 from monitor.identify import Identify
 from monitor.identify.catalogue import CATALOGUE, STEMS, hint
+from monitor.identify.numbers import OwnNumbers
+from monitor.identify.plain import Plain
 from monitor.portable.sieve import Sieve
 from monitor.records import (
     Certainty,
@@ -238,6 +240,15 @@ def test_a_bare_national_number_counts_where_the_name_hints():
     assert seen(head(target=b"/?mobileNumber=7700900123")) == [("447700900123", Place.QUERY, b"mobilenumber")]
     assert seen(head(target=b"/msisdn/7700900123/")) == [("447700900123", Place.PATH, b"path")]
     assert seen(head((b"x-order", b"7700900123"), target=b"/order/7700900123?id=7700900123")) == []
+
+
+@pytest.mark.parametrize("text", [b"447700900123", b"+447700900123", b"447700900999", b"447700901000", b"+"])
+def test_a_number_alone_is_what_the_reader_finds_in_it(text):
+    own = OwnNumbers(PLAN)
+    read = [(one.digits, one.spelling, one.form) for one in Plain(own).read(text, None)]
+    alone = [(one.number.digits, one.spelling, one.form) for one in IDENTIFY.feed(head((b"x-any", text)))]
+    assert alone == read
+    assert own.all_of(text) == next((digits for digits, _, _ in read), "")
 
 
 # --- every spelling, everywhere, once -----------------------------------------------------------------------------

@@ -97,9 +97,13 @@ class OwnNumbers:
         at = bisect_right(firsts, number) - 1
         return at >= 0 and number <= lasts[at]
 
-    def is_all_of(self, text: bytes) -> bool:
-        """Whether a text is an own number in E.164 and nothing else, nor can be a date and time."""
-        return len(text) in self._spans and text[:2] not in (b"19", b"20") and self.has_msisdn(text.decode("latin-1"))
+    def all_of(self, text: bytes) -> str:
+        """The own number in E.164, with `+` or without, that a text is and nothing else: no date and time. Or empty."""
+        number = text.removeprefix(b"+")
+        if len(number) not in self._spans or number[:2] in (b"19", b"20"):
+            return ""
+        digits = number.decode("latin-1")
+        return digits if self.has_msisdn(digits) else ""
 
 
 def is_dummy(digits: str) -> bool:
