@@ -138,6 +138,12 @@ def test_a_mask_hides_enough_and_keeps_the_length(digits):
         ("ndq3nzawotawmtiz.example", "*" * 16 + ".example"),  # a name in lower case
         ("xc3lkphh1cc9gfqbydrmqvxh0jq=.example", "*" * 28 + ".example"),  # base64 of SHA-1, likewise
         ("id=683d0d991b, 683D0D991B", "id=**********, **********"),  # the number as one integer
+        ("id=5f5e1ff.38d7ea4c67fff", "id=*******.*************"),  # of 9 digits, of 15
+        ("cafe-facade1-a1b2c3", "cafe-*******-a1b2c3"),
+        (
+            "-" + "abcdef01" * 8 + "-" + "abcdef01" * 5,
+            "-" + "*" * 64 + "-" + "*" * 40,
+        ),  # a part of a hash tells as much
         ("Build/GINGERBREAD", "Build/GINGERBREAD"),  # no encoder of packed digits ends so
         ("/static/js/main.js?v=3", "/static/js/main.js?v=3"),
         ("Mozilla/5.0 AppleWebKit/537.36", "Mozilla/5.0 AppleWebKit/537.36"),
