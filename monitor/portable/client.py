@@ -11,28 +11,22 @@ from typing import NamedTuple
 
 from dpkt.tcp import TH_SYN
 
-from monitor.portable.copies import Copies, alike, in_doubt, late, noted, overlap
+from monitor.portable.copies import Copies
 from monitor.portable.doubts import Doubt, Doubtful, Doubts
 from monitor.portable.looks import may_begin_request
 from monitor.portable.parts import Octets, Parts
+from monitor.portable.settling import Settling
 from monitor.portable.trace import Tracer
-from monitor.records import Data, Flow, Gap, Limits, PlacedHead, Section, Segment, Version
+from monitor.records import Data, Flow, Gap, Limits, PlacedHead, Segment, Version
 
 REORDER_NS = 100_000_000  # mirrors and receive queues deliver out of order by so much
-MOST_WAITING = 256  # heads
 CLIENT_BYTES = 640  # what one takes in the native engine before it holds anything, in round figures
-HEAD_BYTES = 384  # of a head that waits or is remembered, besides its bytes
 MOST_DOUBTFUL = 64  # segments
 MOST_LOST = 8  # gaps whose bytes may still come
 LATE_BYTES = 4096  # looked at once more when a copy of them comes, though their head was let go
 BODY_BYTES = 64 * 1024  # of a body behind a head that waits, kept for the same reason
 UNPLACED_BYTES = 64 * 1024  # kept in case that the beginning comes late
 REPLAYED_BYTES = 1024 * 1024  # read again because the beginning came late
-
-
-class Waiting(NamedTuple):
-    since_ns: int
-    placed: PlacedHead
 
 
 class Hole(NamedTuple):
@@ -55,9 +49,8 @@ class Client:
 
     __slots__ = (
         "_acked", "_assembler", "_body", "_copies", "_counts", "_doubts", "_flow", "_heads", "_hole", "_http1",
-        "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts", "_past", "_replays",
-        "_settled", "_sound", "_time_ns", "_tracer", "_waiting", "awaits", "closed", "far", "spoke",
-        "traced",
+        "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts", "_replays", "_sound", "_time_ns",
+        "_tracer", "awaits", "closed", "far", "spoke", "traced",
     )  # fmt: skip
 
     def __init__(
@@ -80,11 +73,8 @@ class Client:
         self._kept_from = self._origin = position
         self._body = (position, position)  # bytes that were skipped last
         self._replays = 0 if placed or doubtful or frames else REPLAYED_BYTES  # bytes that may still be read again
-        self._heads: list[Waiting] = []  # in the order of their places
-        self._waiting = 0  # bytes of these
-        self._past: list[PlacedHead] = []  # let go of late, and a copy may still come
-        self._settled: list[PlacedHead] = []
         self._copies = Copies(counts)
+        self._heads = Settling(limits, counts, self._copies)
         self._doubts = Doubts(counts)
         self._offloaded = False  # all checksums of this client are bad, and its peer takes its segments
         self._sound = False  # a segment came that nothing was wrong with
@@ -114,9 +104,7 @@ class Client:
     @property
     def weight(self) -> int:
         """Bytes of memory, about: counted alike by both engines, whatever their allocators take."""
-        heads = HEAD_BYTES * (len(self._heads) + len(self._past)) + self._waiting
-        past = sum(placed.end - placed.start for placed in self._past)
-        return CLIENT_BYTES + self._http1.weight + len(self._kept) + self.held + heads + past
+        return CLIENT_BYTES + self._http1.weight + len(self._kept) + self.held + self._heads.weight
 
     @property
     def amid(self) -> bool:
@@ -133,7 +121,7 @@ class Client:
         """When `expire` has something to do."""
         times = []
         if self._heads:
-            times.append(self._heads[0].since_ns + self._limits.settle_ns)
+            times.append(self._heads.oldest.since_ns + self._limits.settle_ns)
         if self._hole:
             times.append(self._hole.until_ns)
         if self._doubts:
@@ -316,7 +304,7 @@ class Client:
         if end != self._assembler.next or end - begin <= (BODY_BYTES if self._heads else LATE_BYTES):
             late = self._assembler.next - LATE_BYTES
             late = late if self._acked is None or self._acked < late else min(self._acked, self._assembler.next)
-            start = min(start, late, *[waiting.placed.start for waiting in self._heads[:1]])
+            start = min(start, late, *self._heads.begin)
         return max(self._kept_from, self._http1.keep(start))
 
     def _keep_from(self, position: int) -> None:
@@ -377,7 +365,6 @@ class Client:
         self._replays = max(0, self._replays - len(self._kept) - len(octets))
         self._assembler.rewind(position, bytes(self._kept), self._time_ns)
         self._heads.clear()
-        self._waiting = 0
         self._kept = bytearray()
         self._kept_from = self._origin = position
         midstream, bodies = not may_begin_request(octets), self._http1.bodies
@@ -400,7 +387,7 @@ class Client:
                 continue
             version = self._joined(fresh)
             self._assembler.taken.append(version)
-            before = [each.start for each in self._whole_heads() if each.start <= version.start]
+            before = [each.start for each in self._heads.whole() if each.start <= version.start]
             came = self._assembler.next - self._origin
             for start in self._http1.starts(version.start, before, self._kept_from):
                 place = start.position
@@ -409,7 +396,7 @@ class Client:
                     version, self._assembler.taken, octets, place, came, start.weight
                 ):
                     heads = self._http1.reread(text, start, until, version.oddity, self._time_ns)
-                    self._compare(heads, place, version, now_ns)
+                    self._heads.compare(heads, place, version, now_ns)
 
     def _joined(self, version: Version) -> Version:
         """A copy that comes in many small segments is one copy."""
@@ -420,45 +407,6 @@ class Client:
         self._http1.supersede(last.stop, version.oddity)
         start = min(max(last.start, self._kept_from), last.stop)
         return version._replace(start=start, octets=last.octets[start - last.start :] + version.octets)
-
-    def _whole_heads(self) -> list[PlacedHead]:
-        """Those that begin where reading can begin: amid frames it cannot."""
-        known = [*self._past, *(waiting.placed for waiting in self._heads)]
-        return [
-            placed
-            for placed in known
-            if placed.head.section is Section.HEAD and not placed.part and placed.head.version != b"HTTP/2"
-        ]
-
-    def _compare(self, heads: list[PlacedHead], place: int, version: Version, now_ns: int) -> None:
-        """These are the heads from `place` on with a copy: what is the same, what more, what is not there?"""
-        starts = {placed.start for placed in heads}
-        for at, (since_ns, placed) in enumerate(self._heads):
-            if placed.start >= place and placed.start not in starts:
-                self._heads[at] = Waiting(since_ns, in_doubt(placed, version.oddity))
-        for placed in heads:
-            self._join(placed, now_ns, version)
-
-    def _join(self, other: PlacedHead, now_ns: int, version: Version | None = None) -> None:
-        """A head in a copy: perhaps the same as one that is here, or another way to read it, or one of its own."""
-        here = [at for at, (_, placed) in enumerate(self._heads) if placed.start == other.start]
-        same = [at for at in here if alike(self._heads[at].placed.head, other.head)]
-        for at in same[:1] or here[:1]:
-            since_ns, placed = self._heads[at]
-            if not same:
-                self._heads[at] = Waiting(since_ns, self._copies.with_reading(placed, other))
-            elif version is not None and overlap(version, placed):
-                self._heads[at] = Waiting(since_ns, noted(placed, version.oddity))
-            return
-        past = [placed for placed in self._past if placed.start == other.start]
-        if any(alike(placed.head, other.head) for placed in past):
-            return
-        new = late(past[0], other) if past else other
-        if new is not None:
-            behind = [at for at, (_, placed) in enumerate(self._heads) if placed.start > new.start]
-            at = behind[0] if behind else len(self._heads)
-            self._heads.insert(at, Waiting(now_ns, in_doubt(new, new.why)))
-            self._waiting += new.end - new.start
 
     # --- doubtful segments ----------------------------------------------------------------------------------------
 
@@ -502,43 +450,22 @@ class Client:
     # --- heads ----------------------------------------------------------------------------------------------------
 
     def _wait(self, heads: list[PlacedHead], now_ns: int) -> None:
+        self.spoke = self.spoke or bool(heads)
         for placed in heads:
-            self.spoke = True
-            if placed.why:
-                self._join(placed, now_ns)
-            else:
-                self._heads.append(Waiting(now_ns, placed))
-                self._waiting += placed.end - placed.start
+            self._heads.add(placed, now_ns)
 
     def _done(self, now_ns: int) -> list[PlacedHead]:
         """The heads that are settled by now."""
-        heads = self._heads
-        settled_ns = now_ns - self._limits.settle_ns
         acked = self._origin if self._acked is None else self._acked
-        while heads:
-            if heads[0].placed.end > acked and heads[0].since_ns > settled_ns:
-                if len(heads) <= MOST_WAITING and self._waiting <= self._limits.hold_bytes_per_half_stream:
-                    break
-                self._counts["shed.settle"] += 1
+        while self._heads.is_due(now_ns, acked):
             self._let_go()
-        self._forget()
-        self.awaits = bool(heads or self._doubts or self._hole or self.far)
-        settled, self._settled = self._settled, []
-        return settled
-
-    def _let_go(self) -> None:
-        placed = self._heads.pop(0).placed
-        self._waiting -= placed.end - placed.start
-        self._replays = 0
-        self._settled.append(self._copies.marked(placed))
-        if self._acked is None or self._acked < placed.end:
-            self._past.append(placed)
-
-    def _forget(self) -> None:
-        """What no copy is compared with any more."""
         if self._kept:
             self._keep_from(self._needed)
-        if self._past:
-            self._past = [placed for placed in self._past if placed.end > self._kept_from]
         self._assembler.forget_versions(self._kept_from)
-        self._copies.forget(min([self._kept_from, *(waiting.placed.start for waiting in self._heads[:1])]))
+        self._heads.forget(self._kept_from)
+        self.awaits = bool(self._heads or self._doubts or self._hole or self.far)
+        return self._heads.take()
+
+    def _let_go(self) -> None:
+        self._heads.let_go(self._acked)
+        self._replays = 0
