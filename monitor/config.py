@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from monitor.redact import mask_text
+from monitor.redact import mask_name
 from monitor.written.document import quoted
 from monitor.written.file import read
 from monitor.written.language import Entry, Model, Scalar, Some, key
@@ -40,7 +40,7 @@ def endpoint(text: str) -> tuple[str, int]:
 
 
 def _interface(text: str) -> str:
-    if not re.fullmatch(r"[^\s/]{1,15}", text) or mask_text(text) != text:  # IFNAMSIZ; and it is a label of the metrics
+    if not re.fullmatch(r"[^\s/]{1,15}", text) or mask_name(text) != text:  # IFNAMSIZ; and it is a label of the metrics
         raise ValueError(f"{quoted(text)} is no name of an interface; `ip link` lists them")
     return text
 
@@ -57,7 +57,7 @@ def _url(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", text) or mask_text(text) != text:
+    if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", text) or mask_name(text) != text:
         raise ValueError(f"{quoted(text)} is no name; write letters, digits, `.`, `-`, `_` and `:`, at most 64")
     return text
 
@@ -142,7 +142,7 @@ class SensorConfig(Model):
 
     @property
     def sensor(self) -> str:
-        return self.name or mask_text(socket.gethostname())
+        return self.name or mask_name(socket.gethostname())
 
 
 def load(path: Path) -> SensorConfig:

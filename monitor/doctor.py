@@ -21,7 +21,7 @@ from monitor.engine import survey as look
 from monitor.errors import EngineError, MonitorError
 from monitor.ports import is_up, missing, mtu
 from monitor.records import CaptureFiles, Watch
-from monitor.redact import mask_text
+from monitor.redact import mask_name
 from monitor.sandbox import PR_GET_SECCOMP, Kernel
 
 PACKAGE = "msisdn-monitor"
@@ -128,7 +128,7 @@ def _sandbox() -> Finding:
 
 def _port(name: str) -> Finding:
     if wrong := missing(name):
-        return Finding(MISSING, mask_text(wrong))
+        return Finding(MISSING, mask_name(wrong))
     if not is_up(name):
         return Finding(MISSING, f"interface {name} is down: ip link set {name} up")
     return Finding(OK, f"interface {name} is up")

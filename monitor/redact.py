@@ -98,10 +98,14 @@ def mask_text(text: AnyStr) -> AnyStr:
     if isinstance(text, bytes):
         return mask_text(text.decode("latin-1")).encode("latin-1")
     text = _starred(text, _codes(text))
-    if not _has_run(text):
+    if (masked := mask_name(text)) == text:
         return text
-    text = _patterns()[0].sub(_masked_run, text)
-    return _starred(text, _codes(text))  # digits that touched a code are stars now
+    return _starred(masked, _codes(masked))  # digits that touched a code are stars now
+
+
+def mask_name(name: str) -> str:
+    """A name that somebody of ours chose, with runs of digits masked. `face2face` is no number in hexadecimal there."""
+    return _patterns()[0].sub(_masked_run, name) if _has_run(name) else name
 
 
 def mask_path(path: str) -> str:

@@ -56,6 +56,11 @@ def test_every_key_is_read_and_paths_are_below_the_file(file: Path) -> None:
     assert read.sensor == "lon-1"
 
 
+def test_a_name_may_be_spelt_in_hexadecimal(file: Path) -> None:
+    file.write_text("interfaces: [br-1a2b3c4d5e6f]\nname: node-7d9f8b6c5d\n")
+    assert load(file).interfaces == ("br-1a2b3c4d5e6f",)
+
+
 def test_the_example_is_sound_and_shows_every_key(file: Path) -> None:
     load(EXAMPLE)
     shown = {line.lstrip("# ").split(":")[0] for line in EXAMPLE.read_text().splitlines()}

@@ -42,6 +42,8 @@ def head(*hosts: bytes, target: bytes = b"/", method: bytes = b"GET", authority:
         (head(authority=b"h2.example"), Recipient(("h2.example",))),
         (head(b"a.example", authority=b"h2.example"), Recipient(("h2.example",), "a.example")),
         (head(b"a.example", authority=b""), Recipient(("a.example",))),
+        (head(b"x" * 253), Recipient(("x" * 253,))),
+        (head(b"x" * 254), Recipient(("x" * 250 + "...",))),
         (head(b"x" * 65536), Recipient(("x" * 250 + "...",))),
     ],
 )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from monitor.errors import ConfigError
 from monitor.identify import Identify
 from monitor.records import Flow, Form, Identifier, Number, NumberPlan, RequestHead
-from monitor.redact import Redactor, load_key, mask_path, mask_text, new_key
+from monitor.redact import Redactor, load_key, mask_name, mask_path, mask_text, new_key
 
 NUMBER = Number("447700900123")
 KEY = bytes(range(32))
@@ -186,6 +186,12 @@ def test_masks_runs_of_digits_in_text(text, masked):
 )
 def test_masks_the_name_of_a_file_but_for_its_clock(path, shown):
     assert mask_path(path) == shown
+
+
+def test_a_name_of_ours_may_be_spelt_in_hexadecimal():
+    assert mask_text("face2face.example") != "face2face.example"
+    assert mask_name("face2face, br-1a2b3c4d5e6f") == "face2face, br-1a2b3c4d5e6f"
+    assert mask_name("case 447700 900123") == "case 44770* ****23"
 
 
 def test_masks_octets_likewise():

@@ -78,10 +78,12 @@ def ask(
 
 def test_without_a_file_everybody_may_ask_in_the_clear() -> None:
     assert get(WebConfig())[0] == 200
+    assert not WebConfig().encrypted
 
 
 def test_tls_is_spoken_and_nothing_else(folder: Path) -> None:
     config = written(folder, TLS)
+    assert config.encrypted
     assert get(config, ca=folder / "ca.pem")[0] == 200
     with pytest.raises((OSError, http.client.HTTPException)):
         get(config)

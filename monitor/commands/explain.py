@@ -13,7 +13,7 @@ from monitor.commands.common import redactor
 from monitor.errors import ConfigError
 from monitor.judge import CONDITIONS, Facts, Judge
 from monitor.records import Outcome, Verdict, Whose
-from monitor.redact import mask_path
+from monitor.redact import mask_name, mask_path
 from monitor.report.text import address, masked, printable
 from monitor.trial import LEFT_OUT, holder_of, said_in, sighting_of
 from monitor.written.document import Document
@@ -86,7 +86,8 @@ def _page(verdict: Verdict, request: Request, facts: Facts, grants: list[Terms],
         partner = next(partner for partner in book.partners if partner.partner == terms.partner)
         place = terms.document.remark(("grants", terms.position), "")
         mark = ":".join(map(str, (mask_path(place.file), *(place.mark or ())[:1])))
-        yield f"{terms} ({masked(printable(partner.name))}, contract {mask_path(printable(partner.contract))}), {mark}"
+        name, contract = mask_name(printable(partner.name)), mask_path(printable(partner.contract))
+        yield f"{terms} ({name}, contract {contract}), {mark}"
         if not failing:
             yield "  fits in every condition" + ("; the grant above counts, for it stands first" if decided else "")
             decided = True

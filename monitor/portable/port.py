@@ -26,7 +26,7 @@ from monitor.portable.filter import attach
 from monitor.portable.source import ETHERNET, RAW
 from monitor.ports import missing
 from monitor.records import Interface
-from monitor.redact import mask_text
+from monitor.redact import mask_name
 
 BLOCK_SIZE = 1 << 18  # a frame of 65,535 octets, and one of nearly four times that as GRO may build them
 RING_BYTES, LEAST_RING_BYTES = 64 << 20, 4 << 20
@@ -163,7 +163,7 @@ def open_ports(source: Interface) -> list[Port]:
 def _open(name: str) -> tuple[socket.socket, int]:
     """A socket that is bound to the port but hears nothing yet, and the link type of the frames that it will hear."""
     if wrong := missing(name):
-        raise SourceError(mask_text(wrong))
+        raise SourceError(mask_name(wrong))
     try:
         port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     except PermissionError:

@@ -19,6 +19,7 @@ from threading import Condition, Thread
 from typing import Self
 
 from monitor.records import Amount, Certainty, Kind, Outcome, Verdicts
+from monitor.redact import mask_name
 from monitor.report.alertmanager import Alertmanager
 from monitor.report.outbox import Alert, Outbox
 from monitor.report.text import masked, rfc3339
@@ -234,8 +235,8 @@ class Alerts:
             "severity": "critical" if sure else "warning",
             "sensor": self._sensor,
             "outcome": kind.outcome,
-            "partner": masked(kind.partner),
-            "purpose": masked(kind.purpose),
+            "partner": mask_name(kind.partner),
+            "purpose": mask_name(kind.purpose),
             "identifier": kind.identifier,
             "field": self._field(kind.field),
             "form": kind.form,

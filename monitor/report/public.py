@@ -14,7 +14,8 @@ from typing import TypedDict
 
 from monitor.agreements import Partner, RuleBook
 from monitor.records import Form, Identifier
-from monitor.report.text import masked, printable
+from monitor.redact import mask_name
+from monitor.report.text import printable
 
 GETS = {
     Identifier.MSISDN: "your phone number",
@@ -94,7 +95,7 @@ def _stamp(time: datetime | None) -> str | None:
 
 
 def _shown(text: str) -> str:
-    return masked(printable(text))
+    return mask_name(printable(text))
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------

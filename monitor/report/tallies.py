@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
 from monitor import __version__, counts
 from monitor.conditions import Conditions, Event
 from monitor.records import Amount, Batch, Kind, Outcome, Verdicts
-from monitor.report.text import masked, rfc3339
+from monitor.redact import mask_name
+from monitor.report.text import rfc3339
 
 if TYPE_CHECKING:
     from monitor.subscribers import Feed
@@ -95,7 +96,7 @@ class Tallies:
 
     def expect(self, series: Iterable[VerdictSeries], fields: frozenset[str]) -> None:
         """New rules: their series join the old ones, for a counter that vanishes looks like a restart."""
-        self.fields = frozenset(name for name in fields if masked(name) == name)
+        self.fields = frozenset(name for name in fields if mask_name(name) == name)
         for key in series:
             self.verdicts.setdefault(_shown(key), 0)
 
@@ -176,7 +177,7 @@ class Tallies:
 
     def _see(self, labels: tuple[str, ...], verdicts: int) -> None:
         if labels not in self.sightings:
-            labels = tuple(map(masked, labels))
+            labels = tuple(map(mask_name, labels))
         if labels not in self.sightings and len(self.sightings) >= MOST_SIGHTING_SERIES:
             labels = ("other",) * len(labels)
             self.series_dropped += verdicts
@@ -196,7 +197,7 @@ def all_seen(summary: Summary) -> bool:
 def _shown(key: VerdictSeries) -> VerdictSeries:
     """The rules refuse names that hold a number, and here none would pass either."""
     partner, purpose, outcome, certainty = key
-    return masked(partner), masked(purpose), outcome, certainty
+    return mask_name(partner), mask_name(purpose), outcome, certainty
 
 
 def condition_row(event: Event) -> dict[str, object]:

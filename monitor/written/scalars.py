@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 
-from monitor.redact import mask_text
+from monitor.redact import mask_name
 from monitor.written.document import quoted
 from monitor.written.language import Scalar
 
@@ -25,7 +25,7 @@ def unlike(word: str, choices: Iterable[str], what: str) -> ValueError:
 
 def no_number(name: str) -> str:
     """What is to be a label, where no number may stand."""
-    if mask_text(name) != name:
+    if mask_name(name) != name:
         raise ValueError(f"{quoted(name)} may hold a phone number, and names are public; choose one with fewer digits")
     return name
 
