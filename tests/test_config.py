@@ -56,6 +56,19 @@ def test_every_key_is_read_and_paths_are_below_the_file(file: Path) -> None:
     assert read.sensor == "lon-1"
 
 
+def test_what_is_left_out_and_what_is_just_allowed(file: Path) -> None:
+    file.write_text("{}\n")
+    read = load(file)
+    assert (read.workers, read.memory_mib, read.listen) == (1, 512, ("127.0.0.1", 9108))
+    file.write_text(
+        "workers: 64\nmemory_mib: 64\nlisten: 127.0.0.1:65535\n"
+        "alertmanagers: [{url: 'http://am.example'}, {url: 'https://am.example'}]\n"
+    )
+    read = load(file)
+    assert (read.workers, read.memory_mib, read.listen) == (64, 64, ("127.0.0.1", 65535))
+    assert [(each.host, each.port) for each in read.alertmanagers] == [("am.example", 9093), ("am.example", 443)]
+
+
 def test_a_name_may_be_spelt_in_hexadecimal(file: Path) -> None:
     file.write_text("interfaces: [br-1a2b3c4d5e6f]\nname: node-7d9f8b6c5d\n")
     assert load(file).interfaces == ("br-1a2b3c4d5e6f",)
