@@ -324,7 +324,7 @@ def publish(rules: Path, out: Path, at: str | None) -> None:
 @click.option("--format", "output", type=click.Choice(["table", "jsonl"]), default="table", show_default=True)
 @engine_option
 def discover(**options: Any) -> None:
-    """Finds identifiers that no list and no form gives away.
+    """Finds identifiers by what they do, also those that no list and no form gives away.
 
     A field whose value stays the same for one client on unrelated sites, and differs between clients, identifies the
     subscriber, whatever its name and coding. Shown are the fields with their evidence, never a value. An operator's own
