@@ -50,12 +50,14 @@ class Flood(NamedTuple):
     memory_mb: float  # bar, over the idle process
 
 
-def segment(client: int, port: int, seq: int, flags: int, payload: bytes = b"", *, back: bool = False) -> bytes:
+def segment(
+    client: int, port: int, seq: int, flags: int, payload: bytes = b"", *, back: bool = False, ack: int = 1
+) -> bytes:
     """A frame between client number `client` of 100.64.0.0/10 and the server; `back` is the server's half."""
     near, far = struct.pack("!I", 0x64400000 + client), SERVER
     ends = (80, port) if back else (port, 80)
     addresses = far + near if back else near + far
-    tcp = struct.pack("!HHIIBBHHH", *ends, seq, 1 if flags & ACK else 0, 0x50, flags, 65535, 0, 0)
+    tcp = struct.pack("!HHIIBBHHH", *ends, seq, ack if flags & ACK else 0, 0x50, flags, 65535, 0, 0)
     total = int.from_bytes(addresses + struct.pack("!HH", 6, len(tcp) + len(payload)) + tcp, "big")
     total += int.from_bytes(payload if len(payload) % 2 == 0 else payload + b"\0", "big")
     checksum = 0xFFFF - (total % 0xFFFF)  # 2**16 is 1 modulo 65535: the sum of RFC 1071 is this remainder

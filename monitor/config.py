@@ -22,7 +22,7 @@ from monitor.written.scalars import BOOLEAN, SPAN, TEXT, listed, one_of
 
 M = TypeVar("M", bound=Model)
 MOST_WORKERS = 64
-FEWEST_MIB = 64  # what holes alone may hold is 48
+FEWEST_MIB = 64  # a table of SYNs takes 6 besides
 
 
 class LogAs(StrEnum):
@@ -120,7 +120,9 @@ class SensorConfig(Model):
     filter: str = key(TEXT, "tcpdump expression; what it refuses is not seen", default="")
     workers: int = key(Scalar(_workers, "integer"), "threads that read", default=1)
     memory_mib: int = key(
-        Scalar(_mib, "integer"), "MiB that all connections of a thread may take; then the idle go first", default=512
+        Scalar(_mib, "integer"),
+        "MiB for connections, fragments and waiting heads of a thread; then the idle go first",
+        default=512,
     )
     hardware_stamps: bool = key(BOOLEAN, "take times from the network card's clock", default=False)
     engine: Literal["auto", "native", "portable"] = key(

@@ -65,6 +65,8 @@ SHED = (
     "readings",  # ways to read on, or to read a head, beyond those that fit
     "fragment_readings",  # fragments that differ, beyond the readings of a datagram that fit
     "lost_gaps",  # gaps whose bytes would not be known if they still came
+    "bodies",  # clients that keep no body for the sake of late copies any more, since memory was short
+    "early",  # clients forgotten in the middle of something within their first 16 kB, since memory was short
     "doubts",  # segments in doubt about which was decided at once
     "alike",  # tunnelled half-streams that are not told of those with the same addresses and ports
     "beginnings",  # first bytes of requests in small segments that were not kept: too many half-streams at once
@@ -181,7 +183,15 @@ COUNTS: tuple[Count, ...] = (
     Count("duplicates", "counter", "Segments that brought only bytes already seen (retransmission or mirror)."),
     Count("twin_heads", "counter", "Heads seen again under another tunnel path (mirrored before and after a gateway)."),
     Count("half_streams", "gauge", "Half-streams held now."),
-    Count("held_bytes", "gauge", "Out-of-order bytes held now."),
+    Count(
+        "memory_bytes",
+        "gauge",
+        "Memory that is taken now, in round figures, of what has a bound: half-streams with all they hold, what of it "
+        "waits out of order, fragments, and heads that wait for Python.",
+        "bound",
+        ("memory", "hold", "defrag", "queue"),
+    ),
+    Count("queue_heads", "gauge", "Suspect heads of a live port that wait for Python now, 4,096 at the most."),
     Count("gap_bytes", "counter", "Bytes known to be missing from half-streams that speak HTTP."),
     Count(
         "opaque_streams",

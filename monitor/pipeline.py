@@ -67,7 +67,7 @@ class Pipeline:
         audited: int = 0,
         memory_bytes: int | None = None,
     ) -> None:
-        """`audited`: one in so many half-streams goes through the audit; 0: none. `memory_bytes` as in Limits."""
+        """`audited`: one in so many half-streams goes through the audit; 0: none. `memory_bytes`: see Limits."""
         self._audited = audited
         self._audit: Audit | None = None
         self._redactor = redactor
@@ -82,7 +82,7 @@ class Pipeline:
         self._judge_by(book)
         limits = default_limits(source)
         if memory_bytes is not None:
-            limits = limits._replace(memory_bytes=memory_bytes)
+            limits = limits.within(memory_bytes)
         self.engine = open_engine(source, self._watch(), limits, prefer)
         self._last: Batch | None = None
 

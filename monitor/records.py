@@ -71,23 +71,39 @@ class Watch(NamedTuple):
     audited: int = 0  # one in so many half-streams is traced for the audit; 1: all, and what is no segment; 0: none
 
 
+BUDGET_BYTES = 512 * 1024 * 1024  # of memory, unless told otherwise
+
+
 class Limits(NamedTuple):
-    """Every bound of the engine; each has a counter `shed{bound}` or `blind{reason}` beside it."""
+    """Every bound of the engine; each has a counter `shed{bound}` or `blind{reason}` beside it.
+
+    `memory_bytes`, `fragments_bytes` and `queue_bytes` are shares of one budget (`within`).
+    """
 
     encapsulations: int = 16  # nested tunnel, tag and IP headers of one frame; deeper is blind{depth}
     head_bytes: int = 256 * 1024  # of one request head; what lies beyond is scanned raw and shed{head_bytes}
     head_lines: int = 4096
     half_streams: int = 1_000_000  # the longest idle goes first
-    memory_bytes: int = 512 * 1024 * 1024  # of all half-streams with what they hold, the next bound's as well
-    hold_bytes: int = 48 * 1024 * 1024  # out-of-order bytes of all half-streams together, oldest hole first
+    memory_bytes: int = BUDGET_BYTES * 13 // 16  # of all half-streams with what they hold, the next bound's as well
+    hold_bytes: int = BUDGET_BYTES * 3 // 32  # out-of-order bytes of all half-streams together, oldest hole first
     hold_bytes_per_half_stream: int = 1024 * 1024
     window_bytes: int = 640 * 1024  # a segment further ahead of the expected byte is not believed
-    fragments_bytes: int = 32 * 1024 * 1024
+    fragments_bytes: int = BUDGET_BYTES // 16
+    queue_bytes: int = BUDGET_BYTES // 8  # of suspect heads of a live port that wait for Python
     fragment_ns: int = 30_000_000_000  # RFC 8200 section 4.5 allows 60 s
     idle_ns: int = 1_800_000_000_000  # a silent half-stream is forgotten
     gap_ns: int = 2_000_000_000  # a hole older than this is a gap; also when the peer acknowledged what lies beyond
     settle_ns: int = 1_000_000_000  # a head waits this long (or until it is acknowledged) for a conflicting copy
     batch_heads: int = 1024  # of one poll
+
+    def within(self, budget_bytes: int) -> "Limits":
+        """The same, with this budget of memory shared out."""
+        return self._replace(
+            memory_bytes=budget_bytes * 13 // 16,
+            hold_bytes=budget_bytes * 3 // 32,
+            fragments_bytes=budget_bytes // 16,
+            queue_bytes=budget_bytes // 8,
+        )
 
 
 # --- engine: source -> decode -> stream -> http -------------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from bench.floods import ACK, NUMBER, PSH, REQUEST, Frames, connections, segment, stream, write
+from bench.floods import ACK, NUMBER, PSH, REQUEST, SYN, Frames, connections, segment, stream, write
 from monitor.engine import Preference, native_is_here, open_engine
-from monitor.records import CaptureFiles, Limits, Watch
+from monitor.records import CaptureFiles, Limits, RequestHead, Watch
 
 AMOUNT = 300
 ENGINES: tuple[Preference, ...] = ("portable", "native") if native_is_here() else ("portable",)
@@ -63,6 +64,109 @@ def test_a_flood_that_reaches_a_bound_is_counted_and_every_number_is_found(flood
         assert batches[-1].counts["shed." + flood.partition(" ")[0]] > 0
         found.append((sorted(numbers), batches[-1].counts))
     assert all(each == found[0] for each in found)
+
+
+# --- what goes first ------------------------------------------------------------------------------------------------
+
+
+def read(frames: Frames, path: Path, **limits: int) -> tuple[list[RequestHead], dict[str, int]]:
+    """Heads and counts, the same of both engines."""
+    write(frames, path)
+    seen = []
+    for name in ENGINES:
+        engine = open_engine(CaptureFiles((str(path),)), Watch(every_head=True), Limits(**limits), prefer=name)
+        heads, done = [], False
+        while not done:
+            batch = engine.poll(1.0)
+            heads += batch.heads
+            done = batch.done
+        engine.close()
+        seen.append((heads, dict(batch.counts)))
+    assert all(each == seen[0] for each in seen)
+    return seen[0]
+
+
+def begun(amount: int) -> Frames:
+    """Connections with a head that has not ended."""
+    for client, port in connections(amount):
+        yield segment(client, port, 0, SYN)
+        yield segment(client, port, 1, PSH | ACK, REQUEST % 1)
+
+
+def ended(amount: int) -> Frames:
+    for client, port in connections(amount):
+        yield segment(client, port, 1 + len(REQUEST % 1), PSH | ACK, NUMBER % 1 + b"\r\n")
+
+
+def others(amount: int, text: bytes = b"\x17\x03\x03\0\x10" + bytes(16)) -> Frames:
+    """Of no HTTP."""
+    return (segment(1000 + client, port, 1, PSH | ACK, text) for client, port in connections(amount))
+
+
+def answered(amount: int) -> Frames:
+    """Connections in which nothing is going on."""
+    text = REQUEST % 1 + b"\r\n"
+    for client, port in connections(amount):
+        yield segment(2000 + client, port, 0, SYN)
+        yield segment(2000 + client, port, 1, PSH | ACK, text)
+        yield segment(2000 + client, port, 1, ACK, b"HTTP/1.1 200 OK\r\n\r\n", back=True, ack=1 + len(text))
+
+
+def uploads(amount: int) -> Frames:
+    for client, port in connections(amount):
+        yield segment(client, port, 0, SYN)
+        yield segment(client, port, 1, PSH | ACK, REQUEST % 1 + b"Content-Length: 70000\r\n\r\n")
+        first = 1 + len(REQUEST % 1) + 25
+        for at in range(0, 50_000, 1000):
+            yield segment(client, port, first + at, PSH | ACK, bytes(1000))
+
+
+def test_of_what_servers_send_nothing_is_kept(tmp_path: Path) -> None:
+    answers = (
+        segment(1, 20_000 + at % 50, 1 + at // 50 * 1000, PSH | ACK, bytes(1000), back=True) for at in range(2000)
+    )
+    _, counts = read(answers, tmp_path / "a.pcap", memory_bytes=50 * 160)
+    assert (counts["payload_bytes"], counts["shed.memory"]) == (2_000_000, 0)
+
+
+def test_what_is_no_http_goes_before_bodies_and_clients(tmp_path: Path) -> None:
+    frames = chain(uploads(1), begun(20), others(200), ended(20))
+    heads, counts = read(frames, tmp_path / "a.pcap", memory_bytes=100_000)
+    assert counts["shed.memory"] > 40
+    assert counts["shed.bodies"] == counts["shed.early"] == 0
+    assert not any("incomplete" in head.oddities for head in heads[1:])
+
+
+def test_bodies_kept_for_late_copies_go_before_clients(tmp_path: Path) -> None:
+    _, counts = read(uploads(20), tmp_path / "a.pcap", memory_bytes=200_000)
+    assert counts["shed.bodies"] > 10
+    assert counts["shed.memory"] == 0
+
+
+def test_clients_amid_nothing_go_before_those_that_are(tmp_path: Path) -> None:
+    heads, counts = read(chain(begun(20), answered(200), ended(20)), tmp_path / "a.pcap", memory_bytes=60_000)
+    assert counts["shed.memory"] > 100
+    assert counts["shed.early"] == 0
+    assert len(heads) == 220
+    assert not any("incomplete" in head.oddities for head in heads)
+
+
+def test_where_all_are_amid_something_each_that_is_torn_early_is_counted(tmp_path: Path) -> None:
+    """A flood beyond memory: no byte of the first 16 kB is lost, but where `early` says so."""
+    heads, counts = read(chain(begun(AMOUNT), ended(AMOUNT)), tmp_path / "a.pcap", memory_bytes=100_000)
+    assert 0 < counts["shed.early"] < counts["shed.memory"]
+    whole = [head for head in heads if not {"incomplete", "after_gap"} & set(head.oddities)]
+    assert len(whole) >= AMOUNT - counts["shed.early"]
+    numbers = [name for head in heads for name, _ in head.fields if name == b"x-msisdn"]
+    assert len(numbers) >= AMOUNT - counts["shed.early"]
+
+
+def test_the_budget_is_shared_out() -> None:
+    for limits in (Limits(), Limits().within(64 << 20)):
+        parts = limits.memory_bytes + limits.fragments_bytes + limits.queue_bytes
+        assert parts in (512 << 20, 64 << 20)
+        assert limits.hold_bytes < limits.memory_bytes
+    assert Limits().within(512 << 20) == Limits()
 
 
 @pytest.mark.skipif(not native_is_here(), reason="the portable engine keeps its heads in one list")

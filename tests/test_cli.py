@@ -409,3 +409,9 @@ def test_json_on_a_terminal_is_not_torn_by_a_bar(tmp_path: Path) -> None:
 def test_the_only_class_of_commands_is_the_page_of_a_manual() -> None:
     assert all(type(command).__name__ == "Page" for command in cli.commands.values())
     assert isinstance(cli, click.Group)
+
+
+def test_memory_of_a_replay_can_be_bounded(tmp_path: Path) -> None:
+    capture = write(tmp_path / "leak.pcap", leak(requests=2))
+    assert replay(capture, "--memory-mib", "64").exit_code == 1
+    assert replay(capture, "--memory-mib", "63").exit_code == 2

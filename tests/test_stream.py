@@ -277,10 +277,10 @@ def test_what_waits_behind_holes_is_bounded() -> None:
     sensor = Sensor(hold_bytes=100_000)
     for sport in range(1, 21):
         sensor.feed(segments(hoard(sport))).expire(0)
-        assert sensor.counts["held_bytes"] <= 100_000
+        assert sensor.counts["memory_bytes.hold"] <= 100_000
     assert sensor.counts["shed.hold"] >= 15
     assert len(leaks(sensor.finish())) == 20
-    assert sensor.counts["held_bytes"] == 0
+    assert sensor.counts["memory_bytes.hold"] == 0
     one = Sensor(hold_bytes_per_half_stream=10_000).feed(segments(hoard(1))).expire(0)
     assert one.counts["shed.hold"]
 
@@ -379,7 +379,7 @@ def test_no_traffic_is_an_error(sent: list[tuple], missing: int) -> None:
         talk.packets.clear()
         talk.segment(flags, payload, client=client, seq=seq, ack=ack, urgent=5, bad_checksum=bad)
         sensor.feed([each._replace(missing=missing * len(payload) % 7) for each in segments(talk)]).expire(later_ns)
-        assert 0 <= sensor.counts["held_bytes"] <= 4000
+        assert 0 <= sensor.counts["memory_bytes.hold"] <= 4000
         assert sensor.counts["half_streams"] <= 2
     sensor.finish()
     assert sensor.counts["payload_bytes"] == sum(len(payload) for flags, payload, *_ in sent if not flags & RST)

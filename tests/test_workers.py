@@ -69,6 +69,6 @@ def test_a_stop_lets_go_of_what_was_read(tmp_path: Path) -> None:
     last = engine.drain()
     skipped = sum(count for key, count in last.counts.items() if key.startswith("skipped."))
     assert last.counts["frames"] == last.counts["segments"] + skipped
-    assert last.counts["half_streams"] == last.counts["held_bytes"] == 0
+    assert last.counts["half_streams"] == last.counts["memory_bytes.memory"] == 0
     assert len(heads + last.heads) >= last.counts["requests"] > 0
     engine.close()

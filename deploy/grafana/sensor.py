@@ -119,9 +119,9 @@ def rows() -> Iterator[tuple[int, list[Panel]]]:
                 width=8,
             ),
             lines(
-                "Out-of-order bytes held",
-                "Behind a hole, until it closes or is given up.",
-                Query(by("instance", of("held_bytes")), "{{instance}}"),
+                "Memory, by bound",
+                "Connections with all they hold, what of that is out of order, fragments, heads that wait for Python.",
+                Query(by("bound", of("memory_bytes")), "{{bound}}"),
                 unit="bytes",
                 width=8,
             ),

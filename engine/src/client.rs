@@ -29,6 +29,8 @@ const CLIENT_BYTES: usize = 640;
 const HEAD_BYTES: usize = 384;
 /// Segments.
 const MOST_DOUBTFUL: usize = 64;
+/// Of an admitted connection: shed last of all.
+const EARLY_BYTES: i64 = 16 * 1024;
 /// Read again because the beginning came late.
 const REPLAYED_BYTES: usize = 1024 * 1024;
 /// SYN of the flags of TCP (RFC 9293 section 3.1).
@@ -308,6 +310,17 @@ impl Client {
         }
         self.keep_least();
         self.forget();
+    }
+
+    /// Bytes that were read and are kept in case that copies of them come.
+    pub fn spare(&mut self) -> i64 {
+        if self.replays > 0 { 0 } else { self.http1.keep(self.http1.start()) - self.kept_from }
+    }
+
+    /// Whether forgetting it now would tear a head that has only begun, and that early in its connection.
+    pub fn is_torn(&self) -> bool {
+        let is_early = self.assembler.next() - self.origin < EARLY_BYTES;
+        is_early && (self.is_amid_head() || self.hole.is_some() || !self.doubts.is_empty())
     }
 
     /// Whether some lines of a head were read and its end was not.

@@ -157,6 +157,7 @@ impl Defragmenter {
                 counts[Count::SecondReadings] += readings as u64 - 1;
             }
         }
+        counts[Count::MemoryDefrag] = self.size as u64;
     }
 
     /// Gives up what has waited for `Limits::fragment_ns`. The capture clock may go backwards, this one does not.
@@ -172,6 +173,7 @@ impl Defragmenter {
         while self.oldest().is_some() {
             self.give_up_oldest(counts);
         }
+        counts[Count::MemoryDefrag] = 0;
     }
 
     fn add(&mut self, fragment: &Fragment<'_>, counts: &mut Counts, out: &mut Vec<Datagram>) {

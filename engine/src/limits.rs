@@ -1,5 +1,8 @@
 //! Every bound of the engine. The values are those of `monitor.records.Limits`, which hands them over at start.
 
+/// Of memory, unless told otherwise: shared out among the bounds.
+const BUDGET_BYTES: usize = 512 * 1024 * 1024;
+
 /// Bounds; each has a counter `shed{bound}` or `blind{reason}` beside it.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -21,6 +24,8 @@ pub struct Limits {
     pub window_bytes: u32,
     /// Bytes of all unfinished datagrams.
     pub fragments_bytes: usize,
+    /// Suspect heads of a live port that wait for Python.
+    pub queue_bytes: usize,
     /// How long an unfinished datagram waits, nanoseconds.
     pub fragment_ns: i64,
     /// How long a silent half-stream is remembered.
@@ -40,11 +45,12 @@ impl Default for Limits {
             head_bytes: 256 * 1024,
             head_lines: 4096,
             half_streams: 1_000_000,
-            memory_bytes: 512 * 1024 * 1024,
-            hold_bytes: 48 * 1024 * 1024,
+            memory_bytes: BUDGET_BYTES / 16 * 13,
+            hold_bytes: BUDGET_BYTES / 32 * 3,
             hold_bytes_per_half_stream: 1024 * 1024,
             window_bytes: 640 * 1024,
-            fragments_bytes: 32 * 1024 * 1024,
+            fragments_bytes: BUDGET_BYTES / 16,
+            queue_bytes: BUDGET_BYTES / 8,
             fragment_ns: 30_000_000_000,
             idle_ns: 1_800_000_000_000,
             gap_ns: 2_000_000_000,

@@ -32,8 +32,6 @@ use queue::Queue;
 
 /// Heads that wait for Python: a tenth of a second of its work.
 const QUEUE_HEADS: usize = 4096;
-/// And what they say.
-const QUEUE_OCTETS: usize = 64 * 1024 * 1024;
 /// Messages that wait for it.
 const MESSAGES: usize = 65_536;
 /// Steps of the audit that wait for it; further ones wait with their worker.
@@ -132,7 +130,7 @@ impl Live {
             senders.push(sender);
             inboxes.push(inbox);
         }
-        let queue = Queue::new(QUEUE_HEADS, QUEUE_OCTETS);
+        let queue = Queue::new(QUEUE_HEADS, limits.queue_bytes);
         let mailbox = Mailbox {
             queue,
             messages: Vec::new(),
@@ -192,6 +190,8 @@ impl Live {
         let mut counts = Counts::default();
         mailbox.counts.iter().for_each(|each| counts.add(each));
         counts[Count::Turns] = self.shared.turns.iter().map(|turns| turns.load(Ordering::Relaxed)).min().unwrap_or(0);
+        counts[Count::QueueHeads] = mailbox.queue.len() as u64;
+        counts[Count::MemoryQueue] = mailbox.queue.octets() as u64;
         let messages = std::mem::take(&mut mailbox.messages);
         let trace = std::mem::take(&mut mailbox.trace);
         Ok(Taken { heads: mailbox.queue.take(most), messages, trace, counts, time_ns: mailbox.time_ns })

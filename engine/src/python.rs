@@ -258,6 +258,7 @@ fn limits_of(limits: &Bound<'_, PyAny>) -> PyResult<Limits> {
         hold_bytes_per_half_stream: limits.getattr("hold_bytes_per_half_stream")?.extract()?,
         window_bytes: limits.getattr("window_bytes")?.extract()?,
         fragments_bytes: limits.getattr("fragments_bytes")?.extract()?,
+        queue_bytes: limits.getattr("queue_bytes")?.extract()?,
         fragment_ns: limits.getattr("fragment_ns")?.extract()?,
         idle_ns: limits.getattr("idle_ns")?.extract()?,
         gap_ns: limits.getattr("gap_ns")?.extract()?,

@@ -56,6 +56,10 @@ const SWEEP_SHARE: usize = 64;
 const HALF_BYTES: usize = 160;
 /// Of which one makes room.
 const FORGETTABLE: usize = 8;
+/// At so many of them, while each is amid something.
+const MOST_LOOKS: usize = 4;
+/// Bytes kept for late copies that are worth dropping.
+const LEAST_SPARE: i64 = 4096;
 
 /// What a half-stream has while it may speak HTTP.
 #[derive(Debug)]
@@ -155,7 +159,7 @@ impl Streams {
             Some(id) => self.go_on(id, segment, mark, counts, out),
             None => self.meet(segment, mark, counts, out),
         }
-        while self.memory() > self.limits.memory_bytes && self.shed_idle(counts, out) {}
+        while self.memory() > self.limits.memory_bytes && self.shed_memory(counts, out) {}
     }
 
     /// Bytes of memory, about: counted alike by both engines.
@@ -164,17 +168,48 @@ impl Streams {
         self.used + HALF_BYTES * self.halves.len() + HOLES_BYTES * self.with_holes
     }
 
-    /// Lets go of one of the oldest: one that is not in the middle of something, if there is one, and of those the one
-    /// that has been silent for longest. Whether there was one.
-    fn shed_idle(&mut self, counts: &mut Counts, out: &mut Vec<RequestHead>) -> bool {
-        let oldest = self.oldest();
-        let is_amid = |id: Id| self.halves[id].speaker.as_ref().is_some_and(|speaker| speaker.client.is_amid());
-        let Some(idle) = oldest.into_iter().min_by_key(|&id| (is_amid(id), self.halves[id].last_ns)) else {
-            return false;
-        };
+    /// What goes first: no HTTP; bodies kept for late copies; clients amid nothing; at last one that is amid. Whether there
+    /// was any.
+    fn shed_memory(&mut self, counts: &mut Counts, out: &mut Vec<RequestHead>) -> bool {
+        let (first, among) = self.first_to_go();
+        let Some(first) = first else { return false };
+        if self.halves[first].speaker.is_some() {
+            for id in among {
+                if let Some(speaker) = &mut self.halves[id].speaker
+                    && speaker.client.spare() > LEAST_SPARE
+                {
+                    counts[Count::ShedBodies] += 1;
+                    speaker.client.keep_least();
+                    let weight = speaker.client.weight();
+                    self.used = self.used + weight - mem::replace(&mut speaker.weight, weight as u32) as usize;
+                    return true;
+                }
+            }
+        }
         counts[Count::ShedMemory] += 1;
-        self.forget(idle, counts, out);
+        self.let_go_of(first, counts, out);
         true
+    }
+
+    /// Of some of the oldest the one that is to go first, and these; further ones only if all are amid something.
+    fn first_to_go(&mut self) -> (Option<Id>, Vec<Id>) {
+        let (mut first, mut oldest) = (None, Vec::new());
+        for _ in 0..MOST_LOOKS {
+            oldest.extend(self.oldest());
+            let is_amid = |id: Id| self.halves[id].speaker.as_ref().is_some_and(|speaker| speaker.client.is_amid());
+            let rank = |&id: &Id| (self.halves[id].speaker.is_some(), is_amid(id), self.halves[id].last_ns);
+            first = oldest.iter().copied().min_by_key(rank);
+            if first.is_none_or(|first| !is_amid(first)) {
+                break;
+            }
+        }
+        (first, oldest)
+    }
+
+    fn let_go_of(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        let is_torn = self.halves[id].speaker.as_ref().is_some_and(|speaker| speaker.client.is_torn());
+        counts[Count::ShedEarly] += u64::from(is_torn);
+        self.forget(id, counts, out);
     }
 
     /// Some of the oldest, which are the newest now.
@@ -227,7 +262,8 @@ impl Streams {
             self.sweep(counts, out);
         }
         counts[Count::HalfStreams] = self.halves.len() as u64;
-        counts[Count::HeldBytes] = self.held as u64;
+        counts[Count::MemoryHalfStreams] = self.memory() as u64;
+        counts[Count::MemoryHold] = self.held as u64;
     }
 
     /// Forgets the half-streams that have been silent for long, as far as one look finds them.
@@ -248,8 +284,9 @@ impl Streams {
         self.advance(now_ns);
         while out.len() < most {
             let Some(id) = self.halves.oldest() else {
-                counts[Count::HalfStreams] = 0;
-                counts[Count::HeldBytes] = 0;
+                for gauge in [Count::HalfStreams, Count::MemoryHalfStreams, Count::MemoryHold] {
+                    counts[gauge] = 0;
+                }
                 return true;
             };
             self.forget(id, counts, out);
@@ -550,11 +587,10 @@ impl Streams {
         }
     }
 
-    /// Lets go of one of the oldest, the one that has been silent for longest.
     fn make_room(&mut self, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         counts[Count::ShedHalfStreams] += 1;
-        if let Some(silent) = self.oldest().into_iter().min_by_key(|&id| self.halves[id].last_ns) {
-            self.forget(silent, counts, out);
+        if let (Some(first), _) = self.first_to_go() {
+            self.let_go_of(first, counts, out);
         }
     }
 

@@ -27,6 +27,7 @@ def replay(
     engine: Preference,
     listen: tuple[str, int] | None,
     workers: int,
+    memory_mib: int | None,
     key_file: Path | None,
     max_blind: int | None,
     audit: bool,
@@ -45,8 +46,9 @@ def replay(
             from monitor.report.terminal import Findings  # late: rich is for people
 
             sink = Findings(tuple(book.network.access), tuple(book.network.brands))
+        budget = None if memory_mib is None else memory_mib << 20
         pipeline = stack.enter_context(
-            Pipeline(CaptureFiles(files, workers), book, redact, (sink,), engine, int(audit))
+            Pipeline(CaptureFiles(files, workers), book, redact, (sink,), engine, int(audit), budget)
         )
         if listen:
             from monitor.report.metrics import Exporter, Sensor

@@ -25,6 +25,7 @@ MOST_DOUBTFUL = 64  # segments
 MOST_LOST = 8  # gaps whose bytes may still come
 LATE_BYTES = 4096  # looked at once more when a copy of them comes, though their head was let go
 BODY_BYTES = 64 * 1024  # of a body behind a head that waits, kept for the same reason
+EARLY_BYTES = 16 * 1024  # of an admitted connection: shed last of all
 UNPLACED_BYTES = 64 * 1024  # kept in case that the beginning comes late
 REPLAYED_BYTES = 1024 * 1024  # read again because the beginning came late
 
@@ -186,9 +187,24 @@ class Client:
         while self._heads:
             self._counts["shed.settle"] += 1
             self._let_go()
+        self.keep_least()
+        return [*settled, *self._done(now_ns)]
+
+    @property
+    def spare(self) -> int:
+        """Bytes that were read and are kept in case that copies of them come."""
+        return 0 if self._replays else max(0, self._http1.keep(self._http1.start) - self._kept_from)
+
+    def keep_least(self) -> None:
+        """Keep what is read on, and nothing that was read."""
         if not self._replays:
             self._keep_from(max(self._kept_from, self._http1.keep(self._http1.start)))
-        return [*settled, *self._done(now_ns)]
+
+    @property
+    def torn(self) -> bool:
+        """Whether forgetting it now would tear a head that has only begun, and that early in its connection."""
+        early = self._assembler.next - self._origin < EARLY_BYTES
+        return early and (self.amid_head or bool(self._hole or self._doubts))
 
     @property
     def amid_head(self) -> bool:

@@ -75,6 +75,7 @@ class Defragmenter:
             self._counts["second_readings"] += len(datagrams) - 1
         else:
             self._counts["skipped.fragment"] += 1
+        self._counts["memory_bytes.defrag"] = self._size
         return datagrams
 
     def expire(self, now_ns: int) -> None:
@@ -90,6 +91,7 @@ class Defragmenter:
         """The capture has ended: what waits now waits in vain."""
         for key in tuple(self._assemblies):
             self._give_up(key)
+        self._counts["memory_bytes.defrag"] = 0
 
     def _add(self, fragment: Fragment) -> tuple[Datagram, ...]:
         _, src, dst, protocol, ident, start, more, octets, missing, path, _ = fragment

@@ -33,6 +33,9 @@ STEP_NS = 600_000_000_000  # of the capture clock; more at once is no passing of
 SWEEP_NS = 1_000_000_000  # between two looks for half-streams that have been silent for long
 SWEEP_SHARE = 64  # one in so many half-streams is looked at then, and at least so many
 HALF_BYTES = 160  # what one takes that has no client, in round figures
+FORGETTABLE = 8  # of which one makes room
+MOST_LOOKS = 4  # at so many of them, while each is amid something
+LEAST_SPARE = 4096  # bytes kept for late copies that are worth dropping
 OPAQUE = (Looks.RESPONSE, Looks.TLS, Looks.OTHER)
 
 
@@ -60,7 +63,7 @@ class Streams:
         """The heads that this segment settles, of either direction, behind those that were due before it."""
         heads = self._feed(segment)
         while self._memory > self._limits.memory_bytes and self._halves:
-            heads = [*heads, *self._shed_idle()]
+            heads = [*heads, *self._shed_memory()]
         return heads
 
     @property
@@ -149,7 +152,8 @@ class Streams:
             self._sweep_ns = self._now_ns + SWEEP_NS
             heads += self._sweep()
         self._counts["half_streams"] = len(self._halves)
-        self._counts["held_bytes"] = self._held
+        self._counts["memory_bytes.memory"] = self._memory
+        self._counts["memory_bytes.hold"] = self._held
         return heads
 
     def _sweep(self) -> list[RequestHead]:
@@ -168,7 +172,8 @@ class Streams:
         """The capture is over."""
         self._advance(now_ns)
         heads = [head for half in list(self._halves) for head in self._forget(half)]
-        self._counts["half_streams"] = self._counts["held_bytes"] = 0
+        for gauge in ("half_streams", "memory_bytes.memory", "memory_bytes.hold"):
+            self._counts[gauge] = 0
         return heads
 
     # --- beginning and end ----------------------------------------------------------------------------------------
@@ -332,18 +337,39 @@ class Streams:
             heappush(self._due, (wake_ns, self._pushed, half))
 
     def _make_room(self) -> Sequence[RequestHead]:
-        """Let go of one of the oldest, the one that has been silent for longest."""
         self._counts["shed.half_streams"] += 1
-        return self._forget(min(self._oldest(), key=lambda half: half.last_ns))
+        return self._let_go_of(self._first_to_go()[0])
 
-    def _shed_idle(self) -> Sequence[RequestHead]:
-        """Let go of one of the oldest: one that is not in the middle of something, if there is one, the most silent."""
+    def _shed_memory(self) -> Sequence[RequestHead]:
+        """What goes first: no HTTP; bodies kept for late copies; clients amid nothing; at last one that is amid."""
+        first, among = self._first_to_go()
+        if first.client is not None:
+            for half in among:
+                if half.client is not None and half.client.spare > LEAST_SPARE:
+                    self._counts["shed.bodies"] += 1
+                    half.client.keep_least()
+                    self._weigh(half)
+                    return NOTHING
         self._counts["shed.memory"] += 1
-        return self._forget(min(self._oldest(), key=lambda half: (half.amid, half.last_ns)))
+        return self._let_go_of(first)
+
+    def _first_to_go(self) -> tuple[HalfStream, list[HalfStream]]:
+        """Of some of the oldest the one that is to go first, and these; further ones only if all are amid something."""
+        oldest: list[HalfStream] = []
+        for _ in range(MOST_LOOKS):
+            oldest += self._oldest()
+            first = min(oldest, key=lambda half: (half.client is not None, half.amid, half.last_ns))
+            if not first.amid:
+                break
+        return first, oldest
+
+    def _let_go_of(self, half: HalfStream) -> Sequence[RequestHead]:
+        self._counts["shed.early"] += half.client is not None and half.client.torn
+        return self._forget(half)
 
     def _oldest(self) -> list[HalfStream]:
         """Some of the oldest, which are the newest now."""
-        oldest = [half for half, _ in zip(self._halves, range(8), strict=False)]
+        oldest = [half for half, _ in zip(self._halves, range(FORGETTABLE), strict=False)]
         for half in oldest:
             self._halves.renew(half)
         return oldest

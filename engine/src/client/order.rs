@@ -144,7 +144,7 @@ impl Client {
     }
 
     /// Keeps what is read on, and nothing that was read.
-    pub(super) fn keep_least(&mut self) {
+    pub fn keep_least(&mut self) {
         if self.replays == 0 {
             let start = self.http1.keep(self.http1.start());
             self.keep_from(self.kept_from.max(start));

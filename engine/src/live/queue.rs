@@ -43,6 +43,11 @@ impl Queue {
         self.heads.len()
     }
 
+    /// Octets of what they say.
+    pub fn octets(&self) -> usize {
+        self.octets
+    }
+
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.heads.is_empty()

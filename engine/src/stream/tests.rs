@@ -345,11 +345,11 @@ fn what_waits_behind_holes_is_bounded() {
     let mut sensor = Sensor::with(Limits { hold_bytes: 100_000, ..Limits::default() });
     for sport in 1..=20 {
         sensor.feed(&hoard(sport)).expire(0);
-        assert!(sensor.counts[Count::HeldBytes] <= 100_000);
+        assert!(sensor.counts[Count::MemoryHold] <= 100_000);
     }
     assert!(sensor.counts[Count::ShedHold] >= 15);
     assert_eq!(leaks(sensor.finish()).len(), 20);
-    assert_eq!(sensor.counts[Count::HeldBytes], 0);
+    assert_eq!(sensor.counts[Count::MemoryHold], 0);
     assert!(sensor.streams.holding.is_empty() && sensor.streams.held == 0);
     let mut one = Sensor::with(Limits { hold_bytes_per_half_stream: 10_000, ..Limits::default() });
     assert!(one.feed(&hoard(1)).counts[Count::ShedHold] > 0);
@@ -429,7 +429,7 @@ fn no_traffic_is_an_error() {
             sent_bytes += if sent.flags & RST == 0 { sent.payload.len() } else { 0 };
             let path = *random.pick(&[&[][..], &[], GTP_1, GTP_2]);
             sensor.feed(&[Sent { path, ..sent }]).expire(random.below(3_000_000_000) as i64);
-            assert!(sensor.counts[Count::HeldBytes] <= 4000, "seed {seed}");
+            assert!(sensor.counts[Count::MemoryHold] <= 4000, "seed {seed}");
             assert!(sensor.counts[Count::HalfStreams] <= 2, "seed {seed}");
         }
         sensor.finish();
