@@ -80,16 +80,17 @@ fn is_within(lane: i8x16, first: u8, last: u8) -> i8x16 {
     (lane + shift).cmp_gt(i8x16::splat((i8::MAX - (last - first).cast_signed()).wrapping_sub(1)))
 }
 
-/// Bit n: so many bits are set from n on, or all that there can be.
+/// Bit n: so many bits are set from bit n of `here` on, and on in `behind`; of more than 64, the first 64.
 #[inline]
-pub fn run_starts(mut bits: u128, length: usize) -> u128 {
+pub fn run_starts(mut here: u64, mut behind: u64, length: usize) -> u64 {
     let (length, mut tested) = (length.clamp(1, Block::SIZE), 1);
-    while tested < length {
+    while tested < length && here != 0 {
         let step = tested.min(length - tested);
-        bits &= bits >> step;
+        here &= here >> step | behind << 1 << (Block::SIZE - 1 - step);
+        behind &= behind >> step;
         tested += step;
     }
-    bits
+    here
 }
 
 /// The bits that are set, lowest first.
@@ -128,13 +129,14 @@ mod tests {
 
     #[test]
     fn a_run_starts_where_all_that_follow_are_set() {
-        for (bits, length, starts) in [(0b1011_1010, 3, 0b1000), (0b1011_1010, 1, 0b1011_1010), (0, 5, 0)] {
-            assert_eq!(run_starts(bits, length), starts);
+        for (here, length, starts) in [(0b1011_1010, 3, 0b1000), (0b1011_1010, 1, 0b1011_1010), (0, 5, 0)] {
+            assert_eq!(run_starts(here, 0, length), starts);
         }
-        let long = ((1 << 70) - 1) << 3;
-        assert_eq!(run_starts(long, 64), ((1 << 7) - 1) << 3);
-        assert_eq!(run_starts(long, 90), run_starts(long, 64));
-        assert_eq!(run_starts(long, 0), long);
+        assert_eq!(run_starts(u64::MAX << 3, 0b11_1111, 64), 0b111_1000);
+        assert_eq!(run_starts(u64::MAX << 3, 0b11_1111, 90), 0b111_1000);
+        assert_eq!(run_starts(1 << 63, 0b1011, 3), 1 << 63);
+        assert_eq!(run_starts(1 << 63, 0b1011, 4), 0);
+        assert_eq!(run_starts(1 << 63 | 1, u64::MAX, 0), 1 << 63 | 1);
         assert_eq!(each(0b1001_0010).collect::<Vec<_>>(), [1, 4, 7]);
     }
 }

@@ -34,7 +34,7 @@ pub fn link(link: u32) -> Option<Read> {
 
 /// Ethernet II or 802.3.
 #[inline]
-pub fn ethernet<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+pub fn ethernet(packet: &mut Packet<'_, '_>) -> Stepped {
     let kind = packet.u16(12)?;
     packet.skip(14);
     Ok(by_type(kind))
@@ -42,7 +42,7 @@ pub fn ethernet<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
 
 /// What an EtherType, or in its place the length of an 802.3 frame, announces.
 #[inline]
-pub fn by_type<'a>(kind: u16) -> Step<'a> {
+pub fn by_type(kind: u16) -> Step {
     match ethertype(kind) {
         Some(step) => step,
         None if kind <= LONGEST_802_3 => Step::To(llc),
@@ -52,7 +52,7 @@ pub fn by_type<'a>(kind: u16) -> Step<'a> {
 
 /// What an EtherType announces, where it is known.
 #[inline]
-pub fn ethertype<'a>(kind: u16) -> Option<Step<'a>> {
+pub fn ethertype(kind: u16) -> Option<Step> {
     Some(match kind {
         IP => Step::To(ipv4),
         IP6 => Step::To(ipv6),
@@ -86,7 +86,7 @@ pub fn looks_like_ethernet(packet: &Packet<'_, '_>, at: usize) -> Result<bool, S
 }
 
 /// 802.2 with SNAP (RFC 1042), also from a bridge (802.1H).
-fn llc<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn llc(packet: &mut Packet<'_, '_>) -> Stepped {
     if packet.array(0)? != [0xAA, 0xAA, UNNUMBERED] {
         return Ok(Step::Skip(Skip::NotIp));
     }
@@ -99,20 +99,20 @@ fn llc<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
 }
 
 /// A tag that ends with the EtherType of what it stands before.
-fn tag<'a, const SIZE: usize>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn tag<const SIZE: usize>(packet: &mut Packet<'_, '_>) -> Stepped {
     let kind = packet.u16(SIZE - 2)?;
     packet.enter(SIZE, None);
     Ok(by_type(kind))
 }
 
 /// The I-TAG of 802.1ah; the customer's whole frame follows.
-fn pbb<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn pbb(packet: &mut Packet<'_, '_>) -> Stepped {
     packet.enter(4, None);
     Ok(Step::To(ethernet))
 }
 
 /// A stack of labels (RFC 3032). What follows is not announced; RFC 4928 leaves the first four bits to tell.
-pub fn mpls<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+pub fn mpls(packet: &mut Packet<'_, '_>) -> Stepped {
     const BOTTOM: u32 = 0x100; // RFC 3032 section 2.1: the last label of the stack
     let mut at = 0;
     while packet.u32(at)? & BOTTOM == 0 {
@@ -139,7 +139,7 @@ pub fn mpls<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
 }
 
 /// RFC 2516 section 4. Sessions are numbered, so two subscribers with equal addresses can be told apart.
-fn pppoe<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn pppoe(packet: &mut Packet<'_, '_>) -> Stepped {
     let [_, code, a, b, c, d] = packet.array(0)?;
     if code != 0 {
         return Ok(Step::Skip(Skip::TunnelControl));
@@ -150,7 +150,7 @@ fn pppoe<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
 }
 
 /// RFC 1661, with or without address and control (RFC 1662), its protocol number one or two bytes long.
-pub fn ppp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+pub fn ppp(packet: &mut Packet<'_, '_>) -> Stepped {
     const ADDRESS_AND_CONTROL: u16 = 0xFF03; // RFC 1662 section 3.1
     let (mut at, mut protocol) = (2, packet.u16(0)?);
     if protocol == ADDRESS_AND_CONTROL {
@@ -173,7 +173,7 @@ pub fn ppp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
 }
 
 /// PPP, or Cisco's HDLC on the same line.
-fn serial<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn serial(packet: &mut Packet<'_, '_>) -> Stepped {
     if !matches!(packet.octets.first(), Some(0x0F | 0x8F)) {
         return Ok(Step::To(ppp));
     }
@@ -183,14 +183,14 @@ fn serial<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
 }
 
 /// RFC 8300.
-fn nsh<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn nsh(packet: &mut Packet<'_, '_>) -> Stepped {
     let [_, low, _, protocol] = packet.array(0)?;
     packet.enter(usize::from(low & 0x3F) * 4, None);
     Ok(nsh_protocol(protocol))
 }
 
 /// What NSH, and the generic extension of VXLAN, say to follow.
-pub fn nsh_protocol<'a>(protocol: u8) -> Step<'a> {
+pub fn nsh_protocol(protocol: u8) -> Step {
     match protocol {
         1 => Step::To(ipv4),
         2 => Step::To(ipv6),
@@ -202,21 +202,21 @@ pub fn nsh_protocol<'a>(protocol: u8) -> Step<'a> {
 }
 
 /// Linux "any" device: LINKTYPE_LINUX_SLL.
-fn sll<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn sll(packet: &mut Packet<'_, '_>) -> Stepped {
     let kind = packet.u16(14)?;
     packet.skip(16);
     Ok(by_type(kind))
 }
 
 /// LINKTYPE_LINUX_SLL2.
-fn sll2<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn sll2(packet: &mut Packet<'_, '_>) -> Stepped {
     let kind = packet.u16(0)?;
     packet.skip(20);
     Ok(by_type(kind))
 }
 
 /// LINKTYPE_NULL and LINKTYPE_LOOP: an address family in the byte order of the machine that captured.
-fn loopback<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn loopback(packet: &mut Packet<'_, '_>) -> Stepped {
     let mut family = packet.u32(0)?;
     if family > 0xFFFF {
         family = family.swap_bytes();
@@ -230,7 +230,7 @@ fn loopback<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
 }
 
 /// LINKTYPE_NFLOG: attributes of which one is the packet.
-fn nflog<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn nflog(packet: &mut Packet<'_, '_>) -> Stepped {
     const PAYLOAD: u16 = 9;
     let (mut at, mut kind, mut size) = (0, 0u16, 4usize);
     while kind & 0x7FFF != PAYLOAD {
@@ -244,14 +244,14 @@ fn nflog<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
 }
 
 /// LINKTYPE_IEEE802_11_RADIOTAP: what the radio says, then 802.11.
-fn radiotap<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn radiotap(packet: &mut Packet<'_, '_>) -> Stepped {
     let [_, _, a, b] = packet.array(0)?;
     packet.skip(usize::from(u16::from_le_bytes([a, b])));
     Ok(Step::To(wlan))
 }
 
 /// A data frame of 802.11 that is not enciphered (section 9.2.4.1).
-fn wlan<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn wlan(packet: &mut Packet<'_, '_>) -> Stepped {
     const DATA_FRAME: u8 = 0x08;
     const QOS: u8 = 0x80;
     const TO_AND_FROM: u8 = 0x03;

@@ -4,7 +4,7 @@
 //! are not looked at; a total length of 0 is a packet that the network card was to cut (TSO), and one that is too long is
 //! a packet that was cut before it came here.
 
-use super::{Packet, Short, Skip, Step, Stepped, tunnels};
+use super::{Found, Packet, Short, Skip, Step, Stepped, tunnels};
 use crate::records::{Checksum, Flow, Fragment, Segment};
 
 /// Protocol numbers of headers that are not the payload (RFC 8200 section 4, RFC 4302, 6275, 7401, 5533).
@@ -21,7 +21,7 @@ const SHIM6: u8 = 140;
 const URG: u16 = 0x20;
 
 /// IPv4 or IPv6, as the first four bits say.
-pub fn ip<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+pub fn ip(packet: &mut Packet<'_, '_>) -> Stepped {
     match packet.u8(0)? >> 4 {
         4 => ipv4(packet),
         6 => ipv6(packet),
@@ -47,7 +47,7 @@ pub fn looks_like_ip(packet: &Packet<'_, '_>) -> Result<bool, Short> {
 
 /// RFC 791.
 #[inline]
-pub fn ipv4<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+pub fn ipv4(packet: &mut Packet<'_, '_>) -> Stepped {
     let head: [u8; 20] = packet.array(0)?;
     let header = usize::from(head[0] & 0x0F) << 2;
     let total = usize::from(u16::from_be_bytes([head[2], head[3]]));
@@ -66,13 +66,13 @@ pub fn ipv4<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
     if fragment & 0x3FFF != 0 {
         let ident = u32::from(u16::from_be_bytes([head[4], head[5]]));
         let offset = u32::from(fragment & 0x1FFF) << 3;
-        return Ok(Step::Fragment(part(packet, ident, offset, fragment & 0x2000 != 0, 0)));
+        return Ok(part(packet, ident, offset, fragment & 0x2000 != 0, 0));
     }
     payload(packet)
 }
 
 /// RFC 8200. A payload length of 0 is that of a jumbogram (RFC 2675), or was left to the network card.
-pub fn ipv6<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+pub fn ipv6(packet: &mut Packet<'_, '_>) -> Stepped {
     let [first] = packet.array(0)?;
     if first >> 4 != 6 {
         // which may be shorter than a header of IPv6
@@ -96,7 +96,7 @@ fn address(octets: &[u8]) -> [u8; 16] {
 
 /// What an IP packet carries, behind its extension headers (RFC 8200 section 4) or AH (RFC 4302).
 #[inline]
-pub fn payload<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+pub fn payload(packet: &mut Packet<'_, '_>) -> Stepped {
     if packet.protocol == TCP {
         return Ok(Step::To(tcp));
     }
@@ -113,7 +113,7 @@ pub fn payload<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
             if bits & 0xFFF9 != 0 {
                 // else it is "atomic" (RFC 6946): a whole datagram
                 let ident = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
-                return Ok(Step::Fragment(part(packet, ident, u32::from(bits & 0xFFF8), bits & 1 != 0, at)));
+                return Ok(part(packet, ident, u32::from(bits & 0xFFF8), bits & 1 != 0, at));
             }
             protocol = packet.protocol;
             continue;
@@ -132,7 +132,7 @@ pub fn payload<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
 
 /// RFC 9293 section 3.1.
 #[inline]
-pub fn tcp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+pub fn tcp(packet: &mut Packet<'_, '_>) -> Stepped {
     let octets = packet.octets;
     let head: [u8; 20] = packet.array(0)?;
     let bits = u16::from_be_bytes([head[12], head[13]]);
@@ -142,7 +142,7 @@ pub fn tcp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
     }
     let Some(payload) = octets.get(header..) else { return Ok(Step::Skip(packet.short())) };
     let flags = bits & 0x1FF;
-    Ok(Step::Segment(Segment {
+    packet.found = Found::Segment(Segment {
         time_ns: packet.time_ns,
         flow: Flow {
             src: packet.src,
@@ -162,7 +162,8 @@ pub fn tcp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
         urgent: if flags & URG != 0 { u16::from_be_bytes([head[18], head[19]]) } else { 0 },
         verifiable: packet.missing == 0 && packet.checksum_ready,
         oddities: packet.oddities,
-    }))
+    });
+    Ok(Step::Found)
 }
 
 impl Segment<'_> {
@@ -197,8 +198,8 @@ fn sum(octets: &[u8]) -> u64 {
     total + u64::from(u32::from_be_bytes(tail))
 }
 
-fn part<'a>(packet: &Packet<'a, '_>, ident: u32, offset: u32, more: bool, at: usize) -> Fragment<'a> {
-    Fragment {
+fn part(packet: &mut Packet<'_, '_>, ident: u32, offset: u32, more: bool, at: usize) -> Step {
+    packet.found = Found::Fragment(Fragment {
         time_ns: packet.time_ns,
         src: packet.src,
         dst: packet.dst,
@@ -211,7 +212,8 @@ fn part<'a>(packet: &Packet<'a, '_>, ident: u32, offset: u32, more: bool, at: us
         missing: packet.missing,
         path: &[],
         depth: packet.depth,
-    }
+    });
+    Step::Found
 }
 
 /// Where a routing header at `at` leads: the destination that TCP's pseudo header has (RFC 8200 section 8.1).

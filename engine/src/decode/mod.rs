@@ -50,16 +50,15 @@ struct Short;
 
 /// What follows a layer.
 #[derive(Clone, Copy)]
-enum Step<'a> {
+enum Step {
     To(Read),
-    Segment(Segment<'a>),
-    Fragment(Fragment<'a>),
-    Message(Message<'a>),
+    /// It is in `Packet::found`.
+    Found,
     Skip(Skip),
 }
 
-type Stepped<'a> = Result<Step<'a>, Short>;
-type Read = for<'a> fn(&mut Packet<'a, '_>) -> Stepped<'a>;
+type Stepped = Result<Step, Short>;
+type Read = fn(&mut Packet<'_, '_>) -> Stepped;
 
 /// Where the walk through one frame stands.
 struct Packet<'a, 'p> {
@@ -80,6 +79,7 @@ struct Packet<'a, 'p> {
     v6: bool,
     /// That the innermost IP header names.
     protocol: u8,
+    found: Found<'a>,
 }
 
 impl Packet<'_, '_> {
@@ -153,7 +153,7 @@ impl Decoder {
     /// The segment or fragment in this frame.
     pub fn feed<'a>(&'a mut self, frame: &Frame<'a>, counts: &mut Counts) -> Found<'a> {
         self.path.clear();
-        let packet = Packet {
+        let mut packet = Packet {
             time_ns: frame.time_ns,
             octets: frame.data,
             missing: frame.wire_len.saturating_sub(frame.data.len() as u32),
@@ -166,21 +166,23 @@ impl Decoder {
             dst: [0; 16],
             v6: false,
             protocol: 0,
+            found: Found::Nothing,
         };
         let step = match framing::link(frame.link) {
             _ if frame.data.is_empty() => Step::Skip(Skip::Empty),
             Some(layer) => Step::To(layer),
             None => Step::Skip(Skip::UnknownLink),
         };
-        let step = walk(packet, step, self.deepest, counts);
-        self.found(step)
+        walk(&mut packet, step, self.deepest, counts);
+        let found = packet.found;
+        self.with_path(found)
     }
 
     /// The same for what `defrag` put together.
     pub fn datagram<'a>(&'a mut self, datagram: &'a Datagram, counts: &mut Counts) -> Found<'a> {
         self.path.clear();
         self.path.extend_from_slice(&datagram.path);
-        let packet = Packet {
+        let mut packet = Packet {
             time_ns: datagram.time_ns,
             octets: &datagram.data,
             missing: datagram.missing,
@@ -193,53 +195,48 @@ impl Decoder {
             dst: datagram.dst,
             v6: datagram.v6,
             protocol: datagram.protocol,
+            found: Found::Nothing,
         };
-        let step = walk(packet, Step::To(internet::payload), self.deepest, counts);
-        self.found(step)
+        walk(&mut packet, Step::To(internet::payload), self.deepest, counts);
+        let found = packet.found;
+        self.with_path(found)
     }
 
-    fn found<'a>(&'a self, step: Step<'a>) -> Found<'a> {
-        let path = self.path.as_slice();
-        match step {
-            Step::Segment(mut segment) => {
-                if !path.is_empty() {
-                    segment.path = path;
-                    segment.flow.path_hash = self.hasher.hash_one(path).max(1);
+    #[inline]
+    fn with_path<'a>(&'a self, mut found: Found<'a>) -> Found<'a> {
+        if !self.path.is_empty() {
+            match &mut found {
+                Found::Segment(segment) => {
+                    segment.path = &self.path;
+                    segment.flow.path_hash = self.hasher.hash_one(self.path.as_slice()).max(1);
                 }
-                Found::Segment(segment)
+                Found::Fragment(fragment) => fragment.path = &self.path,
+                Found::Message(message) => message.path = &self.path,
+                Found::Nothing => {}
             }
-            Step::Fragment(mut fragment) => {
-                fragment.path = path;
-                Found::Fragment(fragment)
-            }
-            Step::Message(mut message) => {
-                message.path = path;
-                Found::Message(message)
-            }
-            _ => Found::Nothing,
         }
+        found
     }
 }
 
 #[inline]
-fn walk<'a>(mut packet: Packet<'a, '_>, mut step: Step<'a>, deepest: u32, counts: &mut Counts) -> Step<'a> {
+fn walk(packet: &mut Packet<'_, '_>, mut step: Step, deepest: u32, counts: &mut Counts) {
     while let Step::To(layer) = step {
         step = if packet.depth > deepest {
             Step::Skip(Skip::Depth)
         } else {
-            layer(&mut packet).unwrap_or(Step::Skip(packet.short()))
+            layer(packet).unwrap_or(Step::Skip(packet.short()))
         };
     }
-    match step {
-        Step::Segment(_) => counts[Count::Segments] += 1,
-        Step::Message(_) => {
+    match (step, &packet.found) {
+        (Step::Skip(skip), _) => skip.count(counts),
+        (_, Found::Segment(_)) => counts[Count::Segments] += 1,
+        (_, Found::Message(_)) => {
             counts[Count::Messages] += 1;
             Skip::NotTcp.count(counts);
         }
-        Step::Skip(skip) => skip.count(counts),
         _ => {}
     }
-    step
 }
 
 impl Packet<'_, '_> {

@@ -5,11 +5,11 @@
 
 use super::framing::{ethernet, ethertype, looks_like_ethernet, mpls, nsh_protocol, ppp};
 use super::internet::{ip, ipv4, ipv6, looks_like_ip};
-use super::{Packet, Read, Short, Skip, Step, Stepped};
+use super::{Found, Packet, Read, Short, Skip, Step, Stepped};
 use crate::records::{Flow, Message};
 
 /// What an IP packet holds that may hold IP packets.
-pub fn inside_ip<'a>(protocol: u8) -> Step<'a> {
+pub fn inside_ip(protocol: u8) -> Step {
     match protocol {
         4 => Step::To(ipv4),
         41 => Step::To(ipv6),
@@ -25,7 +25,7 @@ pub fn inside_ip<'a>(protocol: u8) -> Step<'a> {
 }
 
 /// RFC 2784 and 2890, with the routing of RFC 1701; version 1 as PPTP has it (RFC 2637).
-fn gre<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn gre(packet: &mut Packet<'_, '_>) -> Stepped {
     const CHECKSUM: u16 = 0x8000;
     const ROUTING: u16 = 0x4000;
     const KEY: u16 = 0x2000;
@@ -89,32 +89,32 @@ fn behind_routing(packet: &Packet<'_, '_>, mut at: usize) -> Result<usize, Short
 }
 
 /// draft-foschiano-erspan section 4.2; type I is nothing but the frame, in GRE without a sequence number.
-fn erspan2<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn erspan2(packet: &mut Packet<'_, '_>) -> Stepped {
     packet.skip(8);
     Ok(Step::To(ethernet))
 }
 
 /// draft-foschiano-erspan section 4.3, with the platform specific subheader where its flag says so.
-fn erspan3<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn erspan3(packet: &mut Packet<'_, '_>) -> Stepped {
     let bits = packet.u16(10)?;
     packet.skip(if bits & 1 != 0 { 20 } else { 12 });
     Ok(Step::To(if bits >> 10 & 0x1F == 2 { ip } else { ethernet }))
 }
 
 /// RFC 3378.
-fn etherip<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn etherip(packet: &mut Packet<'_, '_>) -> Stepped {
     packet.enter(2, None);
     Ok(Step::To(ethernet))
 }
 
 /// A frame at once (RFC 8986 section 4.9).
-fn bare_ethernet<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn bare_ethernet(packet: &mut Packet<'_, '_>) -> Stepped {
     packet.enter(0, None);
     Ok(Step::To(ethernet))
 }
 
 /// RFC 768, for the tunnels in it and what Watch asks for.
-fn udp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn udp(packet: &mut Packet<'_, '_>) -> Stepped {
     let [a, b, c, d, e, f] = packet.array(0)?;
     let (sport, dport) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
     let length = usize::from(u16::from_be_bytes([e, f]));
@@ -137,16 +137,15 @@ fn udp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
 }
 
 /// A datagram that was asked for: the whole of it or nothing.
-fn message<'a>(packet: &Packet<'a, '_>, sport: u16, dport: u16, length: usize) -> Step<'a> {
-    match packet.octets.get(8..length) {
-        Some(octets) => Step::Message(Message {
-            time_ns: packet.time_ns,
-            flow: Flow { src: packet.src, dst: packet.dst, sport, dport, v6: packet.v6, path_hash: 0 },
-            path: &[],
-            octets,
-        }),
-        None => Step::Skip(packet.short()),
-    }
+fn message(packet: &mut Packet<'_, '_>, sport: u16, dport: u16, length: usize) -> Step {
+    let Some(octets) = packet.octets.get(8..length) else { return Step::Skip(packet.short()) };
+    packet.found = Found::Message(Message {
+        time_ns: packet.time_ns,
+        flow: Flow { src: packet.src, dst: packet.dst, sport, dport, v6: packet.v6, path_hash: 0 },
+        path: &[],
+        octets,
+    });
+    Step::Found
 }
 
 /// Tunnels told by their destination port.
@@ -173,7 +172,7 @@ fn port(port: u16) -> Option<Read> {
 }
 
 /// 3GPP TS 29.281 section 5.
-fn gtpu<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn gtpu(packet: &mut Packet<'_, '_>) -> Stepped {
     const G_PDU: u8 = 0xFF;
     let [bits, kind, a, b, c, d, e, f] = packet.array(0)?;
     let length = usize::from(u16::from_be_bytes([a, b]));
@@ -204,7 +203,7 @@ fn gtpu<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
 }
 
 /// RFC 7348 section 5. Reserved bits may be anything (section 5: "ignored on receipt").
-fn vxlan<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn vxlan(packet: &mut Packet<'_, '_>) -> Stepped {
     let head: [u8; 8] = packet.array(0)?;
     if head[0] & 0x08 == 0 {
         return Ok(Step::Skip(Skip::UnknownTunnel));
@@ -215,7 +214,7 @@ fn vxlan<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
 }
 
 /// draft-ietf-nvo3-vxlan-gpe section 3.
-fn vxlan_gpe<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn vxlan_gpe(packet: &mut Packet<'_, '_>) -> Stepped {
     let head: [u8; 8] = packet.array(0)?;
     if head[0] & 0x0C != 0x0C {
         return vxlan(packet);
@@ -226,7 +225,7 @@ fn vxlan_gpe<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
 }
 
 /// RFC 8926 section 3.4.
-fn geneve<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn geneve(packet: &mut Packet<'_, '_>) -> Stepped {
     let head: [u8; 8] = packet.array(0)?;
     if head[0] >> 6 != 0 {
         return Ok(Step::Skip(Skip::UnknownTunnel));
@@ -246,7 +245,7 @@ fn network(head: &[u8; 8]) -> u64 {
 }
 
 /// L2TPv2 (RFC 2661 section 3.1); the session header of version 3 cannot be read without its setup.
-fn l2tp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn l2tp(packet: &mut Packet<'_, '_>) -> Stepped {
     const CONTROL: u16 = 0x8000;
     const LENGTH: u16 = 0x4000;
     const SEQUENCE: u16 = 0x0800;
@@ -278,7 +277,7 @@ fn l2tp<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
 }
 
 /// RFC 4380 section 5.1.1: IPv6, behind authentication and origin indication.
-fn teredo<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn teredo(packet: &mut Packet<'_, '_>) -> Stepped {
     let mut at = 0;
     while packet.u8(at)? == 0 {
         let [_, indicator, identifier, authentication] = packet.array(at)?;
@@ -301,15 +300,15 @@ fn is_teredo(octets: &[u8], length: usize) -> bool {
 }
 
 /// RFC 3948: ESP, unless the SPI is 0 (IKE) or there is only one byte (a keepalive).
-fn nat_traversal<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn nat_traversal(packet: &mut Packet<'_, '_>) -> Stepped {
     let ike_or_keepalive = packet.octets.len() == 1 || packet.u32(0)? == 0;
     Ok(Step::Skip(if ike_or_keepalive { Skip::NotTcp } else { Skip::Encrypted }))
 }
 
-fn packet_inside<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn packet_inside(packet: &mut Packet<'_, '_>) -> Stepped {
     Ok(if looks_like_ip(packet)? { Step::To(ip) } else { Step::Skip(Skip::UnknownTunnel) })
 }
 
-fn frame_inside<'a>(packet: &mut Packet<'a, '_>) -> Stepped<'a> {
+fn frame_inside(packet: &mut Packet<'_, '_>) -> Stepped {
     Ok(if looks_like_ethernet(packet, 0)? { Step::To(ethernet) } else { Step::Skip(Skip::UnknownTunnel) })
 }

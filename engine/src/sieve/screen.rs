@@ -89,7 +89,7 @@ impl Sieve {
     fn hits(&self, here: Kinds, behind: Kinds, open: &mut Open, octets: &[u8]) -> Hits {
         let mut hits = Hits::default();
         if self.rows.fewest < usize::MAX {
-            let rows = starts(here.rows, behind.rows, self.rows.fewest);
+            let rows = run_starts(here.rows, behind.rows, self.rows.fewest);
             for bit in each(first_starts(rows, &mut open.rows)) {
                 let is_inside = |&octet: &u8| !octet.is_ascii_alphabetic() && octet != HeadText::PARTED;
                 let found = self.rows.find(octets[bit..].iter().copied().take_while(is_inside));
@@ -102,21 +102,15 @@ impl Sieve {
                 hits.numbers |= 1 << bit;
             }
         };
-        let words = starts(here.words, behind.words, SHORTEST_WORD);
+        let words = run_starts(here.words, behind.words, SHORTEST_WORD);
         keep(first_starts(words, &mut open.words), &|word| self.coded.begins(word));
         keep(words & here.digits, &begins_with_digits);
         if let Some(table) = &self.digests {
-            let runs = starts(here.digests, behind.digests, SHORTEST_DIGEST);
+            let runs = run_starts(here.digests, behind.digests, SHORTEST_DIGEST);
             keep(first_starts(runs, &mut open.digests), &|run| begins_with_digest(run, table));
         }
         hits
     }
-}
-
-/// Bit n: so many bits are set from bit n of `here` on, and on in `behind`.
-#[inline]
-fn starts(here: u64, behind: u64, length: usize) -> u64 {
-    run_starts(u128::from(here) | u128::from(behind) << Block::SIZE, length) as u64
 }
 
 /// Of the places where a run may be said to start, those where it does.
