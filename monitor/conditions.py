@@ -24,10 +24,10 @@ REGISTER_BITS = 14
 REGISTERS = 1 << REGISTER_BITS
 LONGEST_STEP_NS = 60 * 10**9  # that the clock takes from one head to the next
 LOOK_NS = 10**9  # between two looks at what is missing
-MOST_EVENTS = 10_000
+MOST_EPISODES = 10_000
 
 
-class Event(NamedTuple):
+class Episode(NamedTuple):
     """One condition; it lasts while `until_ns` is None."""
 
     condition: str  # `over_volume` or `missing_expected`
@@ -84,26 +84,26 @@ def _note(registers: bytearray, bits: int) -> None:
 class _Volume:
     """One day of one grant."""
 
-    __slots__ = ("day", "distinct", "event", "unlooked")
+    __slots__ = ("day", "distinct", "episode", "unlooked")
 
     def __init__(self, day: date) -> None:
         self.day = day
         self.distinct = Distinct()
         self.unlooked = 0  # subscribers since the last estimate, which costs a millisecond
-        self.event: int | None = None
+        self.episode: int | None = None
 
 
 class _Expected:
-    __slots__ = ("event", "last_clock_ns", "last_ns")
+    __slots__ = ("episode", "last_clock_ns", "last_ns")
 
     def __init__(self, clock_ns: int, time_ns: int) -> None:
         self.last_clock_ns, self.last_ns = clock_ns, time_ns
-        self.event: int | None = None
+        self.episode: int | None = None
 
 
 class Conditions:
     def __init__(self, book: RuleBook) -> None:
-        self.events: list[Event] = []
+        self.episodes: list[Episode] = []
         self._clock_ns = self._due_ns = 0
         self._time_ns: int | None = None
         self._day: tuple[int, int, date] = (0, 0, date.min)
@@ -152,23 +152,23 @@ class Conditions:
 
     def _came(self, known: _Expected, time_ns: int) -> None:
         """What was expected came, or is expected no more."""
-        if known.event is not None:
-            self.events[known.event] = self.events[known.event]._replace(until_ns=time_ns)
-            known.event = None
+        if known.episode is not None:
+            self.episodes[known.episode] = self.episodes[known.episode]._replace(until_ns=time_ns)
+            known.episode = None
         known.last_clock_ns, known.last_ns = self._clock_ns, max(known.last_ns, time_ns)
 
     def lasting(self, condition: str) -> Iterator[tuple[str, str]]:
         """Partner and purpose of each that lasts."""
-        for event in self.events:
-            if event.condition == condition and event.until_ns is None and not self._is_over(event):
-                yield event.partner, event.purpose
+        for episode in self.episodes:
+            if episode.condition == condition and episode.until_ns is None and not self._is_over(episode):
+                yield episode.partner, episode.purpose
 
-    def _is_over(self, event: Event) -> bool:
+    def _is_over(self, episode: Episode) -> bool:
         """A day that has ended."""
         return (
-            event.condition == "over_volume"
+            episode.condition == "over_volume"
             and self._time_ns is not None
-            and (self._date(event.since_ns) != self._date(self._time_ns))
+            and (self._date(episode.since_ns) != self._date(self._time_ns))
         )
 
     def _look(self, terms: Terms, time_ns: int) -> None:
@@ -179,8 +179,8 @@ class Conditions:
             self._came(known, time_ns)  # nothing is expected now
             return
         seconds = terms.grant.expect_every or 0
-        if known.event is None and self._clock_ns - known.last_clock_ns > seconds * 10**9:
-            known.event = self._begin("missing_expected", terms, known.last_ns, agreed=seconds)
+        if known.episode is None and self._clock_ns - known.last_clock_ns > seconds * 10**9:
+            known.episode = self._begin("missing_expected", terms, known.last_ns, agreed=seconds)
 
     def _count(self, terms: Terms, token: str, time_ns: int) -> None:
         day, most = self._date(time_ns), terms.grant.max_subscribers_per_day or 0
@@ -195,18 +195,18 @@ class Conditions:
             return
         volume.unlooked, subscribers = 0, len(volume.distinct)
         if subscribers > most:
-            if volume.event is None:
-                volume.event = self._begin("over_volume", terms, time_ns, agreed=most)
-            if volume.event is not None:
-                self.events[volume.event] = self.events[volume.event]._replace(subscribers=subscribers)
+            if volume.episode is None:
+                volume.episode = self._begin("over_volume", terms, time_ns, agreed=most)
+            if volume.episode is not None:
+                self.episodes[volume.episode] = self.episodes[volume.episode]._replace(subscribers=subscribers)
 
     def _begin(self, condition: str, terms: Terms, since_ns: int, agreed: int) -> int | None:
-        if len(self.events) >= MOST_EVENTS:
+        if len(self.episodes) >= MOST_EPISODES:
             return None
-        self.events.append(
-            Event(condition, terms.partner, terms.grant.purpose, terms.position, since_ns, None, agreed=agreed)
+        self.episodes.append(
+            Episode(condition, terms.partner, terms.grant.purpose, terms.position, since_ns, None, agreed=agreed)
         )
-        return len(self.events) - 1
+        return len(self.episodes) - 1
 
     def _date(self, time_ns: int) -> date:
         """The day in the operator's time zone; one look-up while it lasts."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from monitor.agreements import RuleBook, load
-from monitor.conditions import EXACT, REGISTERS, Conditions, Distinct, Event
+from monitor.conditions import EXACT, REGISTERS, Conditions, Distinct, Episode
 from monitor.engine import Preference
 from monitor.records import Outcome
 from monitor.report.news import ConditionNews
@@ -59,7 +59,9 @@ def handed(conditions: Conditions, subscriber: int, time_ns: int, grant: int = 0
 
 
 def over(conditions: Conditions) -> list[tuple[int, int]]:
-    return [(event.subscribers, event.agreed) for event in conditions.events if event.condition == "over_volume"]
+    return [
+        (episode.subscribers, episode.agreed) for episode in conditions.episodes if episode.condition == "over_volume"
+    ]
 
 
 # --- captures ---------------------------------------------------------------------------------------------------------
@@ -126,7 +128,7 @@ def test_one_subscriber_more_than_agreed(book: Callable[[str], RuleBook]) -> Non
     assert over(conditions) == []
     handed(conditions, 4, TWELFTH + SECOND)
     handed(conditions, 5, TWELFTH + 2 * SECOND)
-    assert conditions.events == [Event("over_volume", "acme", "billing", 0, TWELFTH + SECOND, None, 5, 3)]
+    assert conditions.episodes == [Episode("over_volume", "acme", "billing", 0, TWELFTH + SECOND, None, 5, 3)]
     assert list(conditions.lasting("over_volume")) == [("acme", "billing")]
 
 
@@ -148,7 +150,7 @@ def test_only_what_was_allowed_counts_and_only_for_its_grant(book: Callable[[str
     handed(conditions, 1, TWELFTH)
     handed(conditions, 2, TWELFTH, grant=1)
     handed(conditions, 3, TWELFTH, outcome=Outcome.WRONG_FIELD)
-    assert conditions.events == []
+    assert conditions.episodes == []
 
 
 def test_far_more_than_can_be_counted_exactly(book: Callable[[str], RuleBook]) -> None:
@@ -169,9 +171,9 @@ def test_far_more_than_can_be_counted_exactly(book: Callable[[str], RuleBook]) -
 def missing(conditions: Conditions) -> list[tuple[int, int | None]]:
     """Since and until, in minutes after TWELFTH."""
     return [
-        ((event.since_ns - TWELFTH) // MINUTE, event.until_ns and (event.until_ns - TWELFTH) // MINUTE)
-        for event in conditions.events
-        if event.condition == "missing_expected"
+        ((episode.since_ns - TWELFTH) // MINUTE, episode.until_ns and (episode.until_ns - TWELFTH) // MINUTE)
+        for episode in conditions.episodes
+        if episode.condition == "missing_expected"
     ]
 
 

@@ -44,8 +44,8 @@ class ConditionNews:
     def look(self, conditions: Conditions | None) -> None:
         if conditions is None:
             return
-        for event in conditions.events[self._told :]:
-            unit = "subscribers a day" if event.condition == "over_volume" else "seconds at the most"
-            grant = f"partner {event.partner}, purpose {event.purpose}, grant {event.grant}"
-            self._say("WARNING", f"{event.condition}: {grant}; agreed: {event.agreed:,} {unit}")
-        self._told = len(conditions.events)
+        for episode in conditions.episodes[self._told :]:
+            unit = "subscribers a day" if episode.condition == "over_volume" else "seconds at the most"
+            grant = f"partner {episode.partner}, purpose {episode.purpose}, grant {episode.grant}"
+            self._say("WARNING", f"{episode.condition}: {grant}; agreed: {episode.agreed:,} {unit}")
+        self._told = len(conditions.episodes)

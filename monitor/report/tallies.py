@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
 
 from monitor import __version__, counts
-from monitor.conditions import Conditions, Event
+from monitor.conditions import Conditions, Episode
 from monitor.records import Amount, Batch, Kind, Outcome, Verdicts
 from monitor.redact import mask_name
 from monitor.report.text import rfc3339
@@ -139,7 +139,7 @@ class Tallies:
             blind=counts.values(batch.counts, "blind"),
             shed=counts.values(batch.counts, "shed"),
             opaque=counts.values(batch.counts, "opaque_streams"),
-            conditions=[] if self.conditions is None else [condition_row(event) for event in self.conditions.events],
+            conditions=[condition_row(each) for each in self.conditions.episodes] if self.conditions else [],
             faults=[fault.message for fault in batch.faults],
             stopped=stopped,
         )
@@ -156,8 +156,8 @@ class Tallies:
     @property
     def broken(self) -> int:
         """Violations, and the days on which a grant was used for more subscribers than agreed."""
-        events = () if self.conditions is None else self.conditions.events
-        return self.violations + sum(event.condition == "over_volume" for event in events)
+        episodes = () if self.conditions is None else self.conditions.episodes
+        return self.violations + sum(episode.condition == "over_volume" for episode in episodes)
 
     def _count(self, kind: Kind, amount: Amount) -> None:
         outcome = kind.outcome
@@ -200,16 +200,16 @@ def _shown(key: VerdictSeries) -> VerdictSeries:
     return mask_name(partner), mask_name(purpose), outcome, certainty
 
 
-def condition_row(event: Event) -> dict[str, object]:
+def condition_row(episode: Episode) -> dict[str, object]:
     """`until` is null while it lasts; `agreed` are subscribers a day, or seconds between two."""
-    subscribers = {"subscribers": event.subscribers} if event.condition == "over_volume" else {}
+    subscribers = {"subscribers": episode.subscribers} if episode.condition == "over_volume" else {}
     return {
-        "condition": event.condition,
-        "partner": event.partner,
-        "purpose": event.purpose,
-        "grant": event.grant,
-        "since": rfc3339(event.since_ns),
-        "until": None if event.until_ns is None else rfc3339(event.until_ns),
+        "condition": episode.condition,
+        "partner": episode.partner,
+        "purpose": episode.purpose,
+        "grant": episode.grant,
+        "since": rfc3339(episode.since_ns),
+        "until": None if episode.until_ns is None else rfc3339(episode.until_ns),
         **subscribers,
-        "agreed": event.agreed,
+        "agreed": episode.agreed,
     }
