@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
 
+import hpack
 import pytest
 from click.testing import CliRunner
 from prometheus_client import CollectorRegistry, generate_latest
@@ -63,6 +64,20 @@ def requests(form: bytes) -> list[bytes]:
     ]
 
 
+def of_http2(form: bytes) -> bytes:
+    """The same in names, values and pseudo fields of HTTP/2 (RFC 9113 sections 3.4, 4.1 and 8.3)."""
+    octets = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"")
+    coder = hpack.Encoder()
+    pseudo = [(b":method", b"GET"), (b":scheme", form), (b":authority", form), (b":path", b"/%b?id=%b" % (form, form))]
+    for n, field in enumerate(((b"x-any", form), (form.lower(), b"a"), (b"x-%b-y" % form.lower(), NUMBER))):
+        octets += frame(1, 5, 2 * n + 1, coder.encode([*pseudo, field]))
+    return octets
+
+
+def frame(kind: int, flags: int, stream: int, octets: bytes) -> bytes:
+    return len(octets).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + octets
+
+
 @pytest.fixture(scope="module")
 def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frames = []
@@ -71,6 +86,7 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for request in requests(form):
             talk.client(request).server(answer())
         frames += talk.close().frames
+        frames += Talk(sport=30_000 + n, time_ns=talk.time_ns).open().client(of_http2(form)).close().frames
     path = tmp_path_factory.mktemp("canary") / "marked.pcap"
     path.write_bytes(pcap(frames))
     return path
