@@ -6,6 +6,7 @@ for the web server of `watch`. What a command does stands in commands/.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from monitor.manual import Manual, Page
 PROGRAM = "msisdn-monitor"
 OWN_PROCESS = object()  # said by main alone: who calls `cli` from a program of theirs does not want it locked in
 MISTAKE = 70  # EX_SOFTWARE of sysexits.h
+OBJECTS = 50_000  # between two searches for cycles: what is imported holds none, and Python would look every 700
 
 
 def _endpoint(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, int] | None:
@@ -424,6 +426,7 @@ def _end(code: int) -> None:
 
 
 def main() -> None:
+    gc.set_threshold(OBJECTS)
     try:
         cli(prog_name=PROGRAM, obj=OWN_PROCESS)
     except SystemExit as end:
