@@ -65,7 +65,7 @@ def examine(interface: str | None, rules: Path | None, seconds: float = 0, as_js
     if as_json:
         said = {
             "findings": [each._asdict() for each in findings],
-            "survey": survey and {name: getattr(survey, name) for name in survey.__slots__},
+            "survey": survey and vars(survey),
         }
         sys.stdout.write(f"{json.dumps(said)}\n")
     else:

@@ -6,7 +6,6 @@ names and values are the raw bytes of the wire. Text is made only in report/.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Never, Protocol
 
@@ -322,33 +321,24 @@ class Batch(NamedTuple):
     trace: Sequence[Trace] = ()  # of what Watch.audited says, in the order in which it happened
 
 
-@dataclass(slots=True)
 class Survey:
     """What a mirror port delivered in some seconds.
 
     Figures are of frames that were looked at; `kinds` are octets of payload, by `tls`, `quic`, `http` and `other`.
     """
 
-    port: str
-    mtu: int
-    counts: dict[str, int]
-    seconds: float = 0.0
-    frames: int = 0
-    octets: int = 0
-    looked_at: int = 0
-    tcp: int = 0
-    payloads: int = 0  # segments that have some
-    copies: int = 0  # of these
-    longest: int = 0
-    giants: int = 0  # longer than the MTU: put together by the network card or the kernel
-    lengthless: int = 0  # IPv4 total length 0
-    bad_checksums: int = 0
-    connections: int = 0
-    both_ways: int = 0
-    vlans: Counter[int] = field(default_factory=Counter)
-    stacked_tags: int = 0
-    tunnels: Counter[str] = field(default_factory=Counter)
-    kinds: Counter[str] = field(default_factory=Counter)
+    def __init__(self, port: str, mtu: int, counts: dict[str, int]) -> None:
+        # written out: to make a dataclass takes a millisecond of every start
+        self.port, self.mtu, self.counts = port, mtu, counts
+        self.seconds = 0.0
+        self.frames = self.octets = self.looked_at = self.tcp = 0
+        self.payloads = self.copies = 0  # segments that have some; of these
+        self.longest = 0
+        self.giants = 0  # longer than the MTU: put together by the network card or the kernel
+        self.lengthless = 0  # IPv4 total length 0
+        self.bad_checksums = self.connections = self.both_ways = 0
+        self.vlans, self.stacked_tags = Counter[int](), 0
+        self.tunnels, self.kinds = Counter[str](), Counter[str]()
 
 
 # --- agreements -> identify ---------------------------------------------------------------------------------------
