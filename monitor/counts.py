@@ -69,6 +69,7 @@ SHED = (
     "early",  # clients forgotten in the middle of something within their first 16 kB, since memory was short
     "doubts",  # segments in doubt about which was decided at once
     "alike",  # tunnelled half-streams that are not told of those with the same addresses and ports
+    "windows",  # clients that went on far outside of their window, and were read there no more as they did so again
     "beginnings",  # first bytes of requests in small segments that were not kept: too many half-streams at once
     "twin_heads",  # heads that a twin would not be known to have sent as well: too many ahead of it
     "origins",  # SYNs forgotten before any payload came: more of them at once than are remembered

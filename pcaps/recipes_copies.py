@@ -3,7 +3,7 @@ before and after the enriching gateway."""
 
 from __future__ import annotations
 
-from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, SITE, ambiguous, get, leak, recipe
+from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, SITE, allowed, ambiguous, get, leak, recipe
 from pcaps.recipes_rules import AGEVERIFY
 from pcaps.recipes_tcp import DATA, MASKED, begun, ended
 from pcaps.talk import ACK, FIN, RST, Packet, Talk, ethernet
@@ -175,6 +175,17 @@ def t81_copy_names_a_stranger() -> Talk:
 def t82_copy_names_another_path() -> Talk:
     """The same with a path that was not agreed."""
     return to_a_partner(AGREED, AGREED.replace(b"/check", b"/other"))
+
+
+@recipe(39, allowed("ageverify.example") + ambiguous("badverify.example"), "oddities.overlap")
+def t96_late_copy_names_a_stranger() -> Talk:
+    """The same, one-sided and after the first copy was let go: it has been reported, and nothing can be taken back. So
+    the second one is a head of its own, in doubt, and says all of it once more."""
+    talk = Talk(dst=AGEVERIFY)
+    talk.client(AGREED, acknowledged=False)
+    talk.time_ns += 3 * 10**9
+    talk.segment(DATA, AGREED.replace(b"ageverify", b"badverify"), seq=talk.seq - len(AGREED))
+    return talk
 
 
 # --- who speaks -----------------------------------------------------------------------------------------------------

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hpack
 
-from pcaps.recipe import LEAK, NUMBER, OK, ambiguous, leak, recipe
+from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, ambiguous, get, leak, recipe
 from pcaps.recipes_copies import decoyed
 from pcaps.recipes_framing import END_HEADERS, END_STREAM, HEADERS, LINE, OPENING, PSEUDO, SETTINGS, frame, literal
-from pcaps.recipes_tcp import DATA
+from pcaps.recipes_tcp import DATA, begun
 from pcaps.talk import MS, Packet, Talk, ethernet
 
 URG = 0x20
@@ -104,6 +104,33 @@ def t92_one_byte_segments_behind_a_record_of_tls() -> Talk:
 def t93_one_byte_segments_behind_a_status_line() -> Talk:
     """The same behind what a server would say."""
     return one_by_one(b"HTTP/1.1 200 OK\r\n\r\n")
+
+
+def astray(talk: Talk, decoy: bytes, ahead: int = 900_000) -> None:
+    """Two segments out of the window, one behind the other."""
+    for n, octets in enumerate((decoy, CLEAN)):
+        talk.segment(DATA, octets, seq=talk.seq + ahead + n * len(decoy), ttl=1)
+
+
+@recipe(45, leak(), "rejected.out_of_window")
+def t94_two_far_segments_inside_a_head() -> Talk:
+    """One segment far ahead is not believed. Two that fit together are, for the capture may have lost what lies before
+    them: but the client goes on where it was as well, in the middle of the head."""
+    at = LEAK.index(NUMBER) + 5
+    talk = begun().client(LEAK[:at], acknowledged=False)
+    astray(talk, CLEAN)
+    return talk.client(LEAK[at:]).server(OK).close()
+
+
+@recipe(45, leak(times=2) + leak("a.example"), "rejected.out_of_window", "shed.windows")
+def t95_far_segments_again_and_again() -> Talk:
+    """The same at three places, and what is said there holds a number too: the client that was acknowledged stays."""
+    at = LEAK.index(NUMBER) + 5
+    talk = begun().client(LEAK).client(LEAK[:at], acknowledged=False)
+    for ahead in (900_000, 1_900_000):
+        astray(talk, CLEAN, ahead)
+    astray(talk, get(FIELD, host=b"a.example"), 2_900_000)
+    return talk.client(LEAK[at:]).server(OK).close()
 
 
 @recipe(11, leak(times=3), "twin_heads")

@@ -71,6 +71,15 @@ def test_a_late_copy_shows_only_what_is_new() -> None:
     assert late.fields == (HOST, (b"x-msisdn", NUMBER))
 
 
+def test_a_late_copy_that_goes_elsewhere_is_shown_whole() -> None:
+    for changed in (LEAK.replace(b"shop.", b"evil."), LEAK.replace(b" / ", b" /x "), LEAK + b""):
+        sensor = Sensor().feed(segments(Talk().client(LEAK, acknowledged=False))).expire(SECOND)
+        assert leaks(sensor) == ONCE
+        copy = segments(Talk().client(changed))[0]._replace(time_ns=sensor.now_ns)
+        late = [each for each in sensor.feed([copy]).finish().heads[1:] if changed != LEAK]
+        assert [found(each) for each in late] == [(True, (), "ambiguous")] * (changed != LEAK)
+
+
 def test_after_the_acknowledgement_no_copy_counts() -> None:
     talk = begun().client(MASKED)
     talk.segment(DATA, LEAK, seq=talk.seq - len(LEAK))

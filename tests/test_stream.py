@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor import counts
+from monitor.portable.halves import FAR_BYTES
 from monitor.portable.heads import TWIN_HEADS
 from monitor.portable.origins import REMEMBERED_SYNS
 from monitor.records import Certainty, Section
@@ -66,8 +67,68 @@ def test_a_segment_far_ahead_that_is_acknowledged_moves_the_window() -> None:
     talk = begun().client(LEAK[:20], acknowledged=False)
     talk.seq += 3_000_000
     sensor = read(segments(talk.client(LEAK).server(OK)))
-    assert leaks(sensor)[-1:] == ONCE
+    assert ONCE[0] in leaks(sensor)
     assert sensor.counts["blind.gap"] == 1
+
+
+def astray(talk: Talk, ahead: int, *payloads: bytes) -> None:
+    """Segments out of the window that fit together."""
+    for payload in payloads:
+        talk.segment(DATA, payload, seq=talk.seq + ahead)
+        ahead += len(payload)
+
+
+def test_a_window_that_moves_leaves_what_was_read_where_it_was() -> None:
+    for decoys in ((MASKED, MASKED), (b"\x16\x03\x01" + b"x" * 300, b"x" * 300), (b"some text " * 30, b"more " * 2000)):
+        talk = begun().client(LEAK[:60], acknowledged=False)
+        astray(talk, 900_000, *decoys)
+        sensor = read(segments(ended(talk, LEAK[60:])))
+        assert ONCE[0] in leaks(sensor)
+        assert sensor.counts["memory_bytes.hold"] == 0
+
+
+def test_both_sides_of_a_window_that_moves_are_read() -> None:
+    talk = begun().client(LEAK[:60], acknowledged=False)
+    here, there = talk.seq, talk.seq + 3_000_000
+    rest = LEAK[60:] + LEAK
+    for at in range(0, 50, 5):
+        for place, octets in ((there, LEAK), (there + 5, LEAK[5:]), (here, rest))[at > 0 :]:
+            talk.segment(DATA, octets[at : at + 5], seq=place + at)
+    talk.segment(DATA, LEAK[55:], seq=there + 55)
+    talk.segment(DATA, rest[50:], seq=here + 50)
+    assert sorted(leaks(read(segments(talk)))) == ONCE * 3
+
+
+def test_of_three_windows_that_for_which_most_speaks_stays_and_that_is_counted() -> None:
+    acknowledged, one_sided = begun(), Talk().open().client(CLEAN * 9, acknowledged=False)
+    for talk in (acknowledged, one_sided):
+        talk.client(LEAK[:50], acknowledged=False)
+        for ahead in (900_000, 2_900_000, 4_900_000):
+            astray(talk, ahead, MASKED, MASKED)
+        sensor = read(segments(talk.client(LEAK[50:], acknowledged=False)))
+        assert leaks(sensor).count(ONCE[0]) == 1
+        assert sensor.counts["shed.windows"] == 2
+
+
+def test_what_is_out_of_the_window_is_held_and_may_be_shed() -> None:
+    talk = begun().client(LEAK[:60], acknowledged=False)
+    talk.segment(DATA, b"x" * 1000, seq=talk.seq + 900_000)
+    sensor = Sensor().feed(segments(talk))
+    assert sensor.streams._held == FAR_BYTES + 1000
+    weight = sensor.streams._used
+    talk = Talk(seq=talk.seq, time_ns=talk.time_ns).client(LEAK[60:])
+    assert leaks(sensor.feed(segments(talk)).finish()) == ONCE
+    assert sensor.streams._held == sensor.streams._used == 0 < weight
+    talk = begun().client(LEAK[:60], acknowledged=False)
+    for _ in range(3):
+        talk.segment(DATA, b"x" * 1000, seq=talk.seq + 900_000)
+    sensor = read(segments(ended(talk, LEAK[60:])), hold_bytes=1000)
+    assert (leaks(sensor), sensor.counts["shed.hold"]) == (ONCE, 3)
+    talk = begun().client(LEAK[:60], acknowledged=False)
+    astray(talk, 900_000, MASKED, MASKED)
+    astray(talk, 902_000, MASKED * 20)  # behind a hole
+    sensor = read(segments(ended(talk, LEAK[60:])), hold_bytes=1000)
+    assert sensor.counts["shed.windows"] == 1
 
 
 def test_ports_may_be_used_again() -> None:

@@ -152,6 +152,16 @@ impl Client {
         self.assembler.place(seq) - self.assembler.next()
     }
 
+    /// Bytes that came in order.
+    pub fn came(&self) -> i64 {
+        self.assembler.next() - self.origin
+    }
+
+    /// The higher, the more speaks for it that these bytes arrive where they go to.
+    pub fn standing(&self) -> (bool, i64) {
+        (self.acked.is_some(), self.came())
+    }
+
     /// Whether the first byte may be this one, which has not come yet.
     pub fn may_begin_at(&self, seq: u32, limits: &Limits) -> bool {
         self.replays > 0 && (-i64::from(limits.window_bytes)..0).contains(&self.distance(seq))

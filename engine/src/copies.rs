@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::mem;
 
 use crate::counts::{Count, Counts};
-use crate::http1::{FieldLines, continuation};
+use crate::http1::{FieldLines, continuation, is_authority};
 use crate::reassembly::Version;
 use crate::records::{Certainty, HeadText, Oddities, Oddity, PlacedHead, RequestHead, Section};
 
@@ -125,25 +125,34 @@ pub fn add_reading(placed: &mut PlacedHead, other: PlacedHead, counts: &mut Coun
     }
 }
 
-/// What a copy of a head shows besides that was let go: a head of its own.
+/// What a copy of a head shows besides that was let go: a head of its own. All of it when it goes elsewhere: what the
+/// first one said is said to somebody else as well.
 pub fn late(past: &PlacedHead, other: PlacedHead) -> Option<PlacedHead> {
-    let (head, seen) = (&past.head.text, past.head.text.fields().collect::<HashSet<_, foldhash::fast::RandomState>>());
+    let ways = |head| readings(head).map(way);
+    if !ways(&other.head).all(|way| ways(&past.head).any(|known| known == way)) {
+        return Some(other);
+    }
+    let seen = past.head.text.fields().collect::<HashSet<_, foldhash::fast::RandomState>>();
     let news =
         |text: &HeadText| FieldLines::of(text.fields().filter(|field| !seen.contains(field)), Oddities::default());
     let mut found = news(&other.head.text);
     found.others = other.head.readings.iter().map(|reading| news(&reading.text).text).collect();
-    let is_elsewhere = other.head.text.target() != head.target();
-    let shows = found.text.field_count() > 0 || found.others.iter().any(|text| text.field_count() > 0);
-    if !shows && !is_elsewhere {
+    if found.text.field_count() == 0 && found.others.iter().all(|text| text.field_count() == 0) {
         return None;
     }
-    let mut more = continuation(other.head.time_ns, &other.head, &found, Oddities::default(), Section::Head);
-    if is_elsewhere {
-        let found = mem::take(&mut more.text);
-        more.text = HeadText::new(found.method(), other.head.text.target(), found.version());
-        found.fields().for_each(|(name, value)| more.text.push(name, value));
-    }
+    let more = continuation(other.head.time_ns, &other.head, &found, Oddities::default(), Section::Head);
     Some(PlacedHead { head: more, ..other })
+}
+
+/// A head and the other ways to read it.
+fn readings(head: &RequestHead) -> impl Iterator<Item = &HeadText> {
+    [&head.text].into_iter().chain(head.readings.iter().map(|reading| &reading.text))
+}
+
+/// Where a request goes.
+fn way(text: &HeadText) -> (&[u8], Vec<&[u8]>) {
+    let authority = text.fields().filter(|(name, _)| is_authority(name));
+    (text.target(), authority.flat_map(|(name, value)| [name, value]).collect())
 }
 
 /// Whether both say the same.

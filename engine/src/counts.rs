@@ -139,6 +139,7 @@ counts! {
     ShedEarly "shed.early"
     ShedDoubts "shed.doubts"
     ShedAlike "shed.alike"
+    ShedWindows "shed.windows"
     ShedBeginnings "shed.beginnings"
     ShedTwinHeads "shed.twin_heads"
     ShedOrigins "shed.origins"

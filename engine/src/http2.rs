@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::counts::{Count, Counts};
 use crate::hpack::Hpack;
-use crate::http1::certainty_of;
+use crate::http1::{certainty_of, is_authority};
 use crate::limits::Limits;
 use crate::records::{Certainty, Flow, HeadText, Layer, Oddities, Oddity, PlacedHead, RequestHead, Section};
 use frames::{
@@ -452,10 +452,6 @@ impl Http2 {
         let (time_ns, flow, path) = (self.time_ns, self.flow, self.path.clone());
         RequestHead { time_ns, flow, path, text, oddities, certainty, section, readings: Vec::new() }
     }
-}
-
-fn is_authority(name: &[u8]) -> bool {
-    matches!(name, b":authority" | b"host")
 }
 
 /// What RFC 9113 section 8.2.1 forbids in names and values; `fields` as they were sent.

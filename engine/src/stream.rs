@@ -31,7 +31,7 @@ use crate::limits::Limits;
 use crate::looks::{Looks, looks_of, may_begin_request, surely_begins_request};
 use crate::records::{Checksum, Flow, Oddities, Oddity, PlacedHead, RequestHead, Segment};
 use beginnings::Beginnings;
-use far::Far;
+use far::{Elsewhere, Far};
 use halves::{HalfStream, Halves, Id, Link, Side};
 use losses::HOLES_BYTES;
 use origins::Origins;
@@ -73,8 +73,8 @@ pub(crate) struct Speaker {
     held: u32,
     /// How many bytes of memory are.
     weight: u32,
-    /// Out of the window: another one that fits it moves the window.
-    far: Option<Box<Far>>,
+    /// Seldom any.
+    elsewhere: Option<Box<Elsewhere>>,
 }
 
 /// All half-streams.
@@ -180,8 +180,7 @@ impl Streams {
                 {
                     counts[Count::ShedBodies] += 1;
                     speaker.client.keep_least();
-                    let weight = speaker.client.weight();
-                    self.used = self.used + weight - mem::replace(&mut speaker.weight, weight as u32) as usize;
+                    self.reckon(id);
                     return true;
                 }
             }
@@ -196,7 +195,7 @@ impl Streams {
         let (mut first, mut oldest) = (None, Vec::new());
         for _ in 0..MOST_LOOKS {
             oldest.extend(self.oldest());
-            let is_amid = |id: Id| self.halves[id].speaker.as_ref().is_some_and(|speaker| speaker.client.is_amid());
+            let is_amid = |id: Id| self.halves[id].speaker.as_ref().is_some_and(|speaker| speaker.is_amid());
             let rank = |&id: &Id| (self.halves[id].speaker.is_some(), is_amid(id), self.halves[id].last_ns);
             first = oldest.iter().copied().min_by_key(rank);
             if first.is_none_or(|first| !is_amid(first)) {
@@ -493,7 +492,8 @@ impl Streams {
         let reading = counts.tracer.as_mut().map_or(0, |tracer| tracer.reading(&half.flow));
         let context = Context { limits: &self.limits, counts, flow: half.flow, path: half.path() };
         let client = Client::new(i64::from(origin), beginning, reading, &context);
-        self.halves[id].speaker = Some(Box::new(Speaker { client, origin, number: 0, held: 0, weight: 0, far: None }));
+        self.halves[id].speaker =
+            Some(Box::new(Speaker { client, origin, number: 0, held: 0, weight: 0, elsewhere: None }));
     }
 
     /// Whether the other direction has sent requests: then this one sends responses.
@@ -529,12 +529,17 @@ impl Streams {
         }
     }
 
-    /// What it read, and shows in no head, was `why`.
+    /// What it read, and shows in no head, was `why`. What was put aside, if anything, takes its place.
     fn end_client(&mut self, id: Id, why: &'static str, counts: &mut Counts) {
         let half = &mut self.halves[id];
         half.awaits = false;
-        let Some(speaker) = half.speaker.take() else { return };
+        let Some(speaker) = &mut half.speaker else { return };
         speaker.client.end(why, counts);
+        if speaker.take_back() {
+            half.awaits = speaker.awaits();
+            return self.reckon(id);
+        }
+        let Some(speaker) = half.speaker.take() else { return };
         self.used -= speaker.weight as usize;
         self.held -= speaker.held as usize;
         self.holding.remove(&speaker.number);
@@ -562,20 +567,36 @@ impl Streams {
         if half.closing_ns != 0 {
             let closing_ns = half.closing_ns + self.limits.gap_ns;
             if closing_ns <= self.now_ns {
-                if !half.speaker.as_ref().is_some_and(|speaker| speaker.client.is_amid_head()) {
+                if !half.speaker.as_ref().is_some_and(|speaker| speaker.clients().any(Client::is_amid_head)) {
                     return self.forget(id, counts, out);
                 }
                 // a decoy perhaps: what was seen of the head counts, and what follows is read
                 self.halves[id].closing_ns = 0;
                 let now_ns = self.now_ns;
-                self.speak(id, counts, |client, context, out| client.part(now_ns, context, out));
-                return self.after(id, counts, out);
+                return self.each(id, counts, out, |client, context, out| client.part(now_ns, context, out));
             }
             self.wake_at(id, closing_ns);
         }
         let now_ns = self.now_ns;
-        if self.speak(id, counts, |client, context, out| client.expire(now_ns, context, out)) {
-            self.after(id, counts, out);
+        self.each(id, counts, out, |client, context, out| client.expire(now_ns, context, out));
+    }
+
+    /// Each client of a half-stream does something.
+    fn each(
+        &mut self,
+        id: Id,
+        counts: &mut Counts,
+        out: &mut Vec<RequestHead>,
+        act: impl Fn(&mut Client, &mut Context<'_>, &mut Vec<PlacedHead>),
+    ) {
+        let clients = self.halves[id].speaker.as_ref().map_or(0, |speaker| speaker.clients().count());
+        for _ in 0..clients {
+            if self.speak(id, counts, &act) {
+                self.after(id, counts, out);
+            }
+            if let Some(speaker) = &mut self.halves[id].speaker {
+                speaker.turn();
+            }
         }
     }
 
@@ -595,15 +616,26 @@ impl Streams {
     }
 
     fn forget(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        let now_ns = self.now_ns;
-        if self.speak(id, counts, |client, context, out| client.finish(now_ns, context, out)) {
-            self.publish(id, counts, out);
-            if self.halves[id].speaker.as_ref().is_some_and(|speaker| !speaker.client.spoke()) {
+        while let Some(speaker) = &self.halves[id].speaker {
+            let is_last = speaker.clients().count() == 1;
+            if !self.finish_client(id, counts, out) && is_last {
                 self.count_opaque(id, self.halves[id].looks, counts);
             }
         }
-        self.end_client(id, "body", counts);
         self.leave(id);
+    }
+
+    /// Nothing follows of a client; says whether a request was read.
+    fn finish_client(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) -> bool {
+        let now_ns = self.now_ns;
+        if !self.speak(id, counts, |client, context, out| client.finish(now_ns, context, out)) {
+            return true; // it is gone
+        }
+        self.publish(id, counts, out);
+        let spoke = self.halves[id].speaker.as_ref().is_some_and(|speaker| speaker.client.spoke());
+        let looks = self.halves[id].looks;
+        self.end_client(id, if spoke { "body" } else { looks.name() }, counts);
+        spoke
     }
 
     // --- segments of a client ---------------------------------------------------------------------------------------
@@ -615,6 +647,9 @@ impl Streams {
         let Some(speaker) = &mut half.speaker else { return };
         let ahead = speaker.client.distance(seq);
         let is_near = ahead.unsigned_abs() <= u64::from(window);
+        if !is_near && speaker.turn_to(seq, window) {
+            return self.take(id, segment, counts, out);
+        }
         if let Some(reborn) = half.reborn
             && (seq == reborn || !is_near)
             && seq.wrapping_sub(reborn) <= window
@@ -628,7 +663,7 @@ impl Streams {
             return self.take_far(id, segment, counts, out);
         }
         if ahead >= 0 {
-            speaker.far = None;
+            speaker.forget_far();
         }
         let doubt = self.doubt(id, segment);
         let now_ns = self.now_ns;
@@ -640,29 +675,63 @@ impl Streams {
     fn take_far(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         counts[Count::RejectedOutOfWindow] += 1;
         fate("out_of_window", counts);
-        let half = &mut self.halves[id];
-        let Some(speaker) = &mut half.speaker else { return };
-        half.awaits = true;
-        let Some(far) = speaker.far.replace(Box::new(Far::of(segment))) else { return };
-        let far = far.segment(segment.flow, segment.path);
-        if segment.seq.wrapping_sub(far.seq).wrapping_sub(far.payload.len() as u32) > self.limits.window_bytes {
-            return;
+        let Some(speaker) = &mut self.halves[id].speaker else { return };
+        let before = speaker.elsewhere.get_or_insert_default().far.replace(Far::of(segment));
+        if let Some(far) = before.filter(|far| segment.seq.wrapping_sub(far.end()) <= self.limits.window_bytes) {
+            let far = far.segment(segment.flow, segment.path);
+            if self.move_window(id, &[&far, segment], counts, out) {
+                return;
+            }
         }
-        self.move_window(id, &far, counts, out);
-        self.take(id, segment, counts, out);
+        self.after(id, counts, out);
     }
 
-    fn move_window(&mut self, id: Id, far: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+    /// Begins at the first of these segments that looks like a request, and puts the client aside that is here. False:
+    /// none does, and nothing happened.
+    fn move_window(
+        &mut self,
+        id: Id,
+        segments: &[&Segment<'_>],
+        counts: &mut Counts,
+        out: &mut Vec<RequestHead>,
+    ) -> bool {
+        let opaque = self.halves[id].opaque;
+        let begins = |segment: &&Segment<'_>| match looks_of(segment.payload, false) {
+            Looks::Request => Some(Beginning::Request),
+            Looks::Http2 => Some(Beginning::Frames),
+            Looks::Part if !opaque => Some(Beginning::Midstream),
+            _ => None,
+        };
+        let found = segments.iter().enumerate().find_map(|(at, segment)| Some((at, begins(segment)?)));
+        let Some((at, beginning)) = found else { return false };
+        if let Some(speaker) = &mut self.halves[id].speaker
+            && speaker.clients().count() > 1
+        {
+            counts[Count::ShedWindows] += 1;
+            speaker.turn_to_lesser();
+            self.finish_client(id, counts, out);
+        }
         counts[Count::BlindGap] += 1;
-        self.restart(id, far, counts, out);
+        counts[Count::BlindMidstream] += u64::from(beginning == Beginning::Midstream);
+        if beginning == Beginning::Frames {
+            self.halves[id].looks = Looks::Http2;
+        }
+        let speaker = self.halves[id].speaker.take();
+        self.begin(id, first_byte(segments[at]), beginning, counts);
+        if let (Some(before), Some(speaker)) = (speaker, &mut self.halves[id].speaker) {
+            speaker.put_aside(*before);
+        }
+        for segment in &segments[at..] {
+            self.take(id, segment, counts, out);
+        }
+        true
     }
 
     /// The same addresses and ports, but not the same bytes: finishes, and begins with this segment.
     fn restart(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        let now_ns = self.now_ns;
-        self.speak(id, counts, |client, context, out| client.finish(now_ns, context, out));
-        self.publish(id, counts, out);
-        self.end_client(id, "body", counts);
+        while self.halves[id].speaker.is_some() {
+            self.finish_client(id, counts, out);
+        }
         self.halves[id].reborn = None;
         self.open(id, segment, counts, out);
     }
@@ -691,11 +760,14 @@ impl Streams {
             let now_ns = self.now_ns;
             self.speak(id, counts, |client, context, out| client.acknowledge(ack, now_ns, context, out));
             self.after(id, counts, out);
-        } else if let Some(far) = speaker.far.take_if(|far| far.end() == ack) {
+        } else if speaker.turn_to(ack, self.limits.window_bytes) {
+            self.acknowledge(id, ack, counts, out);
+        } else if let Some(far) = speaker.far().filter(|far| far.end() == ack).cloned() {
             let half = &self.halves[id];
             let (flow, path) = (half.flow, half.path().to_vec());
-            self.move_window(id, &far.segment(flow, &path), counts, out);
-            self.acknowledge(id, ack, counts, out);
+            if self.move_window(id, &[&far.segment(flow, &path)], counts, out) {
+                self.acknowledge(id, ack, counts, out);
+            }
         }
     }
 
@@ -725,15 +797,14 @@ impl Streams {
 
     /// Whatever happened to a client: keeps the bounds, and its next date.
     fn after(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        self.account(id, counts);
         self.publish(id, counts, out);
+        self.account(id, counts, out);
         let mut shed = Vec::new();
         while self.held > self.limits.hold_bytes
             && let Some((_, &oldest)) = self.holding.first_key_value()
         {
-            self.shed(oldest, counts);
-            self.account(oldest, counts);
-            self.publish(oldest, counts, out);
+            self.shed(oldest, counts, out);
+            self.account(oldest, counts, out);
             shed.push(oldest);
         }
         for id in shed.into_iter().rev().chain([id]) {
@@ -743,14 +814,20 @@ impl Streams {
 
     /// Keeps the bound of one half-stream, and the account of all.
     #[inline]
-    fn account(&mut self, id: Id, counts: &mut Counts) {
+    fn account(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         while let Some(speaker) = &self.halves[id].speaker
-            && speaker.client.held() > self.limits.hold_bytes_per_half_stream
+            && speaker.held() > self.limits.hold_bytes_per_half_stream
         {
-            self.shed(id, counts);
+            self.shed(id, counts, out);
         }
+        self.reckon(id);
+    }
+
+    /// What a half-stream takes and holds now.
+    #[inline]
+    fn reckon(&mut self, id: Id) {
         let Some(speaker) = &mut self.halves[id].speaker else { return };
-        let (held, weight) = (speaker.client.held(), speaker.client.weight());
+        let (held, weight) = (speaker.held(), speaker.weight());
         self.used = self.used + weight - mem::replace(&mut speaker.weight, weight as u32) as usize;
         self.held = self.held + held - mem::replace(&mut speaker.held, held as u32) as usize;
         if held > 0 && speaker.number == 0 {
@@ -762,10 +839,22 @@ impl Streams {
         }
     }
 
-    fn shed(&mut self, id: Id, counts: &mut Counts) {
+    /// Holds less: gives up what lies outside of the window, then what waits inside.
+    fn shed(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         counts[Count::ShedHold] += 1;
+        if let Some(speaker) = &mut self.halves[id].speaker {
+            if speaker.forget_far() {
+                return;
+            }
+            if speaker.turn() {
+                counts[Count::ShedWindows] += 1;
+                self.finish_client(id, counts, out);
+                return;
+            }
+        }
         let now_ns = self.now_ns;
         self.speak(id, counts, |client, context, out| client.shed(now_ns, context, out));
+        self.publish(id, counts, out);
     }
 
     /// What will have to be done about a client, and when.
@@ -773,13 +862,13 @@ impl Streams {
     fn look_ahead(&mut self, id: Id, counts: &mut Counts) {
         let half = &mut self.halves[id];
         let Some(speaker) = &half.speaker else { return };
-        half.awaits = speaker.client.awaits() || speaker.far.is_some();
-        let wake_ns = speaker.client.wake_ns(&self.limits);
+        half.awaits = speaker.awaits();
         let looks = if half.looks == Looks::Http2 && !half.opaque { Looks::Response } else { half.looks };
         if speaker.client.hopeless() && !half.awaits {
             self.count_opaque(id, looks, counts);
         }
-        if let Some(wake_ns) = wake_ns {
+        let Some(speaker) = &self.halves[id].speaker else { return };
+        if let Some(wake_ns) = speaker.clients().filter_map(|client| client.wake_ns(&self.limits)).min() {
             self.wake_at(id, wake_ns);
         }
     }

@@ -51,7 +51,7 @@ class Client:
     __slots__ = (
         "_acked", "_assembler", "_body", "_copies", "_counts", "_doubts", "_flow", "_heads", "_hole", "_http1",
         "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts", "_replays", "_sound", "_time_ns",
-        "_tracer", "awaits", "closed", "far", "spoke", "traced",
+        "_tracer", "awaits", "closed", "spoke", "traced",
     )  # fmt: skip
 
     def __init__(
@@ -86,12 +86,21 @@ class Client:
         self.awaits = False  # an acknowledgement would change something
         self.spoke = False  # a request was read
         self.closed: int | None = None  # sequence number of the FIN
-        self.far: Segment | None = None  # out of the window: another one that fits it moves the window
         counts["blind.midstream"] += midstream
 
     def distance(self, seq: int) -> int:
         """How far ahead of the next byte a sequence number is; below 0 when it is behind."""
         return self._assembler.place(seq) - self._assembler.next
+
+    @property
+    def came(self) -> int:
+        """Bytes that came in order."""
+        return self._assembler.next - self._origin
+
+    @property
+    def standing(self) -> tuple[bool, int]:
+        """The higher, the more speaks for it that these bytes arrive where they go to."""
+        return self._acked is not None, self.came
 
     def may_begin_at(self, seq: int) -> bool:
         """Whether the first byte may be this one, which has not come yet."""
@@ -404,12 +413,11 @@ class Client:
             version = self._joined(fresh)
             self._assembler.taken.append(version)
             before = [each.start for each in self._heads.whole() if each.start <= version.start]
-            came = self._assembler.next - self._origin
             for start in self._http1.starts(version.start, before, self._kept_from):
                 place = start.position
                 octets = self._kept[place - self._kept_from :]
                 for text, until in self._copies.texts(
-                    version, self._assembler.taken, octets, place, came, start.weight
+                    version, self._assembler.taken, octets, place, self.came, start.weight
                 ):
                     heads = self._http1.reread(text, start, until, version.oddity, self._time_ns)
                     self._heads.compare(heads, place, version, now_ns)
@@ -479,7 +487,7 @@ class Client:
             self._keep_from(self._needed)
         self._assembler.forget_versions(self._kept_from)
         self._heads.forget(self._kept_from)
-        self.awaits = bool(self._heads or self._doubts or self._hole or self.far)
+        self.awaits = bool(self._heads or self._doubts or self._hole)
         return self._heads.take()
 
     def _let_go(self) -> None:

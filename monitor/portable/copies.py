@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from monitor.portable.parts import Octets
-from monitor.portable.request_head import FieldLines, continuation
-from monitor.records import Certainty, PlacedHead, RequestHead, Section, Version
+from monitor.portable.request_head import AUTHORITY, FieldLines, continuation
+from monitor.records import Certainty, Fields, PlacedHead, RequestHead, Section, Version
 
 MOST_MARKS = 256
 MOST_READINGS = 4  # of one head
@@ -85,17 +85,25 @@ class Copies:
 
 
 def late(past: PlacedHead, other: PlacedHead) -> PlacedHead | None:
-    """What a copy of a head shows besides that was let go: a head of its own."""
-    head, seen = past.head, set(past.head.fields)
+    """What a copy of a head shows besides that was let go: a head of its own.
+
+    All of it when it goes elsewhere: what the first one said is said to somebody else as well.
+    """
+    if not {*map(_way, (other.head, *other.head.readings))} <= {*map(_way, (past.head, *past.head.readings))}:
+        return other
+    seen = set(past.head.fields)
     fields, *others = (
         tuple(field for field in each.fields if field not in seen) for each in (other.head, *other.head.readings)
     )
-    if not (fields or any(others)) and other.head.target == head.target:
+    if not (fields or any(others)):
         return None
     more = continuation(other.head.time_ns, other.head, FieldLines(fields, (), tuple(others)), (), Section.HEAD)
-    if other.head.target != head.target:
-        more = more._replace(target=other.head.target)
     return other._replace(head=more)
+
+
+def _way(head: RequestHead) -> tuple[bytes, Fields]:
+    """Where a request goes."""
+    return head.target, tuple(field for field in head.fields if field[0] in AUTHORITY)
 
 
 def alike(one: RequestHead, other: RequestHead) -> bool:

@@ -1,5 +1,8 @@
 """The half-streams that are kept: by flow, in the order of their age, each with its other direction and its twins.
 
+Of a client that goes on far outside of its window the capture lost more than a window of bytes; or somebody else says
+so, who wants the rest to be looked for there. So the window moves, and the client that was read stays beside it.
+
 Two paths with the same addresses and ports are two half-streams, twins: subscribers in different tunnels may be alike.
 """
 
@@ -7,24 +10,33 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from monitor.portable.client import Client
 from monitor.portable.looks import Looks
 from monitor.portable.losses import Sent
 from monitor.portable.origins import Side
-from monitor.records import Flow
+from monitor.records import Flow, Segment
 
+FAR_BYTES = 160  # that a segment out of the window takes besides its payload, in round figures
 MOST_ALIKE = 64  # tunnelled half-streams with the same addresses and ports that are told of each other
 
 Ends = tuple[bytes, int, bytes, int]
+
+
+class Aside(NamedTuple):
+    """A client that was read before the window moved, and where its reading began."""
+
+    client: Client
+    origin: int
 
 
 class HalfStream:
     """One direction of a connection; opaque while it has no `client`."""
 
     __slots__ = (
-        "_peer", "client", "closing_ns", "flow", "forgotten", "last_head", "last_heads", "last_ns", "looks", "opaque",
-        "origin", "reborn", "sent", "side", "wake_ns", "weight",
+        "_peer", "accounted", "aside", "client", "closing_ns", "far", "flow", "forgotten", "last_head", "last_heads",
+        "last_ns", "looks", "opaque", "origin", "reborn", "sent", "side", "wake_ns",
     )  # fmt: skip
 
     def __init__(self, flow: Flow, sent: Sent, now_ns: int) -> None:
@@ -35,7 +47,9 @@ class HalfStream:
         self.side = Side.UNKNOWN
         self.last_ns = now_ns
         self.client: Client | None = None
-        self.weight = 0  # bytes of memory that are accounted for it
+        self.aside: Aside | None = None  # read beside the client, where the window was before
+        self.far: Segment | None = None  # out of the window: another one that fits it moves the window
+        self.accounted = 0  # bytes of memory
         self._peer: HalfStream | None = None
         self.forgotten = False
         self.origin = -1  # sequence number of the first byte that the client's reading began with
@@ -48,7 +62,59 @@ class HalfStream:
     @property
     def amid(self) -> bool:
         """Whether its client is in the middle of something."""
-        return self.client is not None and self.client.amid
+        return any(client.amid for client in self.clients)
+
+    @property
+    def clients(self) -> list[Client]:
+        """That which goes on, and the one that was put aside."""
+        if self.client is None or self.aside is None:
+            return [] if self.client is None else [self.client]
+        return [self.client, self.aside.client]
+
+    @property
+    def awaits(self) -> bool:
+        """Whether an acknowledgement would change something."""
+        return self.far is not None or any(client.awaits for client in self.clients)
+
+    @property
+    def held(self) -> int:
+        """Bytes that wait behind a hole or a doubt, or outside of the window."""
+        if self.client is None:
+            return 0
+        if self.far is None and self.aside is None:
+            return self.client.held
+        far = 0 if self.far is None else FAR_BYTES + len(self.far.payload)
+        return far + sum(client.held for client in self.clients)
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory, about, besides its own."""
+        if self.client is None:
+            return 0
+        if self.far is None and self.aside is None:
+            return self.client.weight
+        far = 0 if self.far is None else FAR_BYTES + len(self.far.payload)
+        return far + sum(client.weight for client in self.clients)
+
+    def turn(self) -> None:
+        """The client that was put aside is the one that goes on."""
+        if self.client is not None and self.aside is not None:
+            aside = Aside(self.client, self.origin)
+            (self.client, self.origin), self.aside = self.aside, aside
+
+    def put_aside(self) -> None:
+        """The window moves: the client that is here is read on beside the next one."""
+        if self.client is not None:
+            self.aside = Aside(self.client, self.origin)
+        self.client = self.far = None
+
+    def end_client(self) -> None:
+        """What was put aside, if anything, takes its place."""
+        self.client = None
+        if self.aside is None:
+            self.far = None
+        else:
+            (self.client, self.origin), self.aside = self.aside, None
 
     @property
     def peer(self) -> HalfStream | None:

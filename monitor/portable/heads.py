@@ -53,7 +53,7 @@ class Heads:
         for twin in self._halves.twins(half):
             if twin.last_heads is not None and mark in twin.last_heads:
                 twin.last_heads[mark] = is_seen = True
-        marks[mark] = is_seen
+        marks[mark] = marks.get(mark, False) or is_seen  # parts of one head may be alike
         if len(marks) > TWIN_HEADS:
             self._counts["shed.twin_heads"] += not marks.pop(next(iter(marks)))
         return is_seen

@@ -16,7 +16,7 @@ from heapq import heappop, heappush
 from struct import Struct
 
 from monitor.portable.hpack import Hpack
-from monitor.portable.request_head import certainty_of
+from monitor.portable.request_head import AUTHORITY, certainty_of
 from monitor.records import Certainty, Fields, Flow, Limits, PlacedHead, RequestHead, Section
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # RFC 9113 section 3.4
@@ -30,7 +30,6 @@ STATE_BYTES = 512  # the same of all the rest that has no size of its own
 
 TOKEN = re.compile(rb":?[!#$%&'*+\-.^_`|~0-9a-z]+")  # RFC 9113 section 8.2.1: upper case is malformed
 CONTROL = re.compile(rb"[\x01-\x08\x0a-\x1f\x7f]")
-AUTHORITY = (b":authority", b"host")
 
 CLIENTS_STREAM = rb"\x00..[%s]" % b"".join(rb"\x%02x" % octet for octet in range(1, 256, 2))
 # A client's frame header of at most the default length (16,384) on one of the first 16 million streams.

@@ -19,6 +19,7 @@ METHODS = frozenset(
 )
 TCHAR = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"  # RFC 9110 section 5.6.2
 AMBIGUOUS = frozenset(("not_http", "framing", "host", "host_unknown"))  # of these oddities nobody knows what was meant
+AUTHORITY = (b":authority", b"host")  # who gets a request: RFC 9113 section 8.3.1, RFC 9112 section 3.2
 CUT = frozenset(("incomplete", "after_gap"))
 MOST_NEEDED = 64  # fields of a head that are kept for what follows it
 
@@ -243,7 +244,7 @@ def continuation(
     if section is Section.HEAD and head.method != b"CONNECT":
         absolute = _ABSOLUTE.match(target)
         target = absolute[0] + b"/" if absolute else b"/"
-    hosts = tuple(field for field in head.fields if field[0] == b"host")[:MOST_NEEDED]
+    hosts = tuple(field for field in head.fields if field[0] in AUTHORITY)[:MOST_NEEDED]
     more = head._replace(
         time_ns=time_ns,
         target=target,

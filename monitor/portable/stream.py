@@ -9,7 +9,7 @@ looked at again where they begin.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 
 from dpkt.tcp import TH_ACK, TH_FIN, TH_RST, TH_SYN
@@ -37,6 +37,7 @@ FORGETTABLE = 8  # of which one makes room
 MOST_LOOKS = 4  # at so many of them, while each is amid something
 LEAST_SPARE = 4096  # bytes kept for late copies that are worth dropping
 OPAQUE = (Looks.RESPONSE, Looks.TLS, Looks.OTHER)
+BEGINNINGS = (Looks.REQUEST, Looks.HTTP2)
 
 
 class Streams:
@@ -71,11 +72,6 @@ class Streams:
         """Bytes of memory, about: counted alike by both engines."""
         return self._used + HALF_BYTES * len(self._halves) + HOLES_BYTES * self._with_holes
 
-    def _weigh(self, half: HalfStream) -> None:
-        weight = 0 if half.client is None else half.client.weight
-        self._used += weight - half.weight
-        half.weight = weight
-
     def _feed(self, segment: Segment) -> Sequence[RequestHead]:
         time_ns, flow, seq, ack, flags, payload, missing, _, _, _ = segment
         heads: Sequence[RequestHead] = NOTHING
@@ -91,7 +87,7 @@ class Streams:
         peer = half.peer
         if peer is not None and flags & TH_ACK:
             self._note_acknowledged(peer, segment)
-            if peer.client is not None and peer.client.awaits:
+            if peer.client is not None and peer.awaits:
                 heads = [*heads, *self._acknowledge(peer, peer.client, ack)]
         if flags & TH_SYN:
             self._begin_again(half, segment)
@@ -259,12 +255,15 @@ class Streams:
                 self._fate("out_of_window")
                 return NOTHING
         half.origin = origin if placed else seq
-        half.client = Client(
+        half.client = self._client(half, looks, placed=placed)
+        return self._take(half, half.client, segment)
+
+    def _client(self, half: HalfStream, looks: Looks, *, placed: bool) -> Client:
+        half.looks = looks if looks is Looks.HTTP2 else half.looks
+        return Client(
             self._limits, self._counts, half.flow, self._parts, half.origin, placed=placed,
             midstream=not placed and looks is Looks.PART, frames=looks is Looks.HTTP2, tracer=self._tracer,
         )  # fmt: skip
-        half.looks = looks if looks is Looks.HTTP2 else half.looks
-        return self._take(half, half.client, segment)
 
     def _open_doubtful(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
         """Here is a request where none was to be expected: whoever reads on from here will find more."""
@@ -299,8 +298,8 @@ class Streams:
     def _count_opaque(self, half: HalfStream, looks: Looks) -> None:
         if half.client is not None:
             half.client.end(looks)
-        half.client = None
-        self._weigh(half)
+        half.end_client()
+        self._account(half)
         half.looks = looks
         if not half.opaque:
             half.opaque = True
@@ -320,15 +319,22 @@ class Streams:
     def _wake(self, half: HalfStream) -> Sequence[RequestHead]:
         closing_ns = half.closing_ns + self._limits.gap_ns
         if half.closing_ns and closing_ns <= self._now_ns:
-            if half.client is None or not half.client.amid_head:
+            if not any(client.amid_head for client in half.clients):
                 return self._forget(half)
             half.closing_ns = 0  # a decoy perhaps: what was seen of the head counts, and what follows is read
-            return self._after(half, half.client, half.client.part(self._now_ns))
+            return self._each(half, lambda client: client.part(self._now_ns))
         if half.closing_ns:
             self._wake_at(half, closing_ns)
-        if half.client is None:
-            return NOTHING
-        return self._after(half, half.client, half.client.expire(self._now_ns))
+        return self._each(half, lambda client: client.expire(self._now_ns))
+
+    def _each(self, half: HalfStream, act: Callable[[Client], list[PlacedHead]]) -> Sequence[RequestHead]:
+        """Each client of a half-stream does something."""
+        heads: Sequence[RequestHead] = NOTHING
+        for _ in half.clients:
+            if half.client is not None:
+                heads = [*heads, *self._after(half, half.client, act(half.client))]
+            half.turn()
+        return heads
 
     def _wake_at(self, half: HalfStream, wake_ns: int) -> None:
         if not half.wake_ns or wake_ns < half.wake_ns:
@@ -348,7 +354,7 @@ class Streams:
                 if half.client is not None and half.client.spare > LEAST_SPARE:
                     self._counts["shed.bodies"] += 1
                     half.client.keep_least()
-                    self._weigh(half)
+                    self._account(half)
                     return NOTHING
         self._counts["shed.memory"] += 1
         return self._let_go_of(first)
@@ -376,15 +382,12 @@ class Streams:
 
     def _forget(self, half: HalfStream) -> Sequence[RequestHead]:
         heads: Sequence[RequestHead] = NOTHING
-        if half.client is not None:
-            heads = self._publish(half, half.client.finish(self._now_ns))
-            if half.client.spoke:
-                half.client.end("body")
-            else:
+        while half.client is not None:
+            is_last = half.aside is None
+            client, finished = half.client, self._finish(half)
+            heads = [*heads, *finished]
+            if is_last and not client.spoke:
                 self._count_opaque(half, half.looks)
-        self._held -= self._holding.pop(half, 0)
-        half.client = None
-        self._weigh(half)
         self._with_holes -= half.sent.holes is not None
         half.wake_ns = 0
         self._beginnings.forget(half)
@@ -398,39 +401,73 @@ class Streams:
         seq = first_byte(segment)
         ahead = client.distance(seq)
         near = -window <= ahead <= window
+        aside = half.aside
+        if aside is not None and not near and abs(aside.client.distance(seq)) <= window:
+            half.turn()
+            return self._take(half, aside.client, segment)
         if half.reborn >= 0 and (seq == half.reborn or not near) and seq - half.reborn & 0xFFFFFFFF <= window:
             self._origins.remember(half.flow, half.reborn, half.side)
-            return self._restart(half, client, segment)
+            return self._restart(half, segment)
         if not near:
             return self._take_far(half, client, segment)
         if ahead >= 0:
-            client.far = None
+            half.far = None
         return self._after(half, client, client.take(segment, self._doubt(half, segment), self._now_ns))
 
     def _take_far(self, half: HalfStream, client: Client, segment: Segment) -> Sequence[RequestHead]:
         """Out of the window: not believed before another segment follows on it, or the peer acknowledges it."""
         self._counts["rejected.out_of_window"] += 1
         self._fate("out_of_window")
-        far, client.far = client.far, segment
-        client.awaits = True
+        far, half.far = half.far, segment
         if far is None or segment.seq - far.seq - len(far.payload) & 0xFFFFFFFF > self._limits.window_bytes:
-            return NOTHING
-        heads = self._move_window(half, client, far)
-        return heads if half.client is None else [*heads, *self._take(half, half.client, segment)]
+            return self._after(half, client, [])
+        moved = self._move_window(half, far, segment)
+        return self._after(half, client, []) if moved is None else moved
 
-    def _move_window(self, half: HalfStream, client: Client, far: Segment) -> Sequence[RequestHead]:
+    def _move_window(self, half: HalfStream, *segments: Segment) -> Sequence[RequestHead] | None:
+        """Begin at the first of these segments that looks like a request, and put the client aside that is here.
+
+        None: none does, and nothing happened.
+        """
+        for at, segment in enumerate(segments):  # noqa: B007 (used behind the loop)
+            looks = looks_of(segment.payload)
+            if looks in BEGINNINGS or (looks is Looks.PART and not half.opaque):
+                break
+        else:
+            return None
+        heads: Sequence[RequestHead] = NOTHING
+        if half.aside is not None:
+            self._counts["shed.windows"] += 1
+            if half.client is not None and half.aside.client.standing <= half.client.standing:
+                half.turn()
+            heads = self._finish(half)
         self._counts["blind.gap"] += 1
-        return self._restart(half, client, far)
+        half.put_aside()
+        half.origin = first_byte(segment)
+        half.client = self._client(half, looks, placed=False)
+        for each in segments[at:]:
+            if half.client is not None:
+                heads = [*heads, *self._take(half, half.client, each)]
+        return heads
 
-    def _restart(self, half: HalfStream, client: Client, segment: Segment) -> Sequence[RequestHead]:
+    def _restart(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
         """The same addresses and ports, but not the same bytes: finish, and begin with this segment."""
-        heads = self._publish(half, client.finish(self._now_ns))
-        client.end("body")
-        self._held -= self._holding.pop(half, 0)
-        half.client = None
-        self._weigh(half)
+        heads: Sequence[RequestHead] = NOTHING
+        while half.client is not None:
+            heads = [*heads, *self._finish(half)]
         half.reborn = -1
         return [*heads, *self._open(half, segment)]
+
+    def _finish(self, half: HalfStream) -> Sequence[RequestHead]:
+        """Nothing follows of a client."""
+        client = half.client
+        if client is None:
+            return NOTHING
+        heads = self._publish(half, client.finish(self._now_ns))
+        client.end("body" if client.spoke else half.looks)
+        half.end_client()
+        self._account(half)
+        return heads
 
     def _doubt(self, half: HalfStream, segment: Segment) -> Doubt | None:
         if segment.checksum is Checksum.BAD and "frag_overlap" not in segment.oddities:
@@ -447,46 +484,64 @@ class Streams:
         return None
 
     def _acknowledge(self, half: HalfStream, client: Client, ack: int) -> Sequence[RequestHead]:
-        if abs(client.distance(ack)) <= self._limits.window_bytes:
+        window = self._limits.window_bytes
+        if abs(client.distance(ack)) <= window:
             return self._after(half, client, client.acknowledge(ack, self._now_ns))
-        far = client.far
+        aside = half.aside
+        if aside is not None and abs(aside.client.distance(ack)) <= window:
+            half.turn()
+            return self._acknowledge(half, aside.client, ack)
+        far = half.far
         if far is None or ack - far.seq - len(far.payload) & 0xFFFFFFFF:
             return NOTHING
-        heads = self._move_window(half, client, far)
-        return heads if half.client is None else [*heads, *self._acknowledge(half, half.client, ack)]
+        heads = self._move_window(half, far)
+        if heads is None or half.client is None:
+            return heads or NOTHING
+        return [*heads, *self._acknowledge(half, half.client, ack)]
 
     def _after(self, half: HalfStream, client: Client, placed: list[PlacedHead]) -> Sequence[RequestHead]:
         """Whatever happened to a client: keep the bounds, and its next date."""
-        held = client.held
-        while held > self._limits.hold_bytes_per_half_stream:
-            placed += self._shed(client)
-            held = client.held
+        heads = self._publish(half, placed) if placed else NOTHING
+        while half.held > self._limits.hold_bytes_per_half_stream:
+            heads = [*heads, *self._shed(half)]
+        self._account(half)
+        while self._held > self._limits.hold_bytes:
+            oldest = next(iter(self._holding))
+            heads = [*heads, *self._shed(oldest)]
+            if oldest.client is not None:
+                heads = [*heads, *self._after(oldest, oldest.client, [])]
+        if client.hopeless and half.client is client and not half.awaits:
+            self._count_opaque(half, Looks.RESPONSE if half.looks is Looks.HTTP2 and not half.opaque else half.looks)
+        if dates := [each.wake_ns for each in half.clients if each.wake_ns is not None]:
+            self._wake_at(half, min(dates))
+        return heads
+
+    def _account(self, half: HalfStream) -> None:
+        held = half.held
         if held:
             self._held += held - self._holding.get(half, 0)
             self._holding[half] = held
         elif half in self._holding:
             self._held -= self._holding.pop(half)
-        self._weigh(half)
-        heads = self._publish(half, placed) if placed else NOTHING
-        while self._held > self._limits.hold_bytes:
-            oldest = next(iter(self._holding))
-            if oldest.client is not None:
-                heads = [*heads, *self._after(oldest, oldest.client, self._shed(oldest.client))]
-        if client.hopeless:
-            self._count_opaque(half, Looks.RESPONSE if half.looks is Looks.HTTP2 and not half.opaque else half.looks)
-        wake_ns = client.wake_ns
-        if wake_ns is not None:
-            self._wake_at(half, wake_ns)
-        return heads
+        weight = half.weight
+        self._used += weight - half.accounted
+        half.accounted = weight
 
-    def _shed(self, client: Client) -> list[PlacedHead]:
+    def _shed(self, half: HalfStream) -> Sequence[RequestHead]:
+        """Hold less: give up what lies outside of the window, then what waits inside."""
         self._counts["shed.hold"] += 1
-        return client.shed(self._now_ns)
+        if half.far is not None:
+            half.far = None
+            return NOTHING
+        if half.aside is not None:
+            self._counts["shed.windows"] += 1
+            half.turn()
+            return self._finish(half)
+        return self._publish(half, half.client.shed(self._now_ns)) if half.client is not None else NOTHING
 
     def _publish(self, half: HalfStream, placed: list[PlacedHead]) -> list[RequestHead]:
         heads = self._heads.publish(half, placed)
         if heads and (peer := half.peer) is not None and peer.client is not None and not peer.client.spoke:
-            self._held -= self._holding.pop(peer, 0)
             self._count_opaque(peer, Looks.RESPONSE)
         return heads
 

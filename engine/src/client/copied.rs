@@ -35,7 +35,7 @@ impl Client {
                 placed.head.section == Section::Head && !placed.part && placed.head.text.version() != b"HTTP/2"
             });
             let before = whole.map(|placed| placed.start).filter(|&start| start <= version.start).max();
-            let came = (self.assembler.next() - self.origin) as usize;
+            let came = self.came() as usize;
             if let Some(versions) = self.assembler.versions() {
                 versions.taken.push(version.clone());
             }

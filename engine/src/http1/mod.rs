@@ -29,8 +29,8 @@ use reading::{Forks, Reading, Step};
 
 pub use octets::{is_space, is_token, trim_start};
 pub use request_head::{
-    FieldLines, RequestLine, begins_known_method, begins_request, certainty_of, continuation, field_lines, make_head,
-    request_line, surely_begins_line, surely_request_line,
+    FieldLines, RequestLine, begins_known_method, begins_request, certainty_of, continuation, field_lines,
+    is_authority, make_head, request_line, surely_begins_line, surely_request_line,
 };
 
 const MOST_READINGS: usize = 4;

@@ -40,6 +40,11 @@ fn is_known_method(method: &[u8]) -> bool {
     METHODS.iter().any(|known| known.eq_ignore_ascii_case(method))
 }
 
+/// Whether a field of this name says who gets the request.
+pub fn is_authority(name: &[u8]) -> bool {
+    matches!(name, b":authority" | b"host")
+}
+
 /// Whether this is a method that is known, or with what follows may be one.
 pub fn begins_known_method(text: &[u8], follows: bool) -> bool {
     let begins = |known: &&[u8]| known.get(..text.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(text));
@@ -480,7 +485,7 @@ fn continued(head: &HeadText, more: &HeadText, section: Section) -> HeadText {
         let target = [head.target().get(..length).unwrap_or_default(), b"/"].concat();
         text.begin(head.method(), &target, head.version());
     }
-    let hosts = head.fields().filter(|(name, _)| *name == b"host").take(MOST_NEEDED);
+    let hosts = head.fields().filter(|(name, _)| is_authority(name)).take(MOST_NEEDED);
     for (name, value) in hosts.chain(more.fields()) {
         text.push(name, value);
     }

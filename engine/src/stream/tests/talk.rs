@@ -48,6 +48,7 @@ impl Sent {
     }
 }
 
+#[derive(Clone)]
 pub struct Talk {
     pub sport: u16,
     pub dport: u16,
