@@ -81,6 +81,12 @@ def h07_number_folded() -> Talk:
     return talk_of(get(NAME + b": " + NUMBER[:7], b" " + NUMBER[7:], OTHER))
 
 
+@recipe(57, ambiguous(times=1), "oddities.fold")
+def h116_text_folded_behind_the_number() -> Talk:
+    """Joined without a space the value is a long word, as if it were sealed: but it is one number, and counts once."""
+    return talk_of(get(NAME + b": " + NUMBER, *[b" folded"] * 9, OTHER))
+
+
 # --- line ends and control bytes ----------------------------------------------------------------------------------
 
 

@@ -221,3 +221,11 @@ def test_what_copies_of_frames_cost_is_in_proportion() -> None:
     sensor = read(segments(talk.server(OK)))
     assert sensor.counts["shed.copies"] > 0
     assert sensor.counts["shed.readings"] > 0
+
+
+def test_what_is_skipped_of_frames_is_counted_once_though_the_beginning_came_late() -> None:
+    body = b"\0\x03\xe8\0\0\0\0\0\1" + bytes(1000)
+    talk = Talk().client(CLEAN, acknowledged=False).client(OPENING + body + framed(NUMBER, 3), acknowledged=False)
+    first, second = segments(talk)
+    sensor = read([second, first])
+    assert (leaks(sensor), sensor.counts["body_bytes"]) == (ONCE, 1000)

@@ -94,7 +94,7 @@ def test_a_talk_of_h2_is_read_whole(step):
     assert {(head.time_ns, head.flow, head.oddities, head.certainty) for head in heads} == {
         (7, FLOW, (), Certainty.CONFIRMED)
     }
-    assert witness.counted == {"body_bytes": 42 + 10}
+    assert (witness.counted, witness.http2.bodies) == ({}, 42 + 10)
 
 
 def test_the_first_octets_alone_are_not_taken_for_a_late_start():
@@ -121,7 +121,7 @@ def test_unknown_frames_and_great_bodies_are_skipped():
     for step in (1460, 10**9):
         witness = Witness()
         assert [head.fields for head in witness.feed(octets, step)] == [REQUEST, REQUEST]
-        assert witness.counted == {"body_bytes": 200_000}
+        assert (witness.counted, witness.http2.bodies) == ({}, 200_000)
 
 
 def test_settings_and_table_sizes_follow_the_client():
@@ -240,7 +240,7 @@ class TestGap:
         witness.gap(9009 - 3000)
         heads += witness.feed(frame(0, b"", flags=1, stream=1) + headers(stream=3, encoder=encoder))
         assert [head.fields for head in heads] == [REQUEST, REQUEST]
-        assert witness.counted == {"body_bytes": 2991}
+        assert (witness.counted, witness.http2.bodies) == ({}, 2991)
 
     def test_inside_a_block_shows_the_fields_before_it(self):
         octets = headers()

@@ -45,6 +45,15 @@ def seen(request: RequestHead, identify: Identify = IDENTIFY) -> list[tuple[str,
     return [(one.number.digits, one.place, one.field) for one in identify.feed(request)]
 
 
+def test_a_folded_value_is_not_sealed_where_a_number_stands_in_it() -> None:
+    values = (b"447700900123 " + b"folded " * 9, b"447700900123" + b"folded" * 9)
+    for first, second in (values, values[::-1]):
+        other = head((b"x-msisdn", second))
+        folded = head((b"x-msisdn", first), oddities=("fold",), readings=(other,))
+        (sighting,) = IDENTIFY.feed(folded)
+        assert (sighting.form, sighting.certainty) == (Form.PLAIN, Certainty.AMBIGUOUS)
+
+
 # --- where --------------------------------------------------------------------------------------------------------
 
 

@@ -78,12 +78,19 @@ pub struct Http2 {
     heads: Vec<PlacedHead>,
     /// These are responses.
     answers: bool,
+    /// Octets of DATA so far.
+    bodies: u64,
 }
 
 impl Http2 {
     /// Whether these are responses.
     pub fn answers(&self) -> bool {
         self.answers
+    }
+
+    /// Octets of DATA so far.
+    pub fn bodies(&self) -> u64 {
+        self.bodies
     }
 
     /// Position of the first octet.
@@ -138,6 +145,7 @@ impl Http2 {
             requests: VecDeque::new(),
             heads: Vec::new(),
             answers: false,
+            bodies: 0,
         }
     }
 
@@ -155,7 +163,7 @@ impl Http2 {
         let skipped = self.skip.min(octets.len());
         self.skip -= skipped;
         if self.skips_body {
-            counts[Count::BodyBytes] += skipped as u64;
+            self.bodies += skipped as u64;
         }
         let octets = &octets[skipped..];
         if !octets.is_empty() {
@@ -256,7 +264,7 @@ impl Http2 {
             self.frame(first + at as i64, header, seen, Oddity::Long, limits, counts);
             let is_body = header.kind == DATA;
             if is_body {
-                counts[Count::BodyBytes] += header.length.min(payload.len()) as u64;
+                self.bodies += header.length.min(payload.len()) as u64;
             }
             if header.length > payload.len() {
                 self.skip = header.length - payload.len();

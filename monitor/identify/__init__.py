@@ -105,6 +105,8 @@ class Identify:
         sightings: dict[_Key, Sighting] = {}
         for view in views:
             sightings |= {key: view[key] for key in view.keys() - sightings.keys()}
+        if "fold" in head.oddities:
+            sightings = _opened(sightings)
         if len(set(map(_destination, (head, *head.readings)))) > 1:
             return [_to_some([view[key] for view in views if key in view]) for key in sightings]
         return [
@@ -187,6 +189,14 @@ class Identify:
     def _from_gateway(self, place: Place, field: bytes) -> bool:
         """Whether this IMEI may be the gateway's: an app sends its own by itself, in parameters above all."""
         return place in _FIELDS and hint(field) is Identifier.IMEI and field not in self._handset_fields
+
+
+def _opened(sightings: dict[_Key, Sighting]) -> dict[_Key, Sighting]:
+    """A value whose lines are joined without a space may look sealed: it is not, if a number stands in it otherwise."""
+    opened = {(seen.place, seen.field) for seen in sightings.values() if seen.form in _OPEN}
+    return {
+        key: seen for key, seen in sightings.items() if seen.form in _OPEN or (seen.place, seen.field) not in opened
+    }
 
 
 def _plain(place: Place, field: bytes, text: bytes, digits: str) -> _Finding:

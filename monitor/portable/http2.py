@@ -130,6 +130,7 @@ class Http2:
         self._requests: dict[int, RequestHead] = {}  # by stream: their trailers may follow
         self._heads: list[PlacedHead] = []  # read, not yet yielded
         self.answers = False  # these are responses
+        self.bodies = 0  # octets of DATA so far
 
     @property
     def weight(self) -> int:
@@ -170,7 +171,7 @@ class Http2:
             skipped = min(self._skip, len(octets))
             self._skip -= skipped
             if self._skips_body:
-                self._counts["body_bytes"] += skipped
+                self.bodies += skipped
             octets = octets[skipped:]
         if octets:
             self._follow(octets)
@@ -257,7 +258,7 @@ class Http2:
             at += FRAME_HEADER.size
             self._frame(start, kind, flags, stream, length, bytes(held[at : at + looked_at]), lack="long")
             if kind == DATA:
-                self._counts["body_bytes"] += min(length, len(held) - at)
+                self.bodies += min(length, len(held) - at)
             at += length
             if at > len(held):
                 self._skip, self._skips_body = at - len(held), kind == DATA

@@ -387,7 +387,10 @@ impl Reading {
     fn read_frames(&mut self, step: &mut Step<'_, '_>) -> bool {
         let (octets, time_ns) = (step.kept.from(self.at), self.time_ns);
         let before = step.heads.len();
+        let bodies = |frames: &Option<Box<Http2>>| frames.as_ref().map_or(0, |frames| frames.bodies());
+        let known = bodies(&self.frames);
         self.with_frames(step, |frames, limits, counts, heads| frames.feed(octets, time_ns, limits, counts, heads));
+        self.count_bodies(bodies(&self.frames) - known, step);
         self.spoke |= step.heads.len() > before;
         self.at = self.fed;
         self.scan = self.fed;
@@ -484,13 +487,17 @@ impl Reading {
 
     fn count_body(&mut self, size: u64, step: &mut Step<'_, '_>) {
         self.left -= size;
+        self.count_bodies(size, step);
+        if self.left == 0 {
+            self.state = if self.state == State::ChunkData { State::ChunkEnd } else { State::Head };
+        }
+    }
+
+    fn count_bodies(&mut self, size: u64, step: &mut Step<'_, '_>) {
         self.bodies = self.bodies.saturating_add(u32::try_from(size).unwrap_or(u32::MAX));
         let again = size.min(u64::from(self.again));
         self.again -= again as u32;
         self.count(Count::BodyBytes, size - again, step);
-        if self.left == 0 {
-            self.state = if self.state == State::ChunkData { State::ChunkEnd } else { State::Head };
-        }
     }
 
     /// RFC 9112 section 7.1.

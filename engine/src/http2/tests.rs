@@ -123,7 +123,8 @@ fn a_talk_is_read_whole_however_it_is_cut() {
         assert_eq!(heads[2].section, Section::Trailer);
         assert_eq!(heads[2].text.target(), b"/a?b=1");
         assert_eq!(known(&heads[2]), fields(&[(":authority", "shop.example"), ("x-trailing", NUMBER)]));
-        assert_eq!(witness.counted(), [("body_bytes", 42)]);
+        assert!(witness.counted().is_empty());
+        assert_eq!(witness.http2.bodies, 42);
     }
 }
 
@@ -223,7 +224,8 @@ fn a_gap_inside_a_body_loses_nothing() {
     assert_eq!(witness.feed(&before, usize::MAX).len(), 1);
     witness.gap(9009 - 3000);
     assert_eq!(witness.feed(&request(3), usize::MAX).len(), 1);
-    assert_eq!(witness.counted(), [("body_bytes", 2991)]);
+    assert!(witness.counted().is_empty());
+    assert_eq!(witness.http2.bodies, 2991);
 }
 
 #[test]

@@ -24,42 +24,42 @@ pub(super) struct Elsewhere {
 impl Speaker {
     /// The client that goes on, and the one that was put aside.
     #[inline]
-    pub fn clients(&self) -> impl Iterator<Item = &Client> {
+    pub(super) fn clients(&self) -> impl Iterator<Item = &Client> {
         let aside = self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.aside.as_ref());
         [&self.client].into_iter().chain(aside.map(|(client, _)| client))
     }
 
     /// A segment out of the window.
-    pub fn far(&self) -> Option<&Far> {
+    pub(super) fn far(&self) -> Option<&Far> {
         self.elsewhere.as_ref()?.far.as_ref()
     }
 
     /// Whether there was one.
     #[inline]
-    pub fn forget_far(&mut self) -> bool {
+    pub(super) fn forget_far(&mut self) -> bool {
         self.elsewhere.as_mut().is_some_and(|elsewhere| elsewhere.far.take().is_some())
     }
 
     /// Whether an acknowledgement would change something.
     #[inline]
-    pub fn awaits(&self) -> bool {
+    pub(super) fn awaits(&self) -> bool {
         self.far().is_some() || self.clients().any(Client::awaits)
     }
 
     /// Whether a client is in the middle of something.
-    pub fn is_amid(&self) -> bool {
+    pub(super) fn is_amid(&self) -> bool {
         self.clients().any(Client::is_amid)
     }
 
     /// Bytes that wait behind a hole or a doubt, or outside of the window.
     #[inline]
-    pub fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
         self.far_bytes() + self.clients().map(Client::held).sum::<usize>()
     }
 
     /// Bytes of memory, about.
     #[inline]
-    pub fn weight(&self) -> usize {
+    pub(super) fn weight(&self) -> usize {
         self.far_bytes() + self.clients().map(Client::weight).sum::<usize>()
     }
 
@@ -69,7 +69,7 @@ impl Speaker {
     }
 
     /// The client that was put aside is the one that goes on: whether there was one.
-    pub fn turn(&mut self) -> bool {
+    pub(super) fn turn(&mut self) -> bool {
         let Some((client, origin)) = self.elsewhere.as_mut().and_then(|elsewhere| elsewhere.aside.as_mut()) else {
             return false;
         };
@@ -80,26 +80,26 @@ impl Speaker {
 
     /// The same, if this sequence number is in its window.
     #[inline]
-    pub fn turn_to(&mut self, seq: u32, window: u32) -> bool {
+    pub(super) fn turn_to(&mut self, seq: u32, window: u32) -> bool {
         let is_near = |client: &Client| client.distance(seq).unsigned_abs() <= u64::from(window);
         self.clients().nth(1).is_some_and(is_near) && self.turn()
     }
 
     /// The same, if no more speaks for it.
-    pub fn turn_to_lesser(&mut self) {
+    pub(super) fn turn_to_lesser(&mut self) {
         if self.clients().nth(1).is_some_and(|aside| aside.standing() <= self.client.standing()) {
             self.turn();
         }
     }
 
     /// The window moved here from where the only client of another one was.
-    pub fn put_aside(&mut self, before: Speaker) {
+    pub(super) fn put_aside(&mut self, before: Speaker) {
         self.elsewhere = Some(Box::new(Elsewhere { far: None, aside: Some((before.client, before.origin)) }));
         (self.number, self.held, self.weight) = (before.number, before.held, before.weight);
     }
 
     /// The client that was put aside takes the place of the one that goes on: whether there was one.
-    pub fn take_back(&mut self) -> bool {
+    pub(super) fn take_back(&mut self) -> bool {
         let aside = self.elsewhere.as_mut().and_then(|elsewhere| elsewhere.aside.take());
         let Some((client, origin)) = aside else { return false };
         (self.client, self.origin) = (client, origin);

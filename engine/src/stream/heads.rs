@@ -100,7 +100,10 @@ impl Streams {
             }
         }
         if let Some(heads) = self.last_heads(id) {
-            heads.push_back(LastHead { mark, seen: is_seen });
+            match heads.iter_mut().find(|known| known.mark == mark) {
+                Some(known) => known.seen |= is_seen, // parts of one head may be alike
+                None => heads.push_back(LastHead { mark, seen: is_seen }),
+            }
             if heads.len() > TWIN_HEADS
                 && let Some(oldest) = heads.pop_front()
             {
