@@ -29,21 +29,18 @@ class Start(NamedTuple):
 
     position: int
     frames: Http2 | None  # what was read up to there
-
-    @property
-    def weight(self) -> int:
-        """Bytes of memory, about."""
-        return 0 if self.frames is None else self.frames.weight
+    weight: int = 0  # bytes of memory, about
 
 
 class Http1:
-    __slots__ = ("_compared", "_counts", "_readings", "_starts")
+    __slots__ = ("_compared", "_counts", "_readings", "_starts", "_weight")
 
     def __init__(
         self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int, midstream: bool = False
     ) -> None:
         self._counts = counts
         self._readings = [Reading(limits, counts, flow, position, midstream)]
+        self._weight = 0  # of all of `_starts`
         self._starts: list[Start] = []  # in order; what they take is in proportion to the bytes that are kept for them
         self._compared = position  # before which readings of HTTP/2 are not compared again: that takes time
 
@@ -60,7 +57,7 @@ class Http1:
     def weight(self) -> int:
         """Bytes of memory, about, that HTTP/2 takes besides."""
         ways = sum(each.frames is not None for each in self._readings)
-        return ways * FRAMES_BYTES + sum(start.weight for start in self._starts)
+        return ways * FRAMES_BYTES + self._weight
 
     @property
     def start(self) -> int:
@@ -98,7 +95,7 @@ class Http1:
     def keep(self, position: int) -> int:
         """From where on bytes are to be kept, so that reading can begin again with what stands at `position`."""
         while len(self._starts) > 1 and self._starts[1].position <= position:
-            del self._starts[0]
+            self._weight -= self._starts.pop(0).weight
         return min(position, self._starts[0].position) if self._starts else position
 
     def feed(self, octets: Octets, first: int, time_ns: int) -> list[PlacedHead]:
@@ -164,6 +161,7 @@ class Http1:
         """Bytes are missing behind `octets`."""
         merged = self._merged([(each, each.gap(*each.sees(octets, first), gap)) for each in self._readings])
         self._starts.clear()
+        self._weight = 0
         self._note_start()
         return merged
 
@@ -233,7 +231,8 @@ class Http1:
         if (frames := first.frames) is not None:
             last = self._starts[-1].position if self._starts else first.fed - frames.weight
             if first.fed - last >= frames.weight:
-                self._starts.append(Start(first.fed, frames.beside(first.fed)))
+                self._starts.append(Start(first.fed, frames.beside(first.fed), frames.weight))
+                self._weight += frames.weight
 
 
 def _key(placed: PlacedHead) -> tuple[int, int, bytes, Fields]:

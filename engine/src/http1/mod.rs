@@ -56,16 +56,17 @@ pub struct Start {
     pub position: i64,
     /// Amid HTTP/2: what was read up to there. None: a head begins there, or the preface.
     frames: Option<Box<Http2>>,
+    weight: usize,
 }
 
 impl Start {
     fn at(position: i64) -> Start {
-        Start { position, frames: None }
+        Start { position, frames: None, weight: 0 }
     }
 
     /// Bytes of memory, about; and what it takes to begin there.
     pub fn weight(&self) -> usize {
-        self.frames.as_ref().map_or(0, |frames| frames.weight())
+        self.weight
     }
 }
 
@@ -75,6 +76,8 @@ struct Framed {
     /// Where reading can begin again since the first way has, in order; what they take is in proportion to the octets that
     /// are kept for them.
     starts: VecDeque<Start>,
+    /// Of all of them.
+    weight: usize,
     /// Before this position ways are not compared again: that takes time.
     compared: i64,
 }
@@ -102,15 +105,14 @@ impl Http1 {
     /// Bytes of memory, about, that HTTP/2 takes besides.
     pub fn weight(&self) -> usize {
         let ways = [&self.first].into_iter().chain(&self.others).filter(|way| way.frames.is_some()).count();
-        let starts = self.framed.iter().flat_map(|framed| &framed.starts);
-        ways * FRAMES_BYTES + starts.map(Start::weight).sum::<usize>()
+        ways * FRAMES_BYTES + self.framed.as_ref().map_or(0, |framed| framed.weight)
     }
 
     /// From where on octets are to be kept, so that reading can begin again with what stands at `position`.
     pub fn keep(&mut self, position: i64) -> i64 {
         let Some(framed) = &mut self.framed else { return position };
         while framed.starts.get(1).is_some_and(|second| second.position <= position) {
-            framed.starts.pop_front();
+            framed.weight -= framed.starts.pop_front().map_or(0, |first| first.weight);
         }
         framed.starts.front().map_or(position, |first| first.position.min(position))
     }
@@ -257,6 +259,7 @@ impl Http1 {
         self.each(kept, context, out, |reading, step| reading.gap(position, missing, step));
         if let Some(framed) = &mut self.framed {
             framed.starts.clear();
+            framed.weight = 0;
         }
         self.note_start();
     }
@@ -264,10 +267,12 @@ impl Http1 {
     /// Reading can begin again here, if the first way is amid HTTP/2 and enough came since the last such place.
     fn note_start(&mut self) {
         let Some(frames) = &self.first.frames else { return };
-        let (position, weight) = (self.first.fed, frames.weight() as i64);
-        let starts = &mut self.framed.get_or_insert_default().starts;
-        if starts.back().is_none_or(|last| position - last.position >= weight) {
-            starts.push_back(Start { position, frames: Some(Box::new(frames.beside(position))) });
+        let (position, weight) = (self.first.fed, frames.weight());
+        let framed = self.framed.get_or_insert_default();
+        if framed.starts.back().is_none_or(|last| position - last.position >= weight as i64) {
+            let frames = Some(Box::new(frames.beside(position)));
+            framed.starts.push_back(Start { position, frames, weight });
+            framed.weight += weight;
         }
     }
 
