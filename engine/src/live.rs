@@ -64,8 +64,10 @@ struct Shared {
     filled: Condvar,
     stop: AtomicBool,
     died: AtomicBool,
-    /// Workers that still read their rings.
+    /// Workers that still read their rings, or have something of them to hand over.
     reading: AtomicUsize,
+    /// Parcels that are handed over, up to when all that came of them is as well.
+    under_way: AtomicUsize,
     /// How often each worker went round: a sign of life that needs no traffic.
     turns: Vec<AtomicU64>,
     /// The Watch that is in force, and how many there were.
@@ -144,6 +146,7 @@ impl Live {
             stop: AtomicBool::new(false),
             died: AtomicBool::new(false),
             reading: AtomicUsize::new(count),
+            under_way: AtomicUsize::new(0),
             turns: (0..count).map(|_| AtomicU64::new(0)).collect(),
             watch: Mutex::new(watch.clone()),
             watches: AtomicU64::new(0),
@@ -160,6 +163,7 @@ impl Live {
             stages: Stages::new(limits.clone(), watch, me as u32),
             owners: owners.clone(),
             outgoing: (0..count).map(|_| Parcel::default()).collect(),
+            opened: 0,
             pressure: Pressure::default(),
             read: Instant::now(),
             read_ns: 0,
@@ -244,6 +248,8 @@ struct Worker {
     owners: Owners,
     /// For each peer.
     outgoing: Vec<Parcel>,
+    /// Parcels, of which something may still be among these.
+    opened: usize,
     pressure: Pressure,
     /// When the clock of the frames last went on, and to what.
     read: Instant,
@@ -305,6 +311,7 @@ impl Worker {
                 continue;
             }
             let mut parcel = std::mem::take(&mut self.outgoing[peer]);
+            self.shared.under_way.fetch_add(1, Ordering::AcqRel);
             // Whoever is full may be waiting for us: we go on with what we have until there is room
             while let Err(TrySendError::Full(again)) = self.peers[peer].try_send(parcel) {
                 if self.shared.died.load(Ordering::Acquire) {
@@ -317,6 +324,13 @@ impl Worker {
             }
             self.shared.bells[peer].ring();
         }
+        if self.has_handed_over() {
+            self.shared.under_way.fetch_sub(std::mem::take(&mut self.opened), Ordering::AcqRel);
+        }
+    }
+
+    fn has_handed_over(&self) -> bool {
+        self.outgoing.iter().all(Parcel::is_empty)
     }
 
     fn open_parcels(&mut self) -> bool {
@@ -325,6 +339,7 @@ impl Worker {
             is_busy = true;
             let mut route = self.owners.route(self.me, self.pressure, &mut self.outgoing);
             parcel.open(&mut self.stages, &mut route);
+            self.opened += 1;
         }
         is_busy
     }
@@ -402,12 +417,19 @@ impl Worker {
             if !self.walk() {
                 break;
             }
+            self.exchange();
             self.publish();
         }
-        self.shared.reading.fetch_sub(1, Ordering::AcqRel);
+        let mut is_reading = true;
         loop {
-            let are_done = self.shared.reading.load(Ordering::Acquire) == 0;
+            // in this order: whoever has read his rings has handed over before he says so
+            let are_done =
+                self.shared.reading.load(Ordering::Acquire) == 0 && self.shared.under_way.load(Ordering::Acquire) == 0;
             let is_busy = self.exchange();
+            if is_reading && self.has_handed_over() {
+                is_reading = false;
+                self.shared.reading.fetch_sub(1, Ordering::AcqRel);
+            }
             if (are_done && !is_busy) || self.shared.died.load(Ordering::Acquire) {
                 break;
             }
