@@ -50,6 +50,10 @@ bench-floods: ## what attacks that exhaust other sensors cost this one -> bench/
 	@scripts/setup dev
 	@$(VENV)/python -m bench.floods
 
+bench-cost: ## what the worst input costs each parser beside typical input -> bench/RESULTS.md
+	@scripts/setup dev
+	@$(VENV)/python -m bench.parsers
+
 bench-live: ## drop curve and latency on a veth pair, beside tcpdump, tshark, Suricata -> bench/RESULTS.md (root)
 	@scripts/setup dev
 	@scripts/tools tcpreplay=tcpreplay tcpdump=tcpdump tshark=tshark ip=iproute2

@@ -1,0 +1,183 @@
+"""Input that is typical of what a parser sees, and the worst that it can be given: frames for bench.parsers."""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Callable
+from itertools import cycle, islice
+
+from hpack import Encoder
+
+from bench.floods import ACK, MB, MSS, PSH, SYN, Frames, segment, stream
+from pcaps.talk import ip, pcap, tcp
+from tests.encapsulations import TUNNELS
+
+SIZE = 10 * MB
+
+
+def classic(frames: list[bytes]) -> bytes:
+    return pcap([(1_326_153_600 * 10**9 + place * 10_000, frame) for place, frame in enumerate(frames)])
+
+
+def blocks(frames: list[bytes], options: bytes = b"", between: bytes = b"") -> bytes:
+    """pcapng: a packet block for each, with options, and other blocks between."""
+    out = [
+        struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28),
+        struct.pack("<IIHHII", 1, 20, 1, 0, 0, 20),
+    ]
+    for place, frame in enumerate(frames):
+        body = frame + bytes(-len(frame) % 4) + options
+        size = 32 + len(body)
+        time_us = 1_326_153_600 * 10**6 + place * 10
+        out.append(struct.pack("<IIIIIII", 6, size, 0, time_us >> 32, time_us & 0xFFFFFFFF, len(frame), len(frame)))
+        out += [body, struct.pack("<I", size), between]
+    return b"".join(out)
+
+
+OPTIONS = struct.pack("<HHI", 2, 4, 0) * 20 + struct.pack("<HH", 0, 0)
+OTHER_BLOCK = struct.pack("<III", 0x0BAD, 12, 12) * 10
+ENDS = ("100.64.1.2", 40000, "203.0.113.9", 443)
+
+
+def tls(tunnel: str | None = None) -> Frames:
+    """The same frame of 600 bytes of TLS again and again, plain or in a tunnel of this kind."""
+    packet = tcp(*ENDS, 1, 1, PSH | ACK, b"\x17\x03\x03\x02\x00" + bytes(500))
+    packet = TUNNELS[tunnel].wrap(packet) if tunnel else packet + bytes(0)
+    kind = b"\x86\xdd" if packet[0] >> 4 == 6 else b"\x08\x00"
+    return cycle([b"\x02\0\0\0\0\2\x02\0\0\0\0\1" + kind + packet])
+
+
+def fragments(order: str) -> Frames:
+    """Datagrams of 64 kB in 600 bytes each."""
+    text, size = bytes(64_000), 592
+    for ident in range(1, 65536):
+        part = ip("100.64.1.2", "203.0.113.9", 6, text)
+        pieces = [(at, part[20 + at : 20 + at + size]) for at in range(0, len(text), size)]
+        if order == "reverse":
+            pieces.reverse()
+        elif order == "unfinished":
+            pieces = pieces[1:]
+        elif order == "overlapping":
+            pieces = [(max(0, at - 296), piece) for at, piece in pieces]
+        elif order == "alternating":
+            pieces = pieces[::2] + pieces[1::2]
+        for at, piece in pieces:
+            more = at + len(piece) < len(text)
+            yield b"\x02\0\0\0\0\2\x02\0\0\0\0\1\x08\0" + ip(
+                "100.64.1.2", "203.0.113.9", 6, piece, ident=ident, fragment=more << 13 | at >> 3
+            )
+
+
+UPLOAD = b"POST /upload HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 9000000\r\n\r\n"
+
+
+def upload(order: str) -> Frames:
+    """One body: its segments in order, or as an attacker would have them."""
+    yield segment(1, 40000, 0, SYN)
+    yield segment(1, 40000, 1, PSH | ACK, UPLOAD)
+    first, window = 1 + len(UPLOAD), 400
+    text = bytes(MSS)
+    for group in range(40):
+        places = list(range(group * window, (group + 1) * window))
+        if order == "reverse":
+            places.reverse()
+        elif order == "every other one first":
+            places = places[1::2] + places[::2]
+        for place in places:
+            yield segment(1, 40000, first + place * MSS, PSH | ACK, text)
+            if order == "each again, and different":
+                yield segment(1, 40000, first + place * MSS, PSH | ACK, b"x" * MSS)
+
+
+def repeated(text: bytes) -> Callable[[], Frames]:
+    return lambda: stream(text * (SIZE // len(text) + 1))
+
+
+TYPICAL = (
+    b"GET /news/2012/01/25/story-%d.html?ref=home HTTP/1.1\r\nHost: www.news.example\r\n"
+    b"User-Agent: Mozilla/5.0 (Linux; U; Android 2.3.4; en-gb; GT-I9100 Build/GINGERBREAD) AppleWebKit/533.1\r\n"
+    b"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-GB, en-US\r\n"
+    b"Accept-Encoding: gzip,deflate\r\nCookie: session=d41d8cd98f00b204; theme=light\r\nConnection: keep-alive\r\n\r\n"
+)
+
+
+def requests() -> Frames:
+    return stream(b"".join(TYPICAL % number for number in range(SIZE // len(TYPICAL) + 1)))
+
+
+def with_fields(field: Callable[[random.Random], bytes]) -> Callable[[], Frames]:
+    """Requests as the typical ones are, but for these fields in place of the cookie."""
+
+    def frames() -> Frames:
+        chance = random.Random(1)
+        before, after = TYPICAL.split(b"Cookie: session=d41d8cd98f00b204; theme=light\r\n")
+        one = [before % n + field(chance) + b"\r\n" + after for n in range(1000)]
+        return stream(b"".join(islice(cycle(one), SIZE // len(one[0]))))
+
+    return frames
+
+
+def digits(chance: random.Random) -> bytes:
+    return b"Cookie: " + b"; ".join(
+        b"%c=%014d" % (97 + chance.randrange(26), chance.randrange(10**14)) for _ in range(8)
+    )
+
+
+def almost_numbers(chance: random.Random) -> bytes:
+    return b"Cookie: " + b".".join(b"4477009%d" % chance.randrange(10**5) for _ in range(10))
+
+
+def hexadecimal(chance: random.Random) -> bytes:
+    return b"Cookie: " + b" ".join(b"%032x" % chance.getrandbits(128) for _ in range(4))
+
+
+def chunked(size: int, extension: bytes = b"") -> Callable[[], Frames]:
+    begin = b"POST / HTTP/1.1\r\nHost: www.shop.example\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"%x%b\r\n" % (size, extension) + b"x" * size + b"\r\n"
+    return lambda: stream(begin + chunk * (SIZE // len(chunk) + 1))
+
+
+def contested() -> Frames:
+    """Short requests, each with a body that ends in one place or in another."""
+    one = b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n"
+    one += b"1\r\nx\r\n0\r\n\r\n"
+    return stream(one * (SIZE // len(one) + 1))
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+
+
+def http2(*pages: list[tuple[str, str]], split: int = 16_384, huffman: bool = True) -> Callable[[], Frames]:
+    """One connection with these requests in turn; their header blocks in pieces of at most `split` bytes."""
+
+    def frames() -> Frames:
+        encoder, out, size = Encoder(), [PREFACE], 0
+        for number, fields in enumerate(cycle(pages)):
+            block = encoder.encode(fields, huffman=huffman)
+            pieces = [block[at : at + split] for at in range(0, len(block), split)]
+            for place, piece in enumerate(pieces):
+                kind, flags = (1 if place == 0 else 9), 1 | (4 if piece is pieces[-1] else 0)
+                header = len(piece).to_bytes(3, "big") + bytes((kind, flags)) + (2 * number + 1).to_bytes(4, "big")
+                out.append(header + piece)
+                size += len(out[-1])
+            if size >= SIZE:
+                return stream(b"".join(out))
+        raise AssertionError("a cycle has no end")
+
+    return frames
+
+
+def repeated_frames(frame: bytes) -> Callable[[], Frames]:
+    return lambda: stream(PREFACE + frame * (SIZE // len(frame)))
+
+
+PAGE = [
+    (":method", "GET"), (":scheme", "http"), (":path", "/news/story.html"), (":authority", "news.example"),
+    ("user-agent", "Mozilla/5.0 (Linux; Android 4.0)"), ("accept", "*/*"), ("cookie", "session=d41d8cd98f00b204e980"),
+]  # fmt: skip
+PAGES = [
+    [*PAGE[:2], (":path", f"/news/{n}/story-{n * 7919}.html"), *PAGE[3:], ("referer", f"http://news.example/{n * 31}")]
+    for n in range(10_000)
+]
+BARE = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "a.example")]

@@ -1,0 +1,319 @@
+"""What the worst input costs each parser, beside typical input of as many bytes: `make bench-cost`.
+
+    python -m bench.parsers                    every parser -> bench/RESULTS.md
+    python -m bench.parsers http1 yaml
+
+10 MB of typical input and 10 MB of each kind of worst input, the least CPU seconds of several runs in one process, by
+turns, so that whatever else the machine does meets all alike. The bar of issue 5 is three times the typical cost.
+Typical and worst frames are of one size where a parser sees frames: what a frame costs by itself is in the floods.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from bench import RULES
+from bench.floods import MB, REQUEST, Frames, head, stream
+from bench.inputs import (
+    BARE,
+    OPTIONS,
+    OTHER_BLOCK,
+    PAGE,
+    PAGES,
+    SIZE,
+    almost_numbers,
+    blocks,
+    chunked,
+    classic,
+    contested,
+    digits,
+    fragments,
+    hexadecimal,
+    http2,
+    repeated,
+    repeated_frames,
+    requests,
+    tls,
+    upload,
+    with_fields,
+)
+from bench.results import put, where_and_when
+from monitor.agreements import load
+from monitor.engine import open_engine
+from monitor.identify import Identify
+from monitor.records import CaptureFiles, Flow, RequestHead
+from monitor.subscribers.radius import Malformed, Numbering, report
+from monitor.written.document import Document
+from pcaps.recipes_feed import accounting
+from tests.encapsulations import TUNNELS
+
+BAR = 3.0
+MOST_ROWS = 8  # of one parser, the dearest first
+RUNS = 5
+RULES_SIZE = 200_000  # of YAML: a large operator's partners, and all that a loader is to be troubled with here
+Work = Callable[[], float]  # CPU seconds
+
+
+class Parser(NamedTuple):
+    typical: Callable[[Path], Work]
+    worst: dict[str, Callable[[Path], Work]]
+
+
+# --- captures through the engine ------------------------------------------------------------------------------------
+
+
+def captured(
+    frames: Callable[[], Frames], write: Callable[[list[bytes]], bytes] | None = None
+) -> Callable[[Path], Work]:
+    """So many of these frames as have the size, read from a file by the native engine."""
+
+    def prepare(path: Path) -> Work:
+        kept, size = [], 0
+        for frame in frames():
+            kept.append(frame)
+            size += len(frame)
+            if size >= SIZE:
+                break
+        path.write_bytes((write or classic)(kept))
+        watch = Identify(load(RULES).plan).watch()
+
+        def work() -> float:
+            engine = open_engine(CaptureFiles((str(path),)), watch, prefer="native")
+            begun = time.process_time()
+            while not engine.poll(1.0).done:
+                pass
+            spent = time.process_time() - begun
+            engine.close()
+            return spent
+
+        return work
+
+    return prepare
+
+
+# --- parsers in Python ------------------------------------------------------------------------------------------------
+
+
+def timed(prepare: Callable[[], Callable[[], object]]) -> Callable[[Path], Work]:
+    def with_path(_: Path) -> Work:
+        act = prepare()
+
+        def work() -> float:
+            begun = time.process_time()
+            act()
+            return time.process_time() - begun
+
+        return work
+
+    return with_path
+
+
+def identified(field: Callable[[random.Random], bytes]) -> Callable[[Path], Work]:
+    """Heads as the engine hands them over, each with one such field of its own; a tenth of the size."""
+
+    def prepare() -> Callable[[], object]:
+        chance, fields = random.Random(2), []
+        while sum(map(len, fields)) < SIZE // 10:
+            fields.append(field(chance))
+        split = [tuple(each.split(b": ", 1)) for each in fields]
+        heads = [HEAD._replace(fields=((b"host", b"a.example"), (name.lower(), value))) for name, value in split]
+
+        def act() -> None:
+            identify = Identify(load(RULES).plan)
+            for each in heads:
+                identify.feed(each)
+
+        return act
+
+    return timed(prepare)
+
+
+def suspect(chance: random.Random) -> bytes:
+    """A field that the sieve lets through, as partners get it."""
+    number = b"447700900%03d" % chance.randrange(1000)
+    return chance.choice(
+        (b"X-MSISDN: " + number, b"X-Up-Calling-Line-Id: +" + number, b"Cookie: lang=en; msisdn=" + number)
+    )
+
+
+def accounts(more: bytes) -> Callable[[Path], Work]:
+    """RADIUS messages with so many more attributes, each 600 bytes."""
+
+    def prepare() -> Callable[[], object]:
+        message = accounting()[42:]
+        octets = message + more * ((600 - len(message)) // len(more))
+        octets = octets[:2] + len(octets).to_bytes(2, "big") + octets[4:]
+
+        def act() -> None:
+            for _ in range(SIZE // 10 // len(octets)):
+                try:
+                    report(octets, 0, UK)
+                except Malformed:
+                    continue
+
+        return act
+
+    return timed(prepare)
+
+
+def rules(text: Callable[[int], bytes]) -> Callable[[Path], Work]:
+    """A rule file of one size; what is wrong in it is said and not loaded."""
+
+    def prepare() -> Callable[[], object]:
+        octets, number = b"", 0
+        while len(octets) < RULES_SIZE:
+            octets += text(number)
+            number += 1
+        return lambda: Document("rules.yaml", octets)
+
+    return timed(prepare)
+
+
+HEAD = RequestHead(0, Flow(bytes(4), 1, bytes(4), 80), b"GET", b"/", b"HTTP/1.1", ())
+UK = Numbering("44", "0")
+GRANT = b"grant-%d:\n  purpose: billing\n  hosts: [a.example, b.example]\n  fields: [x-msisdn]\n  form: plain\n"
+
+PARSERS = {
+    "decode": Parser(captured(tls), {name: captured(partial(tls, name)) for name in sorted(TUNNELS)}),
+    "defrag": Parser(
+        captured(partial(fragments, "in order")),
+        {
+            order: captured(partial(fragments, order))
+            for order in ("reverse", "alternating", "unfinished", "overlapping")
+        },
+    ),
+    "reassembly": Parser(
+        captured(partial(upload, "in order")),
+        {
+            order: captured(partial(upload, order))
+            for order in ("reverse", "every other one first", "each again, and different")
+        },
+    ),
+    "http1": Parser(
+        captured(requests),
+        {
+            "folded lines": captured(lambda: stream(head(b" folded\r\n"))),
+            "short lines": captured(lambda: stream(head(b"A: b\r\n"))),
+            "one cookie": captured(lambda: stream(head(b"Cookie=" * 20))),
+            "CRLF": captured(repeated(b"\r\n")),
+            "CR": captured(repeated(REQUEST % 1 + b"a: b\r" * 100 + b"\r\n\r\n")),
+            "no request at all": captured(repeated(b"GET / HTTP/1.1 x\n")),
+            "shortest requests": captured(repeated(b"GET / HTTP/1.1\r\n\r\n")),
+            "short requests, two framings each": captured(contested),
+        },
+    ),
+    "bodies": Parser(
+        captured(chunked(1000)),
+        {
+            "1-byte chunks": captured(chunked(1)),
+            "chunks with extensions": captured(chunked(1, b";a=b" * 20)),
+        },
+    ),
+    "http2": Parser(
+        captured(http2(*PAGES)),
+        {
+            "without Huffman coding": captured(http2(*PAGES, huffman=False)),
+            "all of it in the table": captured(http2(PAGE)),
+            "names and values never twice": captured(
+                http2(*[[*BARE, (f"x-{n:06d}", f"{n:032d}")] for n in range(5000)])
+            ),
+            "one long value": captured(http2([*BARE, ("cookie", "~" * 10_000)])),
+            "continuations of one byte": captured(http2(*PAGES, split=1)),
+            "empty frames": captured(repeated_frames(bytes((0, 0, 0, 0, 0, 0, 0, 0, 1)))),
+            "settings": captured(repeated_frames(bytes((0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 1, 0, 0, 16, 0)))),
+        },
+    ),
+    "sieve": Parser(
+        captured(requests),
+        {
+            "digits": captured(with_fields(digits)),
+            "almost numbers": captured(with_fields(almost_numbers)),
+            "hexadecimal": captured(with_fields(hexadecimal)),
+        },
+    ),
+    "pcap": Parser(
+        captured(tls),
+        {
+            "pcapng": captured(tls, blocks),
+            "pcapng with options": captured(tls, partial(blocks, options=OPTIONS)),
+            "pcapng with other blocks": captured(tls, partial(blocks, between=OTHER_BLOCK)),
+        },
+    ),
+    "identify": Parser(
+        identified(suspect),
+        {
+            "digits": identified(digits),
+            "almost numbers": identified(almost_numbers),
+            "hexadecimal": identified(hexadecimal),
+        },
+    ),
+    "radius": Parser(
+        accounts(b"\x19\x20" + bytes(30)),
+        {
+            "empty attributes": accounts(b"\x19\x02"),
+            "sub-attributes": accounts(b"\x1a\x0c\0\0\x28\xaf" + b"\x63\x02" * 3),
+        },
+    ),
+    "yaml": Parser(
+        rules(lambda n: GRANT % n),
+        {
+            "one list": rules(lambda _: b"- a\n"),
+            "brackets": rules(lambda n: b"a: [" if n == 0 else b"[" if n < 10_000 else b"a,"),
+            "aliases": rules(lambda n: b"a: &a [x]\n" if n == 0 else b"k%d: *a\n" % n),
+            "unknown keys": rules(lambda n: b"k%d: v\n" % n),
+            "quotes": rules(lambda n: b'k%d: "\\x41\\x41\\x41\\x41\\x41\\x41"\n' % n),
+        },
+    ),
+}  # fmt: skip
+
+
+def compared(parser: Parser, folder: Path) -> tuple[float, dict[str, float]]:
+    """CPU seconds of the typical input and of each of the worst: the least of so many runs, by turns."""
+    works = {"": parser.typical(folder / "typical")}
+    works |= {name: prepare(folder / str(place)) for place, (name, prepare) in enumerate(parser.worst.items())}
+    least = dict.fromkeys(works, float("inf"))
+    for _ in range(RUNS):
+        for name, work in works.items():
+            least[name] = min(least[name], work())
+    return least.pop(""), least
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(
+        prog="python -m bench.parsers", description="What the worst input costs a parser."
+    )
+    options.add_argument("parser", nargs="*", metavar="PARSER", help=f"default: all of {', '.join(PARSERS)}")
+    chosen = options.parse_args()
+    lines = [
+        "## Worst input beside typical input (`make bench-cost`)",
+        "",
+        *where_and_when(),
+        f"- CPU seconds of {SIZE // MB} MB (identify, radius: 1 MB, yaml: {RULES_SIZE // 1000} kB), the least "
+        f"of {RUNS} runs; the bar of issue 5 is {BAR:g} times the typical cost",
+        "",
+        "| parser | typical, CPU s | worst input | CPU s | ratio |",
+        "|---|--:|---|--:|--:|",
+    ]
+    print("\n".join(lines))
+    for name in chosen.parser or PARSERS:
+        with TemporaryDirectory() as folder:
+            typical, worst = compared(PARSERS[name], Path(folder))
+        shown = sorted(worst.items(), key=lambda row: -row[1])[:MOST_ROWS]
+        for kind, spent in shown:
+            ratio = spent / typical
+            mark = "**" if ratio > BAR else ""
+            lines.append(f"| {name} | {typical:.3f} | {kind} | {spent:.3f} | {mark}{ratio:.1f}{mark} |")
+            print(lines[-1], flush=True)
+    if not chosen.parser:
+        put("cost", lines)
+
+
+if __name__ == "__main__":
+    main()
