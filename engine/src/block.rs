@@ -18,16 +18,20 @@ impl Block {
     /// The first octets of these; `beyond` stands where there are none.
     #[inline]
     pub fn of(octets: &[u8], beyond: u8) -> Block {
-        let mut block = [beyond; Block::SIZE];
         match octets.first_chunk() {
-            Some(whole) => block = *whole,
-            None => block[..octets.len()].copy_from_slice(octets),
+            Some(whole) => Block::whole(whole),
+            None => {
+                let mut block = [beyond; Block::SIZE];
+                block[..octets.len()].copy_from_slice(octets);
+                Block::whole(&block)
+            }
         }
-        let mut lanes = [i8x16::ZERO; Block::SIZE / LANES];
-        for (lane, octets) in lanes.iter_mut().zip(block.as_chunks::<LANES>().0) {
-            *lane = i8x16::new(octets.map(u8::cast_signed));
-        }
-        Block(lanes)
+    }
+
+    #[inline]
+    fn whole(octets: &[u8; Block::SIZE]) -> Block {
+        let lanes = octets.as_chunks::<LANES>().0;
+        Block(array::from_fn(|lane| i8x16::new(lanes[lane].map(u8::cast_signed))))
     }
 
     /// Which are this octet.
