@@ -13,6 +13,7 @@ import ctypes
 import os
 import struct
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from errno import EPERM
 from pathlib import Path
@@ -28,6 +29,7 @@ PARTS = (
 )
 TASKS = Path("/proc/self/task")
 WORKER = "ring-"  # how the native engine calls its threads (live.rs)
+ENDING_S = 0.5  # that a thread may take to end; one that goes on is seen, and what it lacks is said
 CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapAmb")
 FAMILIES = 1, 2, 10, 16  # AF_UNIX, AF_INET, AF_INET6, and AF_NETLINK, which names interfaces
 DNS = 53
@@ -111,6 +113,7 @@ class Sandbox:
     @classmethod
     def enter(cls, reach: Reach) -> Self:
         """Locks in the calling thread and all that it will start; there is no way back."""
+        _outlive_others()
         sandbox = cls()
         kernel = Kernel()
         for part, lock in (
@@ -142,6 +145,13 @@ class Sandbox:
             "seccomp": "seccomp" not in self.missing and all(thread["Seccomp"] == "2" for thread in threads),
             "workers": bool(workers) and all(_filters(worker) > _filters(process) for worker in workers),
         }
+
+
+def _outlive_others() -> None:
+    """Waits a moment for threads that have ended: the kernel lists one that was joined until it has cleared up."""
+    until = time.monotonic() + ENDING_S
+    while TASKS.is_dir() and len(list(TASKS.iterdir())) > 1 and time.monotonic() < until:
+        time.sleep(0.001)
 
 
 def _threads() -> Iterator[dict[str, str]]:

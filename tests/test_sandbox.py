@@ -120,6 +120,20 @@ def test_what_it_may_and_what_not(seen: dict[str, dict[str, object]], look: str,
     assert seen["looks"][look] == outcome  # type: ignore[index]
 
 
+ENDING = """
+import threading, time
+from monitor.sandbox import Reach, Sandbox
+
+threading.Thread(target=time.sleep, args=(0.05,)).start()
+print(Sandbox.enter(Reach()).parts())
+"""
+
+
+def test_a_thread_that_is_ending_does_not_count() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDING], capture_output=True, text=True, check=True)
+    assert "'capabilities': True, 'no_new_privs': True" in done.stdout
+
+
 OLD = """
 import json
 from monitor.sandbox import Kernel, Reach, Sandbox
