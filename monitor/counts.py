@@ -81,7 +81,7 @@ SHED = (
 # of these: behind which there may be requests, or other readings of some, that nobody read
 UNREAD_BOUNDS = (
     "head_lines", "half_streams", "memory", "defrag", "hpack", "http2_streams", "copies", "readings",
-    "fragment_readings", "queue", "new_flows",
+    "fragment_readings", "windows", "beginnings", "queue", "new_flows",
 )  # fmt: skip
 FEED_KINDS = (
     "start",
