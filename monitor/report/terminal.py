@@ -203,7 +203,7 @@ def unseen(summary: Summary) -> list[tuple[str, str]]:
     """What the sensor knows it could not look at: amounts and plain words."""
     rows = [(f"{amount:,}", BLIND_WORDS[reason]) for reason, amount in summary["blind"].items() if amount]
     if lost := summary.get("lost"):
-        rows.insert(0, (share(lost), "of the TCP payload was lost before the sensor, as sequence numbers tell"))
+        rows.insert(0, (share(lost), "of the TCP payload was lost before the sensor, by sequence numbers"))
     if summary["opaque"]["tls"]:
         rows.append((f"{summary['opaque']['tls']:,}", "half-streams of TLS: nothing in them can be read, nor enriched"))
     rows += [
