@@ -39,6 +39,8 @@ pub struct Sieve {
     /// By length, those of one length in order.
     names: Vec<Vec<u8>>,
     stems: Vec<Vec<u8>>,
+    /// Octets of the shortest of both.
+    shortest_name: usize,
     /// By the kinds of the last three octets of a name: whether it may hint. Most names end otherwise.
     hinting_ends: Vec<bool>,
     /// For what is unquoted.
@@ -59,6 +61,7 @@ impl Sieve {
             }
         }
         let rows = Rows::new(watch);
+        let shortest_name = names.iter().chain(&watch.stems).map(Vec::len).min().unwrap_or(usize::MAX);
         Sieve {
             every_head: watch.every_head || rows.fewest == 0,
             rows,
@@ -67,6 +70,7 @@ impl Sieve {
             digests: watch.digests.clone(),
             names,
             stems: watch.stems.clone(),
+            shortest_name,
             hinting_ends,
             room: Vec::with_capacity(ROOM),
         }
@@ -200,7 +204,9 @@ impl Sieve {
     /// Whether a name hints at an identifier.
     #[inline]
     fn hints(&self, name: &[u8]) -> bool {
-        name.last_chunk().is_none_or(|end| self.hinting_ends[place(end)]) && self.is_named(name)
+        name.len() >= self.shortest_name
+            && name.last_chunk().is_none_or(|end| self.hinting_ends[place(end)])
+            && self.is_named(name)
     }
 
     fn is_named(&self, name: &[u8]) -> bool {

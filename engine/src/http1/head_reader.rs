@@ -9,8 +9,8 @@ use super::kept::{Kept, empty_line, end_of_lines};
 use super::octets::{part, with_whole_ends, word_at_end};
 use super::reading::{Reading, State, Step};
 use super::request_head::{
-    FieldLines, MOST_NEEDED, RequestLine, begins_request, continuation, field_lines, make_head, may_begin_line,
-    request_line,
+    FieldLines, MOST_NEEDED, RequestLine, begins_request, continuation, continued, field_lines, make_head,
+    may_begin_line, request_line,
 };
 use crate::counts::Count;
 use crate::records::{HeadText, Oddities, Oddity, PlacedHead, RequestHead, Section};
@@ -222,8 +222,7 @@ impl Reading {
         };
         step.heads.push(PlacedHead { start, end, head: first, why: None, part: is_part });
         for part in parts {
-            let part = FieldLines::of(part.iter().copied(), LONG);
-            let more = continuation(head.time_ns, &head, &part, Oddities::default(), head.section);
+            let more = continued(head.time_ns, &head, part.iter().copied(), LONG, head.section);
             step.heads.push(PlacedHead { start, end, head: more, why: None, part: true });
         }
     }

@@ -463,31 +463,40 @@ pub fn continuation(
     oddities: Oddities,
     section: Section,
 ) -> RequestHead {
-    let part = |text| RequestHead {
-        time_ns,
-        flow: head.flow,
-        path: head.path.clone(),
-        text: continued(&head.text, text, section),
-        oddities: found.oddities.with(oddities),
-        certainty: head.certainty,
-        section,
-        readings: Vec::new(),
-    };
+    let oddities = found.oddities.with(oddities);
+    let part = |text: &HeadText| continued(time_ns, head, text.fields(), oddities, section);
     RequestHead { readings: found.others.iter().map(part).collect(), ..part(&found.text) }
 }
 
-fn continued(head: &HeadText, more: &HeadText, section: Section) -> HeadText {
+/// The same of fields that are there.
+pub fn continued<'a>(
+    time_ns: i64,
+    head: &RequestHead,
+    fields: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone,
+    oddities: Oddities,
+    section: Section,
+) -> RequestHead {
+    let line = &head.text;
+    let hosts = line.fields().filter(|(name, _)| *name == b"host").take(MOST_NEEDED);
     let mut text = HeadText::default();
-    if section == Section::Trailer || head.method() == b"CONNECT" {
-        text.begin(head.method(), head.target(), head.version());
+    text.reserve(fields.clone().map(|(name, value)| name.len() + value.len()).sum(), fields.len());
+    if section == Section::Trailer || line.method() == b"CONNECT" {
+        text.begin(line.method(), line.target(), line.version());
     } else {
-        let length = authority(head.target()).map_or(0, |(_, length)| length);
-        let target = [head.target().get(..length).unwrap_or_default(), b"/"].concat();
-        text.begin(head.method(), &target, head.version());
+        let length = authority(line.target()).map_or(0, |(_, length)| length);
+        let target = [line.target().get(..length).unwrap_or_default(), b"/"].concat();
+        text.begin(line.method(), &target, line.version());
     }
-    let hosts = head.fields().filter(|(name, _)| is_authority(name)).take(MOST_NEEDED);
-    for (name, value) in hosts.chain(more.fields()) {
-        text.push(name, value);
+    hosts.for_each(|(name, value)| text.push(name, value));
+    fields.for_each(|(name, value)| text.push(name, value));
+    RequestHead {
+        time_ns,
+        flow: head.flow,
+        path: head.path.clone(),
+        text,
+        oddities,
+        certainty: head.certainty,
+        section,
+        readings: Vec::new(),
     }
-    text
 }
