@@ -9,10 +9,12 @@
 //! both carry the same head at the same sequence number it is one connection, mirrored twice, and the head counts once.
 
 mod beginnings;
+mod clients;
 mod far;
 mod halves;
 mod heads;
 mod losses;
+mod memory;
 mod origins;
 mod paths;
 #[cfg(test)]
@@ -21,19 +23,18 @@ mod timers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
-use std::panic::{self, AssertUnwindSafe};
 
 use crate::client::{Beginning, Client, first_byte};
 use crate::counts::{Count, Counts};
-use crate::doubts::Doubt;
+
 use crate::http1::Context;
 use crate::limits::Limits;
 use crate::looks::{Looks, looks_of, may_begin_request, surely_begins_request};
-use crate::records::{Checksum, Flow, Oddities, Oddity, PlacedHead, RequestHead, Segment};
+use crate::records::{Flow, Oddities, PlacedHead, RequestHead, Segment};
 use beginnings::Beginnings;
-use far::{Elsewhere, Far};
+use far::Elsewhere;
 use halves::{HalfStream, Halves, Id, Link, Side};
-use losses::HOLES_BYTES;
+
 use origins::Origins;
 use paths::reversed;
 use timers::Timers;
@@ -44,22 +45,12 @@ const SYN: u16 = 0x02;
 const RST: u16 = 0x04;
 const ACK: u16 = 0x10;
 
-/// An acknowledgement so far beyond what was seen is no loss of the capture.
-const UNSENT_BYTES: u32 = 256 * 1024;
 /// Of the capture clock; more at once is no passing of time, or nothing passed the tap.
 const STEP_NS: i64 = 600_000_000_000;
 /// Between two looks for half-streams that have been silent for long.
 const SWEEP_NS: i64 = 1_000_000_000;
 /// One in so many half-streams is looked at then, and at least so many.
 const SWEEP_SHARE: usize = 64;
-/// What one takes that has no client, in round figures.
-const HALF_BYTES: usize = 160;
-/// Of which one makes room.
-const FORGETTABLE: usize = 8;
-/// At so many of them, while each is amid something.
-const MOST_LOOKS: usize = 4;
-/// Bytes kept for late copies that are worth dropping.
-const LEAST_SPARE: i64 = 4096;
 
 /// What a half-stream has while it may speak HTTP.
 #[derive(Debug)]
@@ -160,64 +151,6 @@ impl Streams {
             None => self.meet(segment, mark, counts, out),
         }
         while self.memory() > self.limits.memory_bytes && self.shed_memory(counts, out) {}
-    }
-
-    /// Bytes of memory, about: counted alike by both engines.
-    #[inline]
-    fn memory(&self) -> usize {
-        self.used + HALF_BYTES * self.halves.len() + HOLES_BYTES * self.with_holes
-    }
-
-    /// What goes first: no HTTP; bodies kept for late copies; clients amid nothing; at last one that is amid. Whether there
-    /// was any.
-    fn shed_memory(&mut self, counts: &mut Counts, out: &mut Vec<RequestHead>) -> bool {
-        let (first, among) = self.first_to_go();
-        let Some(first) = first else { return false };
-        if self.halves[first].speaker.is_some() {
-            for id in among {
-                if let Some(speaker) = &mut self.halves[id].speaker
-                    && speaker.client.spare() > LEAST_SPARE
-                {
-                    counts[Count::ShedBodies] += 1;
-                    speaker.client.keep_least();
-                    self.reckon(id);
-                    return true;
-                }
-            }
-        }
-        counts[Count::ShedMemory] += 1;
-        self.let_go_of(first, counts, out);
-        true
-    }
-
-    /// Of some of the oldest the one that is to go first, and these; further ones only if all are amid something.
-    fn first_to_go(&mut self) -> (Option<Id>, Vec<Id>) {
-        let (mut first, mut oldest) = (None, Vec::new());
-        for _ in 0..MOST_LOOKS {
-            oldest.extend(self.oldest());
-            let is_amid = |id: Id| self.halves[id].speaker.as_ref().is_some_and(|speaker| speaker.is_amid());
-            let rank = |&id: &Id| (self.halves[id].speaker.is_some(), is_amid(id), self.halves[id].last_ns);
-            first = oldest.iter().copied().min_by_key(rank);
-            if first.is_none_or(|first| !is_amid(first)) {
-                break;
-            }
-        }
-        (first, oldest)
-    }
-
-    fn let_go_of(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        let is_torn = self.halves[id].speaker.as_ref().is_some_and(|speaker| speaker.client.is_torn());
-        counts[Count::ShedEarly] += u64::from(is_torn);
-        self.forget(id, counts, out);
-    }
-
-    /// Some of the oldest, which are the newest now.
-    fn oldest(&mut self) -> Vec<Id> {
-        let oldest: Vec<_> = self.halves.by_age().take(FORGETTABLE).collect();
-        for &id in &oldest {
-            self.halves.renew(id);
-        }
-        oldest
     }
 
     /// What is due at `now_ns` of the capture clock.
@@ -636,241 +569,6 @@ impl Streams {
         let looks = self.halves[id].looks;
         self.end_client(id, if spoke { "body" } else { looks.name() }, counts);
         spoke
-    }
-
-    // --- segments of a client ---------------------------------------------------------------------------------------
-
-    fn take(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        let window = self.limits.window_bytes;
-        let seq = first_byte(segment);
-        let half = &mut self.halves[id];
-        let Some(speaker) = &mut half.speaker else { return };
-        let ahead = speaker.client.distance(seq);
-        let is_near = ahead.unsigned_abs() <= u64::from(window);
-        if !is_near && speaker.turn_to(seq, window) {
-            return self.take(id, segment, counts, out);
-        }
-        if let Some(reborn) = half.reborn
-            && (seq == reborn || !is_near)
-            && seq.wrapping_sub(reborn) <= window
-        {
-            let side = half.side;
-            let mark = self.halves.mark(&segment.flow);
-            self.origins.remember(mark, reborn, side, counts);
-            return self.restart(id, segment, counts, out);
-        }
-        if !is_near {
-            return self.take_far(id, segment, counts, out);
-        }
-        if ahead >= 0 {
-            speaker.forget_far();
-        }
-        let doubt = self.doubt(id, segment);
-        let now_ns = self.now_ns;
-        self.speak(id, counts, |client, context, out| client.take(segment, doubt, now_ns, context, out));
-        self.after(id, counts, out);
-    }
-
-    /// Out of the window: not believed before another segment follows on it, or the peer acknowledges it.
-    fn take_far(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        counts[Count::RejectedOutOfWindow] += 1;
-        fate("out_of_window", counts);
-        let Some(speaker) = &mut self.halves[id].speaker else { return };
-        let before = speaker.elsewhere.get_or_insert_default().far.replace(Far::of(segment));
-        if let Some(far) = before.filter(|far| segment.seq.wrapping_sub(far.end()) <= self.limits.window_bytes) {
-            let far = far.segment(segment.flow, segment.path);
-            if self.move_window(id, &[&far, segment], counts, out) {
-                return;
-            }
-        }
-        self.after(id, counts, out);
-    }
-
-    /// Begins at the first of these segments that looks like a request, and puts the client aside that is here. False:
-    /// none does, and nothing happened.
-    fn move_window(
-        &mut self,
-        id: Id,
-        segments: &[&Segment<'_>],
-        counts: &mut Counts,
-        out: &mut Vec<RequestHead>,
-    ) -> bool {
-        let opaque = self.halves[id].opaque;
-        let begins = |segment: &&Segment<'_>| match looks_of(segment.payload, false) {
-            Looks::Request => Some(Beginning::Request),
-            Looks::Http2 => Some(Beginning::Frames),
-            Looks::Part if !opaque => Some(Beginning::Midstream),
-            _ => None,
-        };
-        let found = segments.iter().enumerate().find_map(|(at, segment)| Some((at, begins(segment)?)));
-        let Some((at, beginning)) = found else { return false };
-        if let Some(speaker) = &mut self.halves[id].speaker
-            && speaker.clients().count() > 1
-        {
-            counts[Count::ShedWindows] += 1;
-            speaker.turn_to_lesser();
-            self.finish_client(id, counts, out);
-        }
-        counts[Count::BlindGap] += 1;
-        counts[Count::BlindMidstream] += u64::from(beginning == Beginning::Midstream);
-        if beginning == Beginning::Frames {
-            self.halves[id].looks = Looks::Http2;
-        }
-        let speaker = self.halves[id].speaker.take();
-        self.begin(id, first_byte(segments[at]), beginning, counts);
-        if let (Some(before), Some(speaker)) = (speaker, &mut self.halves[id].speaker) {
-            speaker.put_aside(*before);
-        }
-        for segment in &segments[at..] {
-            self.take(id, segment, counts, out);
-        }
-        true
-    }
-
-    /// The same addresses and ports, but not the same bytes: finishes, and begins with this segment.
-    fn restart(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        while self.halves[id].speaker.is_some() {
-            self.finish_client(id, counts, out);
-        }
-        self.halves[id].reborn = None;
-        self.open(id, segment, counts, out);
-    }
-
-    fn doubt(&self, id: Id, segment: &Segment<'_>) -> Option<Doubt> {
-        if !segment.oddities.contains(Oddity::FragOverlap) && segment.checksum() == Checksum::Bad {
-            return Some(Doubt::BadChecksum);
-        }
-        if segment.flags & SYN != 0 {
-            return Some(Doubt::SynData);
-        }
-        if segment.flags & ACK == 0 {
-            return Some(Doubt::NoAck);
-        }
-        let sent = match self.halves.peer(id) {
-            Some(peer) => Some(self.halves[peer].end),
-            None => self.origins.look(self.halves.mark(&reversed(&segment.flow))).map(|(sent, _)| sent),
-        };
-        let is_unsent = |sent| (UNSENT_BYTES + 1..1 << 31).contains(&segment.ack.wrapping_sub(sent));
-        sent.is_some_and(is_unsent).then_some(Doubt::NoAck)
-    }
-
-    fn acknowledge(&mut self, id: Id, ack: u32, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        let Some(speaker) = &mut self.halves[id].speaker else { return };
-        if speaker.client.distance(ack).unsigned_abs() <= u64::from(self.limits.window_bytes) {
-            let now_ns = self.now_ns;
-            self.speak(id, counts, |client, context, out| client.acknowledge(ack, now_ns, context, out));
-            self.after(id, counts, out);
-        } else if speaker.turn_to(ack, self.limits.window_bytes) {
-            self.acknowledge(id, ack, counts, out);
-        } else if let Some(far) = speaker.far().filter(|far| far.end() == ack).cloned() {
-            let half = &self.halves[id];
-            let (flow, path) = (half.flow, half.path().to_vec());
-            if self.move_window(id, &[&far.segment(flow, &path)], counts, out) {
-                self.acknowledge(id, ack, counts, out);
-            }
-        }
-    }
-
-    /// Lets a client do something; its heads are in `placed` then. Says whether there is one.
-    #[inline]
-    fn speak(
-        &mut self,
-        id: Id,
-        counts: &mut Counts,
-        act: impl FnOnce(&mut Client, &mut Context<'_>, &mut Vec<PlacedHead>),
-    ) -> bool {
-        let half = &mut self.halves[id];
-        let path = half.seldom.as_ref().map_or(&[][..], |seldom| &seldom.path);
-        let mut context = Context { limits: &self.limits, counts, flow: half.flow, path };
-        let Some(speaker) = &mut half.speaker else { return false };
-        let placed = &mut self.placed;
-        let before = placed.len();
-        if panic::catch_unwind(AssertUnwindSafe(|| act(&mut speaker.client, &mut context, placed))).is_ok() {
-            return true;
-        }
-        // whatever state it is in, nothing of it is used again; all others go on
-        self.placed.truncate(before);
-        counts[Count::Panics] += 1;
-        self.end_client(id, "panic", counts);
-        false
-    }
-
-    /// Whatever happened to a client: keeps the bounds, and its next date.
-    fn after(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        self.publish(id, counts, out);
-        self.account(id, counts, out);
-        let mut shed = Vec::new();
-        while self.held > self.limits.hold_bytes
-            && let Some((_, &oldest)) = self.holding.first_key_value()
-        {
-            self.shed(oldest, counts, out);
-            self.account(oldest, counts, out);
-            shed.push(oldest);
-        }
-        for id in shed.into_iter().rev().chain([id]) {
-            self.look_ahead(id, counts);
-        }
-    }
-
-    /// Keeps the bound of one half-stream, and the account of all.
-    #[inline]
-    fn account(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        while let Some(speaker) = &self.halves[id].speaker
-            && speaker.held() > self.limits.hold_bytes_per_half_stream
-        {
-            self.shed(id, counts, out);
-        }
-        self.reckon(id);
-    }
-
-    /// What a half-stream takes and holds now.
-    #[inline]
-    fn reckon(&mut self, id: Id) {
-        let Some(speaker) = &mut self.halves[id].speaker else { return };
-        let (held, weight) = (speaker.held(), speaker.weight());
-        self.used = self.used + weight - mem::replace(&mut speaker.weight, weight as u32) as usize;
-        self.held = self.held + held - mem::replace(&mut speaker.held, held as u32) as usize;
-        if held > 0 && speaker.number == 0 {
-            self.entered += 1;
-            self.holding.insert(self.entered, id);
-            speaker.number = self.entered;
-        } else if held == 0 && speaker.number > 0 {
-            self.holding.remove(&mem::take(&mut speaker.number));
-        }
-    }
-
-    /// Holds less: gives up what lies outside of the window, then what waits inside.
-    fn shed(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        counts[Count::ShedHold] += 1;
-        if let Some(speaker) = &mut self.halves[id].speaker {
-            if speaker.forget_far() {
-                return;
-            }
-            if speaker.turn() {
-                counts[Count::ShedWindows] += 1;
-                self.finish_client(id, counts, out);
-                return;
-            }
-        }
-        let now_ns = self.now_ns;
-        self.speak(id, counts, |client, context, out| client.shed(now_ns, context, out));
-        self.publish(id, counts, out);
-    }
-
-    /// What will have to be done about a client, and when.
-    #[inline]
-    fn look_ahead(&mut self, id: Id, counts: &mut Counts) {
-        let half = &mut self.halves[id];
-        let Some(speaker) = &half.speaker else { return };
-        half.awaits = speaker.awaits();
-        let looks = if half.looks == Looks::Http2 && !half.opaque { Looks::Response } else { half.looks };
-        if speaker.client.hopeless() && !half.awaits {
-            self.count_opaque(id, looks, counts);
-        }
-        let Some(speaker) = &self.halves[id].speaker else { return };
-        if let Some(wake_ns) = speaker.clients().filter_map(|client| client.wake_ns(&self.limits)).min() {
-            self.wake_at(id, wake_ns);
-        }
     }
 }
 

@@ -3,19 +3,18 @@
 //! A step takes the octets that are there and moves on; it says false when it needs more. `at` is where the next step
 //! begins, so the caller keeps the octets from there on. Searches go on where they stopped.
 
+mod bodies;
+mod holes;
+
 use std::mem;
 
-use memchr::{memchr, memmem};
+use memchr::memmem;
 
-use super::body::{Extent, Lengths, chunk_size, lengths};
 use super::head_reader::HOPELESS_BYTES;
-use super::kept::{Kept, empty_line, end_of_lines};
-use super::octets::part;
-use super::request_head::{
-    FieldLines, RequestLine, field_lines, looks_like_field, make_head, may_begin_line, request_line,
-    surely_request_line,
-};
-use super::{Context, MOST_READINGS};
+use super::kept::{Kept, end_of_lines};
+
+use super::Context;
+use super::request_head::{RequestLine, may_begin_line, request_line, surely_request_line};
 use crate::counts::{Count, Counts};
 use crate::http2::Http2;
 use crate::limits::Limits;
@@ -439,116 +438,6 @@ impl Reading {
         }
     }
 
-    // --- bodies ------------------------------------------------------------------------------------------------------
-
-    /// Goes on behind the head's empty line, in every way that its body may have.
-    pub fn enter_body(&mut self, extents: &Lengths, head: &RequestHead, step: &mut Step<'_, '_>) {
-        for &extent in &extents.others {
-            self.fork(step, |fork| fork.enter_extent(extent, head));
-        }
-        self.enter_extent(extents.first, head);
-    }
-
-    fn enter_extent(&mut self, extent: Extent, head: &RequestHead) {
-        self.doubt = if self.switching { TUNNEL } else { JUNK };
-        match extent {
-            Extent::Chunked => {
-                self.state = State::ChunkSize;
-                self.odd_chunk = false;
-                self.keep_head(head);
-            }
-            Extent::Octets(0) => self.state = State::Head,
-            Extent::Octets(octets) => {
-                self.state = State::Body;
-                self.left = octets;
-            }
-        }
-    }
-
-    /// The same way up to here goes on otherwise, if there is room for one more.
-    fn fork(&self, step: &mut Step<'_, '_>, turn_off: impl FnOnce(&mut Reading)) {
-        if step.forks.ways.len() == MOST_READINGS {
-            step.forks.left_out += 1;
-            return;
-        }
-        let why = self.why.or(Some(Oddity::Framing));
-        let mut fork = Reading { origin: self.at, is_fork: true, why, shift: 0, ..self.clone() };
-        turn_off(&mut fork);
-        step.forks.ways.push(fork);
-    }
-
-    fn skip_body(&mut self, step: &mut Step<'_, '_>) -> bool {
-        let size = self.left.min(step.kept.from(self.at).len() as u64);
-        self.at += size as i64;
-        self.scan = self.at;
-        self.count_body(size, step);
-        true
-    }
-
-    fn count_body(&mut self, size: u64, step: &mut Step<'_, '_>) {
-        self.left -= size;
-        self.count_bodies(size, step);
-        if self.left == 0 {
-            self.state = if self.state == State::ChunkData { State::ChunkEnd } else { State::Head };
-        }
-    }
-
-    fn count_bodies(&mut self, size: u64, step: &mut Step<'_, '_>) {
-        self.bodies = self.bodies.saturating_add(u32::try_from(size).unwrap_or(u32::MAX));
-        let again = size.min(u64::from(self.again));
-        self.again -= again as u32;
-        self.count(Count::BodyBytes, size - again, step);
-    }
-
-    /// RFC 9112 section 7.1.
-    fn read_chunk_size(&mut self, step: &mut Step<'_, '_>) -> bool {
-        let kept = step.kept;
-        let Some(eol) = kept.line_end(self.at.max(self.scan)) else {
-            self.scan = self.fed;
-            return kept.from(self.at).len() > LINE_BYTES && self.break_chunks(step);
-        };
-        let line = kept.between(self.at, eol);
-        let Some(found) = chunk_size(line) else { return self.break_chunks(step) };
-        if found.overflown.is_some() || !line.ends_with(b"\r") {
-            self.note_odd_chunk(step);
-        }
-        self.at = eol + 1;
-        self.scan = self.at;
-        if let Some(overflown) = found.overflown {
-            self.fork(step, |fork| fork.enter_chunk(overflown));
-        }
-        self.enter_chunk(found.size);
-        true
-    }
-
-    fn enter_chunk(&mut self, size: u64) {
-        self.left = size;
-        self.state = if size > 0 { State::ChunkData } else { State::More };
-        if size == 0 {
-            self.section = Section::Trailer;
-        }
-    }
-
-    fn end_chunk(&mut self, step: &mut Step<'_, '_>) -> bool {
-        let rest = step.kept.from(self.at);
-        let Some(length) = empty_line(rest) else { return rest != b"\r" && self.break_chunks(step) };
-        self.at += length as i64;
-        self.scan = self.at;
-        self.state = State::ChunkSize;
-        true
-    }
-
-    fn break_chunks(&mut self, step: &mut Step<'_, '_>) -> bool {
-        self.note_odd_chunk(step);
-        self.turn(State::Seek, Some(BROKEN))
-    }
-
-    /// Once for a body: its head has been handed out already.
-    fn note_odd_chunk(&mut self, step: &mut Step<'_, '_>) {
-        let is_news = !mem::replace(&mut self.odd_chunk, true);
-        self.count(Count::OdditiesChunkOdd, u64::from(is_news), step);
-    }
-
     // --- what is no request ------------------------------------------------------------------------------------------
 
     pub fn turn(&mut self, state: State, doubt: Option<Doubt>) -> bool {
@@ -602,129 +491,5 @@ impl Reading {
             self.oddities.insert(doubt);
         }
         true
-    }
-
-    // --- holes -------------------------------------------------------------------------------------------------------
-
-    /// Nothing joins on to what is kept: keeps the head's lines that are whole.
-    fn keep_whole_lines(&mut self, step: &mut Step<'_, '_>) {
-        let kept = step.kept;
-        let end = kept.end_of_lines(self.at);
-        match (self.state, self.line.take()) {
-            (State::Head, None) => {
-                self.read_cr_head(kept.end(), true, step);
-            }
-            (State::Head, Some(length)) => {
-                self.before = Some(Box::new(CutHead {
-                    start: self.at,
-                    end,
-                    time_ns: self.time_ns,
-                    line: kept.between(self.at, self.at + length).to_vec(),
-                    block: kept.between(self.line_end, end).to_vec(),
-                }));
-            }
-            (State::Hole, _) => {
-                self.join(end, Oddity::Incomplete, step);
-            }
-            _ => {}
-        }
-    }
-
-    /// What followed was lost or belongs elsewhere: judges the lines before the hole.
-    fn end_before(&mut self, step: &mut Step<'_, '_>) {
-        let Some(before) = self.before.take() else { return };
-        self.count(Count::BlindHeadIncomplete, 1, step);
-        let found = field_lines(&before.line(), &before.block);
-        let head = self.cut_head(found, Oddity::Incomplete, step);
-        self.place(before.start, before.end, RequestHead { time_ns: before.time_ns, ..head }, step);
-    }
-
-    fn cut_head(&mut self, found: FieldLines, oddity: Oddity, step: &Step<'_, '_>) -> RequestHead {
-        self.spoke = true;
-        let oddities = mem::take(&mut self.oddities).with(Oddities::of(&[oddity]));
-        make_head(self.time_ns, step.context.flow, step.context.path, found, oddities)
-    }
-
-    /// Field lines of a head whose beginning a hole swallowed, if that is what they are.
-    fn read_hole(&mut self, step: &mut Step<'_, '_>) -> bool {
-        let kept = step.kept;
-        let segment = self.segment;
-        if self.is_request(kept, segment, kept.line_end(segment)) {
-            let end = self.at + end_of_lines(kept.between(self.at, segment)) as i64;
-            if end > self.at {
-                self.join(end, Oddity::Incomplete, step);
-            }
-            self.end_before(step);
-            return self.found(segment, Mark::Segment);
-        }
-        if let Some(end) = kept.end_of_head(self.at.max(self.scan)) {
-            return self.join(end, Oddity::AfterGap, step);
-        }
-        self.scan = self.at.max(self.fed - 2);
-        kept.from(self.at).len() > LINE_BYTES && self.give_up_hole(step)
-    }
-
-    fn give_up_hole(&mut self, step: &mut Step<'_, '_>) -> bool {
-        self.end_before(step);
-        self.turn(State::Seek, None)
-    }
-
-    /// Joins the field lines up to `end` to those before the hole. The first line is what is left of one.
-    fn join(&mut self, end: i64, oddity: Oddity, step: &mut Step<'_, '_>) -> bool {
-        let (cut, rest) = part(step.kept.between(self.at, end), b'\n');
-        let rest = rest.unwrap_or_default();
-        let mut at = self.at + cut.len() as i64 + 1;
-        for line in rest.split(|&octet| octet == b'\n') {
-            if surely_request_line(line).is_some() {
-                self.end_before(step);
-                return self.found(at, Mark::Line);
-            }
-            if !looks_like_field(line) {
-                return self.give_up_hole(step);
-            }
-            at += line.len() as i64 + 1;
-        }
-        let mut found = field_lines(&RequestLine::default(), rest);
-        let has_host = |block: &[u8]| field_lines(&RequestLine::default(), block).text.has(b"host");
-        if found.text.has(b"host") && self.before.as_ref().is_some_and(|before| has_host(&before.block)) {
-            self.end_before(step); // two Hosts: two heads
-        }
-        let before = self.before.take();
-        let start = before.as_ref().map_or(self.at, |before| before.start);
-        if let Some(before) = &before {
-            found = field_lines(&before.line(), &[before.block.as_slice(), rest].concat());
-        }
-        self.at = end;
-        self.scan = end;
-        self.state = State::Head;
-        if before.is_some() || found.text.field_count() > 0 {
-            let mut extents = lengths(&found.text, found.oddities);
-            if extents.may_be_body() {
-                extents.others.push(Extent::Octets(0)); // the body may have begun in the hole
-            }
-            let mut head = self.cut_head(found, oddity, step);
-            if memchr(b':', cut).is_some() {
-                // its value is whole, its name may not be
-                let torn = field_lines(&RequestLine::default(), &[cut, b"\n"].concat());
-                let mut reading = RequestHead { readings: Vec::new(), ..head.clone() };
-                for (name, value) in torn.text.fields() {
-                    reading.text.push(name, value);
-                }
-                head.readings.push(reading);
-            }
-            self.enter_body(&extents, &head, step);
-            self.place(start, end, head, step);
-        }
-        self.seek_lost();
-        step.forks.ways.iter_mut().for_each(Reading::seek_lost);
-        true
-    }
-
-    /// What follows the body that may stand here is no sure beginning.
-    fn seek_lost(&mut self) {
-        self.doubt = LOST;
-        if self.state == State::Head {
-            self.turn(State::Seek, None);
-        }
     }
 }

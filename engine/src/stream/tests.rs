@@ -8,7 +8,7 @@ mod talk;
 
 use super::paths::MOST_ALIKE;
 use super::*;
-use crate::records::{Layer, Section};
+use crate::records::{Layer, Oddity, Section};
 use crate::testing::Random;
 use talk::{CLEAN, DATA, LEAK, MASKED, OK, ONCE, SECOND, Sensor, Sent, Talk, begun, ended, leaks, read};
 

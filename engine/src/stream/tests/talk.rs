@@ -1,7 +1,7 @@
 //! A TCP talk as a list of segments, and what Streams makes of them: pcaps/talk.py and tests/connections.py in short.
 
 use super::super::*;
-use crate::records::{Certainty, Layer, Oddities};
+use crate::records::{Certainty, Checksum, Layer, Oddities};
 
 pub const SECOND: i64 = 1_000_000_000;
 pub const DATA: u16 = 0x18;
