@@ -115,7 +115,7 @@ def cli() -> None:
 )
 @click.option("--workers", type=click.IntRange(1, 2), default=lambda: min(2, _cores()), metavar="N",
               show_default="2 where there are two cores",
-              help="Threads that read; two take a tenth more CPU, and up to half the time.")  # fmt: skip
+              help="Threads that read; two take a tenth more CPU, and a tenth to a quarter less time.")  # fmt: skip
 @click.option("--memory-mib", type=click.IntRange(min=64), metavar="MIB",
               help="What connections and fragments may take; then the idle go first.  [default: 512]")  # fmt: skip
 @key_option

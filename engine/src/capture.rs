@@ -2,7 +2,7 @@
 //!
 //! Which files, in which order, and what an operator is told when one is broken, is decided in Python, once for both
 //! engines; what is compressed or comes through a pipe is unpacked there by a thread of its own and arrives here as a
-//! pipe. read() into a buffer that stays in the cache beats mmap, whose page faults cost more than the copy.
+//! pipe. Why it is read() and not mmap: docs/decisions/0011-read-not-mmap.md.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
