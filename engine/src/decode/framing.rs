@@ -5,10 +5,12 @@
 use super::internet::{ip, ipv4, ipv6, looks_like_ip};
 use super::{Packet, Read, Short, Skip, Step, Stepped};
 
-const IP: u16 = 0x0800;
-const IP6: u16 = 0x86DD;
+pub(super) const IP: u16 = 0x0800;
+pub(super) const IP6: u16 = 0x86DD;
 const ARP: u16 = 0x0806;
 const LLDP: u16 = 0x88CC;
+/// Octets of such a tag.
+pub(super) const TAG_SIZE: usize = 4;
 /// A larger number is an EtherType (802.3 section 3.2.6).
 const LONGEST_802_3: u16 = 1500;
 /// 802.2: the control field of RFC 1042.
@@ -50,15 +52,21 @@ pub fn by_type(kind: u16) -> Step {
     }
 }
 
+/// A tag of 802.1Q or 802.1ad follows.
+#[inline]
+pub(super) fn is_tag(kind: u16) -> bool {
+    matches!(kind, 0x8100 | 0x88A8 | 0x9100 | 0x9200)
+}
+
 /// What an EtherType announces, where it is known.
 #[inline]
 pub fn ethertype(kind: u16) -> Option<Step> {
     Some(match kind {
         IP => Step::To(ipv4),
         IP6 => Step::To(ipv6),
-        0x8100 | 0x88A8 | 0x9100 | 0x9200 => Step::To(tag::<4>), // 802.1Q, 802.1ad
-        0x8926 => Step::To(tag::<6>),                            // VN-Tag, Cisco's
-        0x893F => Step::To(tag::<8>),                            // and its heir in 802.1BR
+        _ if is_tag(kind) => Step::To(tag::<TAG_SIZE>),
+        0x8926 => Step::To(tag::<6>), // VN-Tag, Cisco's
+        0x893F => Step::To(tag::<8>), // and its heir in 802.1BR
         0x8847 | 0x8848 => Step::To(mpls),
         0x8864 => Step::To(pppoe),
         0x8863 => Step::Skip(Skip::TunnelControl),

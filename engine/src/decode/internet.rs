@@ -5,11 +5,11 @@
 //! a packet that was cut before it came here.
 
 use super::{Found, Packet, Short, Skip, Step, Stepped, tunnels};
-use crate::records::{Checksum, Flow, Fragment, Segment};
+use crate::records::{Checksum, Flow, Fragment, Oddities, Segment};
 
 /// Protocol numbers of headers that are not the payload (RFC 8200 section 4, RFC 4302, 6275, 7401, 5533).
 const HOP_BY_HOP: u8 = 0;
-const TCP: u8 = 6;
+pub(super) const TCP: u8 = 6;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
@@ -88,7 +88,8 @@ pub fn ipv6(packet: &mut Packet<'_, '_>) -> Stepped {
     payload(packet)
 }
 
-fn address(octets: &[u8]) -> [u8; 16] {
+#[inline]
+pub(super) fn address(octets: &[u8]) -> [u8; 16] {
     let mut address = [0; 16];
     address[..octets.len()].copy_from_slice(octets);
     address
@@ -133,37 +134,62 @@ pub fn payload(packet: &mut Packet<'_, '_>) -> Stepped {
 /// RFC 9293 section 3.1.
 #[inline]
 pub fn tcp(packet: &mut Packet<'_, '_>) -> Stepped {
-    let octets = packet.octets;
-    let head: [u8; 20] = packet.array(0)?;
-    let bits = u16::from_be_bytes([head[12], head[13]]);
-    let header = usize::from(bits >> 10 & 0x3C);
-    if header < 20 {
-        return Ok(Step::Skip(Skip::Malformed));
-    }
-    let Some(payload) = octets.get(header..) else { return Ok(Step::Skip(packet.short())) };
-    let flags = bits & 0x1FF;
-    packet.found = Found::Segment(Segment {
-        time_ns: packet.time_ns,
-        flow: Flow {
-            src: packet.src,
-            dst: packet.dst,
-            sport: u16::from_be_bytes([head[0], head[1]]),
-            dport: u16::from_be_bytes([head[2], head[3]]),
-            v6: packet.v6,
-            path_hash: 0,
-        },
-        path: &[],
-        seq: u32::from_be_bytes([head[4], head[5], head[6], head[7]]),
-        ack: u32::from_be_bytes([head[8], head[9], head[10], head[11]]),
-        flags,
-        octets,
-        payload,
-        missing: packet.missing,
-        urgent: if flags & URG != 0 { u16::from_be_bytes([head[18], head[19]]) } else { 0 },
-        verifiable: packet.missing == 0 && packet.checksum_ready,
-        oddities: packet.oddities,
-    });
+    let &mut Packet { time_ns, octets, missing, src, dst, v6, checksum_ready, oddities, .. } = packet;
+    let Some(header) = header_size(octets)? else { return Ok(Step::Skip(Skip::Malformed)) };
+    let carrier = Carrier { time_ns, src, dst, v6, missing, checksum_ready, oddities };
+    let Some(segment) = carrier.segment(octets, header) else { return Ok(Step::Skip(packet.short())) };
+    packet.found = Found::Segment(segment);
     Ok(Step::Found)
+}
+
+/// Octets of a TCP header; None when it says that it is shorter than any.
+#[inline]
+pub(super) fn header_size(octets: &[u8]) -> Result<Option<usize>, Short> {
+    let head = octets.first_chunk::<20>().ok_or(Short)?;
+    let size = usize::from(head[12] >> 2 & 0x3C);
+    Ok((size >= 20).then_some(size))
+}
+
+/// What the IP header tells of a segment.
+pub(super) struct Carrier {
+    pub time_ns: i64,
+    pub src: [u8; 16],
+    pub dst: [u8; 16],
+    pub v6: bool,
+    pub missing: u32,
+    pub checksum_ready: bool,
+    pub oddities: Oddities,
+}
+
+impl Carrier {
+    /// The segment in these octets; None when its header of that size is not whole.
+    #[inline]
+    pub fn segment<'a>(&self, octets: &'a [u8], header: usize) -> Option<Segment<'a>> {
+        let payload = octets.get(header..)?;
+        let head = octets.first_chunk::<20>()?;
+        let flags = u16::from_be_bytes([head[12], head[13]]) & 0x1FF;
+        Some(Segment {
+            time_ns: self.time_ns,
+            flow: Flow {
+                src: self.src,
+                dst: self.dst,
+                sport: u16::from_be_bytes([head[0], head[1]]),
+                dport: u16::from_be_bytes([head[2], head[3]]),
+                v6: self.v6,
+                path_hash: 0,
+            },
+            path: &[],
+            seq: u32::from_be_bytes([head[4], head[5], head[6], head[7]]),
+            ack: u32::from_be_bytes([head[8], head[9], head[10], head[11]]),
+            flags,
+            octets,
+            payload,
+            missing: self.missing,
+            urgent: if flags & URG != 0 { u16::from_be_bytes([head[18], head[19]]) } else { 0 },
+            verifiable: self.missing == 0 && self.checksum_ready,
+            oddities: self.oddities,
+        })
+    }
 }
 
 impl Segment<'_> {

@@ -8,6 +8,7 @@
 
 mod framing;
 mod internet;
+mod plain;
 mod tunnels;
 
 use std::hash::BuildHasher;
@@ -151,7 +152,17 @@ impl Decoder {
     }
 
     /// The segment or fragment in this frame.
+    #[inline]
     pub fn feed<'a>(&'a mut self, frame: &Frame<'a>, counts: &mut Counts) -> Found<'a> {
+        if let Some(segment) = plain::segment(frame, self.deepest) {
+            counts[Count::Segments] += 1;
+            return Found::Segment(segment);
+        }
+        self.feed_any(frame, counts)
+    }
+
+    /// The same, layer by layer.
+    fn feed_any<'a>(&'a mut self, frame: &Frame<'a>, counts: &mut Counts) -> Found<'a> {
         self.path.clear();
         let mut packet = Packet {
             time_ns: frame.time_ns,
