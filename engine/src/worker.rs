@@ -230,13 +230,14 @@ impl Stages {
     pub(crate) fn read(&mut self, frame: &Frame<'_>, route: &mut impl Route) {
         // the capture clock may go backwards; timers must not
         self.time_ns = self.time_ns.max(frame.time_ns);
-        let mut whole = Vec::new();
         let found = self.decoder.feed(frame, &mut self.counts);
         let mut read = ReadOn { counts: &mut self.counts, streams: &mut self.streams, heads: &mut self.heads };
         match found {
             Found::Segment(segment) => read.segment(&segment, Origin::Frame(frame), route),
             Found::Fragment(fragment) if route.fragment(&fragment, Origin::Frame(frame)) == Fate::Here => {
+                let mut whole = Vec::new();
                 self.defragmenter.feed(&fragment, read.counts, &mut whole);
+                self.take_datagrams(whole, route);
             }
             Found::Message(message) => {
                 self.messages.push(message.into());
@@ -245,7 +246,6 @@ impl Stages {
             Found::Fragment(_) => {}
             Found::Nothing => skipped(frame.data, read.counts),
         }
-        self.take_datagrams(whole, route);
     }
 
     /// What `defrag` put together goes back into `decode`; a tunnel's inside may be fragmented as well.
@@ -275,17 +275,18 @@ impl Stages {
 
     /// Reads on what was decoded of a chunk, and forgets it.
     pub(crate) fn follow(&mut self, decoded: &mut Decoded, chunk: &[u8]) {
-        let mut marks = [0; AHEAD];
+        let (mut marks, mut likely) = ([0; AHEAD], [None; AHEAD]);
         // while one segment is read, what the next ones need is on its way from memory, in three steps
         for coming in 0..decoded.len() + AHEAD {
             let [far, near, now] = [HALF_AHEAD, REST_AHEAD, 0].map(|ahead| coming.wrapping_sub(AHEAD - ahead));
-            let mark = |at: usize| (at < decoded.len()).then(|| marks[at % AHEAD]);
             let halves = self.streams.halves();
-            if let Some(mark) = mark(far) {
-                halves.ask_for_half(mark);
+            if far < decoded.len() {
+                likely[far % AHEAD] = halves.ask_for_half(marks[far % AHEAD]);
             }
-            if let Some(mark) = mark(near) {
-                halves.ask_for_rest(mark);
+            if near < decoded.len()
+                && let Some(half) = likely[near % AHEAD]
+            {
+                halves.ask_for_rest(half);
             }
             if let Some(segment) = decoded.nth(now, chunk) {
                 if let Some(tracer) = &mut self.counts.tracer {

@@ -220,32 +220,27 @@ impl Halves {
         prefetch(&self.buckets[(mark >> 32) as usize & (self.buckets.len() - 1)], 1);
     }
 
-    /// Asks for the half-stream to which that bucket leads, when it is here.
+    /// Asks for the half-stream of a flow with this mark, and says which that is, if its bucket is where it should be:
+    /// nearly all are.
     #[inline]
-    pub fn ask_for_half(&self, mark: u64) {
-        if let Some(half) = self.likely(mark) {
-            prefetch(half, HALF_LINES);
-        }
+    pub fn ask_for_half(&self, mark: u64) -> Option<Id> {
+        let tag = (mark >> 32) as u32;
+        let bucket = self.bucket(tag as usize);
+        let id = bucket.id.filter(|_| bucket.tag == tag)?;
+        prefetch(&self[id], HALF_LINES);
+        Some(id)
     }
 
     /// Asks for its client and for the other direction, when it is here itself.
     #[inline]
-    pub fn ask_for_rest(&self, mark: u64) {
-        let Some(half) = self.likely(mark) else { return };
+    pub fn ask_for_rest(&self, id: Id) {
+        let half = &self[id];
         if let Some(peer) = half.peer {
             prefetch(&self[peer.id], HALF_LINES);
         }
         if let Some(speaker) = &half.speaker {
             prefetch(&**speaker, SPEAKER_LINES);
         }
-    }
-
-    /// The half-stream of a flow with this mark, if its bucket is where it should be: nearly all are.
-    #[inline]
-    fn likely(&self, mark: u64) -> Option<&HalfStream> {
-        let tag = (mark >> 32) as u32;
-        let bucket = self.bucket(tag as usize);
-        bucket.id.filter(|_| bucket.tag == tag).map(|id| &self[id])
     }
 
     /// The half-stream of this flow with this mark.
