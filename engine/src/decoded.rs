@@ -1,22 +1,32 @@
 //! What was decoded of one chunk of a capture, until it is read on: then the memory of its connections can be asked for
 //! before it is needed, or another thread can do it.
 
-use std::ops::Range;
-
 use crate::counts::Counts;
-use crate::records::{Flow, Fragment, Layer, Segment};
+use crate::records::{Flow, Fragment, Layer, Oddities, Segment};
 use crate::stream::Streams;
 use crate::worker::{Fate, Origin, Route};
 
-/// A segment without what it borrows.
+/// A segment without what it borrows, in as few octets as hold it: each is written and read once for every segment.
 #[derive(Debug)]
 struct Kept {
-    segment: Segment<'static>,
-    /// In the chunk or, when it was put together, in `Decoded::copied`.
+    time_ns: i64,
+    flow: Flow,
+    oddities: Oddities,
+    seq: u32,
+    ack: u32,
+    missing: u32,
+    /// Where its octets are: the lower half of the address, in the chunk; or, when it was put together, the place in
+    /// `Decoded::copied`.
+    at: u32,
+    size: u32,
+    /// In `Decoded::paths`, and how many layers.
+    path: u32,
+    layers: u32,
+    flags: u16,
+    urgent: u16,
+    header: u8,
     from_copy: bool,
-    octets: Range<usize>,
-    header: usize,
-    path: Range<u32>,
+    verifiable: bool,
 }
 
 /// The segments of one chunk, in order.
@@ -25,25 +35,36 @@ pub(crate) struct Decoded {
     kept: Vec<Kept>,
     copied: Vec<u8>,
     paths: Vec<Layer>,
+    /// The lower half of the address of the chunk, when it was read.
+    base: u32,
 }
 
 impl Route for Decoded {
     #[inline]
     fn segment(&mut self, found: &Segment<'_>, from: Origin<'_>, _: &Streams, _: &mut Counts) -> Fate {
-        let (mut begin, size) = (found.octets.as_ptr().addr(), found.octets.len());
         let from_copy = matches!(from, Origin::Datagram(_));
+        let at = if from_copy { self.copied.len() } else { found.octets.as_ptr().addr() } as u32;
         if from_copy {
-            begin = self.copied.len();
             self.copied.extend_from_slice(found.octets);
         }
-        let paths = self.paths.len() as u32;
+        let path = self.paths.len() as u32;
         self.paths.extend_from_slice(found.path);
         self.kept.push(Kept {
-            segment: Segment { path: &[], octets: &[], payload: &[], ..*found },
+            time_ns: found.time_ns,
+            flow: found.flow,
+            oddities: found.oddities,
+            seq: found.seq,
+            ack: found.ack,
+            missing: found.missing,
+            at,
+            size: found.octets.len() as u32,
+            path,
+            layers: found.path.len() as u32,
+            flags: found.flags,
+            urgent: found.urgent,
+            header: (found.octets.len() - found.payload.len()) as u8,
             from_copy,
-            octets: begin..begin + size,
-            header: size - found.payload.len(),
-            path: paths..self.paths.len() as u32,
+            verifiable: found.verifiable,
         });
         Fate::Nowhere
     }
@@ -55,12 +76,9 @@ impl Route for Decoded {
 }
 
 impl Decoded {
-    /// Places become those in the chunk: until here they are addresses, for it was being read.
+    /// This chunk was read: from here on it may lie elsewhere.
     pub fn settle(&mut self, chunk: &[u8]) {
-        let begin = chunk.as_ptr().addr();
-        for kept in self.kept.iter_mut().filter(|kept| !kept.from_copy) {
-            kept.octets = kept.octets.start.wrapping_sub(begin)..kept.octets.end.wrapping_sub(begin);
-        }
+        self.base = chunk.as_ptr().addr() as u32;
     }
 
     /// How many segments there are.
@@ -71,18 +89,35 @@ impl Decoded {
 
     /// One of them, of this chunk.
     #[inline]
-    pub fn nth<'a>(&'a self, at: usize, chunk: &'a [u8]) -> Option<Segment<'a>> {
-        let kept = self.kept.get(at)?;
-        let memory = if kept.from_copy { &self.copied } else { chunk };
-        let octets = memory.get(kept.octets.clone()).unwrap_or_default();
-        let path = self.paths.get(kept.path.start as usize..kept.path.end as usize).unwrap_or_default();
-        Some(Segment { octets, payload: octets.get(kept.header..).unwrap_or_default(), path, ..kept.segment })
+    pub fn nth<'a>(&'a self, number: usize, chunk: &'a [u8]) -> Option<Segment<'a>> {
+        let kept = self.kept.get(number)?;
+        let (memory, at) = if kept.from_copy {
+            (self.copied.as_slice(), kept.at)
+        } else {
+            (chunk, kept.at.wrapping_sub(self.base))
+        };
+        let octets = memory.get(at as usize..).and_then(|rest| rest.get(..kept.size as usize)).unwrap_or_default();
+        let layers = self.paths.get(kept.path as usize..).and_then(|rest| rest.get(..kept.layers as usize));
+        Some(Segment {
+            time_ns: kept.time_ns,
+            flow: kept.flow,
+            path: layers.unwrap_or_default(),
+            seq: kept.seq,
+            ack: kept.ack,
+            flags: kept.flags,
+            octets,
+            payload: octets.get(usize::from(kept.header)..).unwrap_or_default(),
+            missing: kept.missing,
+            urgent: kept.urgent,
+            verifiable: kept.verifiable,
+            oddities: kept.oddities,
+        })
     }
 
     /// Whose one of them is.
     #[inline]
-    pub fn flow(&self, at: usize) -> Option<&Flow> {
-        self.kept.get(at).map(|kept| &kept.segment.flow)
+    pub fn flow(&self, number: usize) -> Option<&Flow> {
+        self.kept.get(number).map(|kept| &kept.flow)
     }
 
     /// Nothing is left, but room for more.
