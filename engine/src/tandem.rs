@@ -20,13 +20,13 @@ use crate::limits::Limits;
 use crate::records::{KeptMessage, RequestHead, Watch};
 use crate::worker::Stages;
 
-/// Chunks that were decoded and wait to be read on.
-const PARCELS: usize = 4;
+/// Chunks that were decoded and wait to be read on: while Python has the one processor, the other one has work.
+const PARCELS: usize = 16;
 /// Results that wait for Python.
 const RESULTS: usize = 4;
 /// Chunks of one result, and heads of which it has no more than one chunk brings: to wake somebody costs as much as
 /// reading on a hundred packets.
-const CHUNKS: usize = 16;
+const CHUNKS: usize = 64;
 const HEADS: usize = 512;
 
 #[derive(Debug)]
