@@ -132,9 +132,8 @@ def hexadecimal(chance: random.Random) -> bytes:
     return b"Cookie: " + b" ".join(b"%032x" % chance.getrandbits(128) for _ in range(4))
 
 
-def chunked(size: int, extension: bytes = b"") -> Callable[[], Frames]:
+def chunked(chunk: bytes) -> Callable[[], Frames]:
     begin = b"POST / HTTP/1.1\r\nHost: www.shop.example\r\nTransfer-Encoding: chunked\r\n\r\n"
-    chunk = b"%x%b\r\n" % (size, extension) + b"x" * size + b"\r\n"
     return lambda: stream(begin + chunk * (SIZE // len(chunk) + 1))
 
 

@@ -145,6 +145,21 @@ def h49_chunks_with_bare_lf() -> Talk:
     return talk_of(post(CHUNKED, body=chunks(b"hello", end=b"\n")), LEAK)
 
 
+@recipe(96, leak(), "oddities.chunk_odd")
+def h130_small_chunks_in_every_spelling() -> Talk:
+    """The smallest chunks by the hundred: an engine that hurries through them must not lose count of one."""
+    spellings = (
+        b"1\r\nx\r\n",
+        b"1\nx\n",
+        b" 1 \r\n\n\r\n",
+        b"0000000002\r\n\r\n\r\n",
+        b"a;x=1\r\n0123456789\n",
+        b"3\n0\r\n\n",
+    )
+    body = b"".join(each * 40 for each in spellings) + b"".join(spellings) * 40 + chunks()
+    return talk_of(post(CHUNKED, body=b"%x\r\n" % len(LEAK) + LEAK + b"\r\n" + body), LEAK)
+
+
 @recipe(72, leak(), "trailers")
 def h41_number_in_a_trailer() -> Talk:
     """The field comes after the body, in the trailer section."""

@@ -6,6 +6,9 @@
 #[cfg(test)]
 mod tests;
 
+use memchr::memchr;
+
+use super::kept::empty_line;
 use super::octets::{trim_blanks, trim_blanks_before};
 use crate::records::{HeadText, Oddities, Oddity};
 
@@ -220,4 +223,77 @@ pub fn chunk_size(line: &[u8]) -> Option<ChunkSize> {
     } else {
         ChunkSize { size, overflown: None }
     })
+}
+
+/// Chunks that lie whole at the beginning of some octets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WholeChunks {
+    /// Octets with their size lines.
+    pub taken: usize,
+    /// Octets of the body in them.
+    pub body: u64,
+    /// A size line ended without CR.
+    pub is_odd: bool,
+}
+
+/// The chunks here; small ones may come by the million.
+pub fn whole_chunks(octets: &[u8]) -> WholeChunks {
+    let mut found = WholeChunks::default();
+    let mut before = 0;
+    while let Some(chunk) = whole_chunk(octets.get(found.taken..).unwrap_or_default()) {
+        let times = if chunk.length == before { 1 + repeated(octets, found.taken, &chunk) } else { 1 };
+        found.taken += times * chunk.length;
+        found.body += times as u64 * chunk.size as u64;
+        found.is_odd |= !chunk.has_cr;
+        before = chunk.length;
+    }
+    found
+}
+
+/// One that is whole, of fewer octets than wrap an integer.
+#[derive(Clone, Copy)]
+struct Chunk {
+    /// With its lines.
+    length: usize,
+    /// Where its data begins.
+    data: usize,
+    size: usize,
+    /// Its size line ends with CR.
+    has_cr: bool,
+}
+
+/// The chunk with data that these octets begin with, if it is whole and there is one way to read it.
+#[inline]
+fn whole_chunk(octets: &[u8]) -> Option<Chunk> {
+    let (size, data, has_cr) = match *octets {
+        [digit @ b'1'..=b'9', b'\n', ..] => (usize::from(digit - b'0'), 2, false),
+        [digit @ b'1'..=b'9', b'\r', b'\n', ..] => (usize::from(digit - b'0'), 3, true),
+        _ => any_size_line(octets)?,
+    };
+    let end = data.checked_add(size)?;
+    Some(Chunk { length: end + empty_line(octets.get(end..)?)?, data, size, has_cr })
+}
+
+fn any_size_line(octets: &[u8]) -> Option<(usize, usize, bool)> {
+    let eol = memchr(b'\n', octets)?;
+    let line = octets.get(..eol)?;
+    let found = chunk_size(line).filter(|found| found.size > 0 && found.overflown.is_none())?;
+    Some((usize::try_from(found.size).ok()?, eol + 1, line.ends_with(b"\r")))
+}
+
+/// How often the chunk at this place follows once more, with the same lines and any data.
+fn repeated(octets: &[u8], place: usize, chunk: &Chunk) -> usize {
+    const WORD: usize = size_of::<u128>();
+    if chunk.length > WORD {
+        return 0;
+    }
+    let word = |at: usize| octets.get(at..at + WORD)?.try_into().ok().map(u128::from_le_bytes);
+    let low = |octets: usize| 1_u128.checked_shl(8 * octets as u32).unwrap_or(0).wrapping_sub(1);
+    let lines = low(chunk.length) & !(low(chunk.data + chunk.size) & !low(chunk.data));
+    let Some(wanted) = word(place).map(|word| word & lines) else { return 0 };
+    let mut times = 0;
+    while word(place + (times + 1) * chunk.length).is_some_and(|word| word & lines == wanted) {
+        times += 1;
+    }
+    times
 }

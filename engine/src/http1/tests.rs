@@ -274,6 +274,38 @@ fn at_most_four_ways_are_read_and_counted_once() {
     assert_eq!(read(&parts(&[&chunked])).counts[Count::OdditiesChunkOdd], 1);
 }
 
+/// Chunks in all spellings, many of them the same, and then perhaps something that is none.
+fn random_chunks(random: &mut Random) -> Vec<u8> {
+    let mut octets = CHUNKED.to_vec();
+    for _ in 0..random.below(6) {
+        let size = 1 + random.below(18);
+        let zeros = "0".repeat(random.below(8) * random.below(2));
+        let behind = random.pick(&["\r\n", "\r\n", "\n", " \r\n", ";\r\n", ";a=\"b\"\n", "\r\r\n"]);
+        let begin = random.pick(&["", "", "", " ", "\t "]);
+        let line = format!("{begin}{zeros}{size:x}{behind}");
+        for _ in 0..1 + random.below(40) {
+            octets.extend(line.as_bytes());
+            octets.extend((0..size).map(|_| *random.pick(b"x\r\n01a")));
+            octets.extend(random.pick(&[&b"\r\n"[..], b"\r\n", b"\n"]).iter());
+        }
+        octets.extend(random.pick(&[&b""[..], b"", b"", b"", b"x\r\n", b"\r\n", b"10000000000000001\r\nx\r\n"]).iter());
+    }
+    [&octets, &b"0\r\n\r\n"[..], LEAK].concat()
+}
+
+#[test]
+fn chunks_that_are_whole_are_read_as_those_that_come_octet_by_octet() {
+    let mut random = Random::new(96);
+    let mut confirmed = 0;
+    for _ in 0..300 {
+        let octets = random_chunks(&mut random);
+        let (whole, bytewise) = (everyhow(&octets), read(&bytewise(&octets)));
+        assert_eq!(whole.counts, bytewise.counts, "{}", octets.escape_ascii());
+        confirmed += usize::from(whole.leaks() == [""]);
+    }
+    assert!((60..280).contains(&confirmed), "{confirmed}");
+}
+
 #[test]
 fn a_trailer_section_is_a_head_of_its_own() {
     let found = everyhow(&[CHUNKED, b"1\r\nx\r\n0\r\nX-MSISDN: 447700900123\r\n\r\n", CLEAN].concat());

@@ -5,7 +5,7 @@ use std::mem;
 use super::{BROKEN, JUNK, LINE_BYTES, Reading, State, Step, TUNNEL};
 use crate::counts::Count;
 use crate::http1::MOST_READINGS;
-use crate::http1::body::{Extent, Lengths, chunk_size};
+use crate::http1::body::{Extent, Lengths, chunk_size, whole_chunks};
 use crate::http1::kept::empty_line;
 use crate::records::{Oddity, RequestHead, Section};
 
@@ -72,6 +72,16 @@ impl Reading {
     /// RFC 9112 section 7.1.
     pub(super) fn read_chunk_size(&mut self, step: &mut Step<'_, '_>) -> bool {
         let kept = step.kept;
+        let plain = whole_chunks(kept.from(self.at));
+        if plain.taken > 0 {
+            self.at += plain.taken as i64;
+            self.scan = self.at;
+            self.count_bodies(plain.body, step);
+            if plain.is_odd {
+                self.note_odd_chunk(step);
+            }
+            return true;
+        }
         let Some(eol) = kept.line_end(self.at.max(self.scan)) else {
             self.scan = self.fed;
             return kept.from(self.at).len() > LINE_BYTES && self.break_chunks(step);
