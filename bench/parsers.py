@@ -49,7 +49,7 @@ from monitor.agreements import load
 from monitor.engine import open_engine
 from monitor.identify import Identify
 from monitor.records import CaptureFiles, Flow, RequestHead
-from monitor.subscribers.radius import Malformed, Numbering, report
+from monitor.subscribers.radius import Malformed, Numbering, Overfull, report
 from monitor.written.document import Document
 from pcaps.recipes_feed import accounting
 from tests.encapsulations import TUNNELS
@@ -155,7 +155,7 @@ def accounts(more: bytes) -> Callable[[Path], Work]:
             for _ in range(SIZE // 10 // len(octets)):
                 try:
                     report(octets, 0, UK)
-                except Malformed:
+                except (Malformed, Overfull):
                     continue
 
         return act
@@ -210,10 +210,17 @@ PARSERS = {
         },
     ),
     "bodies": Parser(
-        captured(chunked(1000)),
+        captured(chunked(b"3e8\r\n" + b"x" * 1000 + b"\r\n")),
         {
-            "1-byte chunks": captured(chunked(1)),
-            "chunks with extensions": captured(chunked(1, b";a=b" * 20)),
+            "1-byte chunks": captured(chunked(b"1\r\nx\r\n")),
+            "1-byte chunks, bare LF": captured(chunked(b"1\nx\n")),
+            "1-byte chunks, blanks": captured(chunked(b" 1\r\nx\r\n")),
+            "1-byte chunks, empty extension": captured(chunked(b"1;\r\nx\r\n")),
+            "1-byte chunks, 10 digits": captured(chunked(b"0000000001\r\nx\r\n")),
+            "small chunks, 2 sizes": captured(chunked(b"1\nx\n2\nxx\n")),
+            "chunks, 4 sizes": captured(chunked(b"1\nx\n3\r\nxxx\r\n2\nxx\na\nxxxxxxxxxx\n")),
+            "chunks of 10": captured(chunked(b"a\nxxxxxxxxxx\n")),
+            "chunks with extensions": captured(chunked(b"1" + b";a=b" * 20 + b"\r\nx\r\n")),
         },
     ),
     "http2": Parser(
@@ -258,7 +265,10 @@ PARSERS = {
         accounts(b"\x19\x20" + bytes(30)),
         {
             "empty attributes": accounts(b"\x19\x02"),
+            "as many attributes as are looked at": accounts(b"\x19\x04ab"),
+            "each of another kind": accounts(b"".join(bytes((kind, 4)) + b"ab" for kind in range(150, 250))),
             "sub-attributes": accounts(b"\x1a\x0c\0\0\x28\xaf" + b"\x63\x02" * 3),
+            "fewer sub-attributes": accounts(b"\x1a\x08\0\0\x28\xaf" + b"\x63\x02"),
         },
     ),
     "yaml": Parser(
@@ -266,6 +276,8 @@ PARSERS = {
         {
             "one list": rules(lambda _: b"- a\n"),
             "brackets": rules(lambda n: b"a: [" if n == 0 else b"[" if n < 10_000 else b"a,"),
+            "list in brackets": rules(lambda n: b"a: [" if n == 0 else b"a,"),
+            "lists in lists": rules(lambda n: b"a: [" if n == 0 else b"[[[a]]],"),
             "aliases": rules(lambda n: b"a: &a [x]\n" if n == 0 else b"k%d: *a\n" % n),
             "unknown keys": rules(lambda n: b"k%d: v\n" % n),
             "quotes": rules(lambda n: b'k%d: "\\x41\\x41\\x41\\x41\\x41\\x41"\n' % n),

@@ -92,6 +92,7 @@ FEED_KINDS = (
     "other",  # no Accounting-Request, or one of no session
     "incomplete",  # a session without address or without subscriber
     "malformed",
+    "overfull",  # more attributes than are looked at: no gateway writes so many
     "untrusted",  # from nobody that network.yaml names, or by somebody who does not know the secret
 )
 LOOKS = ("tls", "http2", "response", "other")

@@ -443,6 +443,30 @@ def test_the_schema_fits_the_example(file: Path) -> None:
     assert list(validator.iter_errors(tree | {"unknown": 1}))
 
 
+# --- bounds ---------------------------------------------------------------------------------------------------------
+
+
+def said_of(text: str) -> list[str]:
+    return [str(fault) for fault in Document("x.yaml", text.encode()).faults]
+
+
+def test_so_many_faults_are_worded_and_no_more() -> None:
+    most = document.MOST_FAULTS
+    text = "".join(f"k{line}:\n" for line in range(most - 1))
+    assert len(said_of(text)) == most - 1
+    *_, last, rest = said_of(text + "a: *x\nb: *x\n")
+    assert last.startswith(f"x.yaml:{most}:4: a: `*x` is a YAML alias")
+    assert rest == f"x.yaml:{most}:4: the rest is not read; mend the 100 faults above first"
+
+
+def test_so_many_values_and_no_more() -> None:
+    most = document.MOST_VALUES - 1  # but for the mapping around them
+    assert said_of("a: [" + "b," * (most - 1) + "]") == []
+    assert said_of("a:\n" + "- b\n" * most) == [
+        f"x.yaml:{most + 1}:3: more than 30,000 values; make several files of it"
+    ]
+
+
 # --- properties -----------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from ipaddress import ip_address
 
@@ -16,7 +16,7 @@ from monitor.agreements.prefixes import Prefixes
 from monitor.agreements.values import _network
 from monitor.records import Flow, Message
 from monitor.subscribers.feed import Feed, Terms
-from monitor.subscribers.radius import Malformed, Numbering, authentic, report
+from monitor.subscribers.radius import MOST_ATTRIBUTES, Malformed, Numbering, Overfull, authentic, report
 from monitor.subscribers.sessions import Report, Status
 from pcaps.recipes_feed import GATEWAY, INTERIM, OFF, ON, START, STOP, accounting, attribute
 
@@ -118,6 +118,31 @@ def test_lengths_that_lie(more: bytes) -> None:
         read(more=more)
 
 
+@pytest.mark.parametrize("written", [b"\x19\x02", b"\x1f\x02", b"\x1a\x08" + struct.pack("!I", 10415) + b"\x63\x02"])
+def test_so_many_attributes_and_no_more(written: bytes) -> None:
+    """Those inside others count as well; what stands before too many is not believed either."""
+    each, before = 1 + (written[0] == 26), len(list(parts(octets())))
+    room = (MOST_ATTRIBUTES - before) // each
+    assert read(more=written * room) == read()
+    with pytest.raises(Overfull):
+        read(more=written * (room + 1))
+    with pytest.raises(Malformed):
+        read(more=written * (room - 1) + b"\x1f\x01")
+
+
+def parts(message: bytes, at: int = 20) -> Iterator[int]:
+    """Where the attributes of an accounting message are, with those inside others."""
+    while at < len(message):
+        yield at
+        if message[at] == 26:
+            yield from parts(message[: at + message[at + 1]], at + 6)
+        at += message[at + 1]
+
+
+def test_a_vendor_attribute_that_is_too_short_for_a_vendor() -> None:
+    assert read(more=b"\x1a\x02\0\x04\x28\xaf") == read()
+
+
 def test_a_length_beyond_the_datagram() -> None:
     with pytest.raises(Malformed):
         report(octets()[:-1], SECOND, UK)
@@ -177,11 +202,13 @@ def test_whom_the_feed_believes(feed: Callable[..., Feed]) -> None:
             message(octets(STOP)),
             message(octets(more=b"\x1f\x00")),
             message(octets(msisdn=b"", imsi=b"")),
+            message(octets(more=b"\x19\x02" * 200)),
             message(b"\x02" + octets()[1:]),
         ],
         SECOND,
     )
-    assert counted(told) == {"start": 2, "untrusted": 2, "stop": 1, "malformed": 1, "incomplete": 1, "other": 1}
+    one_each = dict.fromkeys(("stop", "malformed", "overfull", "incomplete", "other"), 1)
+    assert counted(told) == {"start": 2, "untrusted": 2, **one_each}
 
 
 def test_a_secret_makes_forgery_plain(feed: Callable[..., Feed]) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from monitor.counts import FEED_KINDS
 from monitor.records import Holder, Message
-from monitor.subscribers.radius import Malformed, Numbering, authentic, report
+from monitor.subscribers.radius import Malformed, Numbering, Overfull, authentic, report
 from monitor.subscribers.sessions import Report, Sessions, Status
 
 
@@ -68,6 +68,9 @@ class Feed:
             said = report(octets, message.time_ns, terms.numbering)
         except Malformed:
             self.counts["malformed"] += 1
+            return
+        except Overfull:
+            self.counts["overfull"] += 1
             return
         if said is None:
             self.counts["other"] += 1

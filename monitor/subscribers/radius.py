@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ RAT_TYPES = {  # TS 29.061 section 16.4.7.2, sub-attribute 21; the values of TS 
     1: "utran", 2: "geran", 3: "wlan", 4: "gan", 5: "hspa", 6: "eutran", 7: "virtual", 8: "nb-iot", 9: "lte-m",
     10: "nr",
 }  # fmt: skip
+VENDOR_SPECIFIC = 26
+MOST_ATTRIBUTES = 112  # of one message, with those inside others: TS 29.061 section 16.4 knows some 90, all of them at once
 LONGEST_APN = 100  # TS 23.003 section 9.1
 _OPERATOR_PART = re.compile(r"\.mnc[0-9]{2,3}\.mcc[0-9]{3}(?:\.gprs)?$")  # TS 23.003 section 9.1.2
 _APN = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
@@ -35,7 +38,6 @@ class Attribute(IntEnum):
 
     NAS_IP_ADDRESS = 4
     FRAMED_IP_ADDRESS = 8
-    VENDOR_SPECIFIC = 26
     CALLED_STATION_ID = 30
     CALLING_STATION_ID = 31
     NAS_IDENTIFIER = 32
@@ -55,8 +57,15 @@ class Sub(IntEnum):
     RAT_TYPE = 21
 
 
+_ATTRIBUTES, _SUBS = frozenset(map(int, Attribute)), frozenset(map(int, Sub))
+
+
 class Malformed(ValueError):
     """The message says nothing that can be believed."""
+
+
+class Overfull(ValueError):
+    """The message has more attributes than are looked at."""
 
 
 class Numbering(NamedTuple):
@@ -75,14 +84,14 @@ def authentic(octets: bytes, secret: bytes) -> bool:
 
 
 def report(octets: bytes, time_ns: int, numbering: Numbering) -> Report | None:
-    """What the message says; None for one that is no Accounting-Request. Raises Malformed."""
+    """What the message says; None for one that is no Accounting-Request. Raises Malformed, Overfull."""
     if len(octets) < HEADER:
         raise Malformed
     if octets[0] != ACCOUNTING_REQUEST:
         return None
     said: dict[int, bytes] = {}
     third: dict[int, bytes] = {}
-    _attributes(octets, HEADER, int.from_bytes(octets[2:4], "big"), said, third)
+    _attributes(octets, HEADER, int.from_bytes(octets[2:4], "big"), said, third, iter(range(MOST_ATTRIBUTES)))
     status = STATUS.get(_number(said.get(Attribute.STATUS_TYPE)))
     if status is None:
         return None  # tunnels and what else is accounted
@@ -102,23 +111,33 @@ def report(octets: bytes, time_ns: int, numbering: Numbering) -> Report | None:
     )
 
 
-def _attributes(octets: bytes, at: int, end: int, said: dict[int, bytes], third: dict[int, bytes] | None) -> None:
-    """The attributes in [at, end), each the first time that it stands there; those of 3GPP apart."""
+def _attributes(
+    octets: bytes, at: int, end: int, said: dict[int, bytes], third: dict[int, bytes] | None, room: Iterator[int]
+) -> None:
+    """The attributes in [at, end), of those asked for, each the first time that it stands there; 3GPP's apart.
+
+    `room` yields once for each attribute that may still come, here and inside of others.
+    """
     if not at <= end <= len(octets):
         raise Malformed
-    while at < end:
-        if at + 2 > end:
-            raise Malformed
-        kind, size = octets[at], octets[at + 1]
-        if size < 2 or at + size > end:
-            raise Malformed
-        value = octets[at + 2 : at + size]
-        if kind == Attribute.VENDOR_SPECIFIC and third is not None:
-            if value[:4] == VENDOR_3GPP:
-                _attributes(value, 4, len(value), third, None)
-        elif kind not in said:
-            said[kind] = value
-        at += size
+    last, asked = end - 2, _SUBS if third is None else _ATTRIBUTES
+    if at <= last:
+        for _ in room:
+            kind, size = octets[at], octets[at + 1]
+            if size < 2:
+                raise Malformed
+            if kind == VENDOR_SPECIFIC and third is not None:
+                if size >= 6 and octets[at + 2 : at + 6] == VENDOR_3GPP:
+                    _attributes(octets, at + 6, at + size, third, None, room)
+            elif kind in asked and kind not in said:
+                said[kind] = octets[at + 2 : at + size]
+            at += size
+            if at > last:
+                break
+        else:
+            raise Overfull
+    if at != end:
+        raise Malformed
 
 
 def _number(value: bytes | None) -> int:

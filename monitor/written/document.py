@@ -17,6 +17,8 @@ from monitor.redact import mask_path, mask_text
 
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # its byte order marks
 DEEPEST = 8  # levels; the language itself has four
+MOST_FAULTS = 100  # of the YAML itself, after which nobody reads on
+MOST_VALUES = 30_000  # of one file: 400 kB as partners are written, and 60 kB of a list in brackets
 PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast, where it is installed
 Tree = str | list["Tree"] | dict[str, "Tree"]
 Path = tuple[str | int, ...]
@@ -93,8 +95,8 @@ class Document:
             self._fault(*_not_yaml(error, self.text))
         except yaml.reader.ReaderError as error:
             self._fault(_mark_at(self.text, error.position), (), f"control character {error.character:#04x}; delete it")
-        except _TooDeep as error:
-            self._fault(error.mark, (), "nested too deeply; close the brackets above")
+        except _Stop as stop:
+            self._fault(stop.mark, (), stop.message)
         else:
             if second is not None:
                 self._fault(_mark(second.start_mark), (), "a second document begins here (`---`); make a file of it")
@@ -106,19 +108,21 @@ class Document:
     def _value(self, step: Any, path: Path, steps: Iterator[Any]) -> Tree:
         mark = self.values[path] = _mark(step.start_mark)
         if len(path) > DEEPEST:
-            raise _TooDeep(mark)
+            raise _Stop(mark, "nested too deeply; close the brackets above")
+        if len(self.values) > MOST_VALUES:
+            raise _Stop(mark, f"more than {MOST_VALUES:,} values; make several files of it")
         if type(step) is yaml.AliasEvent:
-            self._fault(
+            self._refuse(
                 mark, path, f"{quoted(f'*{step.anchor}')} is a YAML alias; write the value, a wildcard in quotes"
             )
             return ""
         if step.anchor is not None:
-            self._fault(mark, path, f"{quoted(f'&{step.anchor}')} is a YAML anchor; leave it out")
+            self._refuse(mark, path, f"{quoted(f'&{step.anchor}')} is a YAML anchor; leave it out")
         if step.tag is not None:
-            self._fault(mark, path, f"{quoted(step.tag)} is a YAML tag; leave it out")
+            self._refuse(mark, path, f"{quoted(step.tag)} is a YAML tag; leave it out")
         if type(step) is yaml.ScalarEvent:
             if not step.value and step.implicit[0]:
-                self._fault(mark, path, "no value; write one or leave the key out")
+                self._refuse(mark, path, "no value; write one or leave the key out")
             return str(step.value)
         if type(step) is yaml.SequenceStartEvent:
             return self._list(path, steps)
@@ -139,11 +143,11 @@ class Document:
                 break
             mark = _mark(step.start_mark)
             if type(step) is not yaml.ScalarEvent or step.tag or step.anchor:
-                self._fault(mark, path, "a key must be a word: no list, mapping, tag, anchor or alias")
+                self._refuse(mark, path, "a key must be a word: no list, mapping, tag, anchor or alias")
                 _skip(step, steps)
                 _skip(next(steps), steps)
             elif first := self.keys.get((*path, step.value)):
-                self._fault(mark, (*path, step.value), f"stands twice, first in line {first[0]}; keep one")
+                self._refuse(mark, (*path, step.value), f"stands twice, first in line {first[0]}; keep one")
                 _skip(next(steps), steps)
             else:
                 place = (*path, step.value)
@@ -151,13 +155,21 @@ class Document:
                 values[step.value] = self._value(next(steps), place, steps)
         return values
 
+    def _refuse(self, mark: Mark, path: Path, message: str) -> None:
+        """A fault after which the file is read on, up to a bound: wording each takes its time."""
+        self._fault(mark, path, message)
+        if len(self.faults) == MOST_FAULTS:
+            raise _Stop(mark, f"the rest is not read; mend the {MOST_FAULTS} faults above first")
+
     def _fault(self, mark: Mark, path: Path, message: str) -> None:
         self.faults.append(Remark(self.file, mark, _spelled(path), message))
 
 
-class _TooDeep(Exception):
-    def __init__(self, mark: Mark) -> None:
-        self.mark = mark
+class _Stop(Exception):
+    """What follows is not read, and why."""
+
+    def __init__(self, mark: Mark, message: str) -> None:
+        self.mark, self.message = mark, message
 
 
 def _skip(step: Any, steps: Iterator[Any]) -> None:
