@@ -15,10 +15,9 @@ from typing import NamedTuple
 
 from monitor.portable.head_reader import Octets, State
 from monitor.portable.http2 import Http2
-from monitor.portable.reading import FRAMING, Reading
+from monitor.portable.reading import FRAMING, MOST_READINGS, Reading
 from monitor.records import Certainty, Fields, Flow, Gap, Limits, PlacedHead, RequestHead
 
-MOST_READINGS = 4
 FRAMES_BYTES = 16 * 1024  # that one takes in the native engine to read HTTP/2, with its tables, in round figures
 
 Found = list[tuple[Reading, list[PlacedHead]]]
@@ -154,8 +153,8 @@ class Http1:
         if parted.forks:
             room = MOST_READINGS - len(readings)
             readings += parted.forks[:room]
-            self._counts["shed.readings"] += max(0, len(parted.forks) - room)
-            parted.forks = []
+            self._counts["shed.readings"] += max(0, len(parted.forks) - room) + parted.left_out
+            parted.forks, parted.left_out = [], 0
 
     def gap(self, octets: Octets, first: int, gap: Gap) -> list[PlacedHead]:
         """Bytes are missing behind `octets`."""

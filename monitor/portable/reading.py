@@ -20,6 +20,7 @@ from monitor.portable.request_head import (
 )
 from monitor.records import Flow, Gap, Limits, PlacedHead, RequestHead, Section
 
+MOST_READINGS = 4
 FRAMING = "framing"  # why a way parts from another: the body may end elsewhere
 LINE_BYTES = 16 * 1024  # of a chunk-size line with its extensions, or of a line between requests
 
@@ -45,8 +46,8 @@ class CutHead(NamedTuple):
 
 class Reading(HeadReader):
     __slots__ = (
-        "again", "before", "bodies", "copied", "copied_from", "doubt", "forks", "frames", "left", "mark", "odd_chunk",
-        "segment", "shift", "sought", "until", "why",
+        "again", "before", "bodies", "copied", "copied_from", "doubt", "forks", "frames", "left", "left_out", "mark",
+        "odd_chunk", "segment", "shift", "sought", "until", "why",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +67,7 @@ class Reading(HeadReader):
         self.before: CutHead | None = None
         self.frames: Http2 | None = None  # in State.FRAMES
         self.forks: list[Reading] = []  # ways that part from this one
+        self.left_out = 0  # more of them, for which there is no room
         self.why: str | None = None  # an oddity; None: this is the first way
         self.copied: bytearray | None = None  # bytes that only this way has, from `copied_from` on
         self.copied_from = self.until = position  # all bytes from `until` on are those of the others
@@ -133,7 +135,7 @@ class Reading(HeadReader):
         else:
             self._end_section(octets, first)
             self._turn(State.SEEK, LOST)
-        self.forks = []
+        self.forks, self.left_out = [], 0
         self.copied = None
         self.at = self.fed = self.scan = gap.position + gap.missing
         return self._taken()
@@ -209,9 +211,7 @@ class Reading(HeadReader):
 
     def _enter_body(self, head: RequestHead, extents: tuple[int, ...]) -> None:
         for extent in extents[1:]:
-            fork = self._fork()
-            fork._enter_body(head, (extent,))
-            self.forks.append(fork)
+            self._fork(Reading._enter_body, head, (extent,))
         extent = extents[0]
         self.state = State.HEAD
         self.doubt = TUNNEL if self.switching else JUNK
@@ -223,15 +223,23 @@ class Reading(HeadReader):
             self.state = State.BODY
             self.left = extent
 
-    def _fork(self) -> Reading:
-        """The same way up to here, to go on otherwise; what it counts has been counted by this one."""
+    def _fork(self, enter: Callable[..., None], *told: object) -> None:
+        """The same way up to here goes on otherwise, if there is room for one more.
+
+        What it counts has been counted by this one.
+        """
+        if len(self.forks) == MOST_READINGS:
+            self.left_out += 1
+            return
         fork = object.__new__(Reading)
         for name in _SLOTS:  # copy.copy takes ten times as long, and a length of many values forks at every head
             setattr(fork, name, getattr(self, name))
         fork.counts, fork.heads, fork.forks, fork.origin, fork.shift = Counter(), [], [], self.at, 0
         fork.copied = None if self.copied is None else bytearray(self.copied)
         fork.why = self.why or FRAMING
-        return fork
+        fork.left_out = 0
+        enter(fork, *told)
+        self.forks.append(fork)
 
     def _skip_body(self, octets: Octets, first: int) -> bool:
         size = min(self.left, first + len(octets) - self.at)
@@ -267,9 +275,7 @@ class Reading(HeadReader):
             self._note_odd_chunk()
         self.at = self.scan = first + eol + 1
         for size in sizes[1:]:
-            fork = self._fork()
-            fork._enter_chunk(size)
-            self.forks.append(fork)
+            self._fork(Reading._enter_chunk, size)
         self._enter_chunk(sizes[0])
         return True
 

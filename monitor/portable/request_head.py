@@ -158,6 +158,8 @@ def _joined(lines: Lines, join: Callable[[list[bytes]], bytes]) -> Fields:
 
 def _up_to_parted_digits(lines: list[bytes]) -> bytes:
     """A folded value up to a fold between two digits: who knows no folds has no number there."""
+    if len(lines) == 1:
+        return lines[0]
     pairs = enumerate(pairwise(lines), 1)
     whole = next((at for at, (one, next_) in pairs if one[-1:].isdigit() and next_[:1].isdigit()), len(lines))
     return b"".join(lines[:whole])

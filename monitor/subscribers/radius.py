@@ -24,7 +24,7 @@ RAT_TYPES = {  # TS 29.061 section 16.4.7.2, sub-attribute 21; the values of TS 
     10: "nr",
 }  # fmt: skip
 VENDOR_SPECIFIC = 26
-MOST_ATTRIBUTES = 112  # of one message, with those inside others: TS 29.061 section 16.4 knows some 90, all of them at once
+MOST_ATTRIBUTES = 112  # of one message, with those inside others: TS 29.061 section 16.4 knows some 90
 LONGEST_APN = 100  # TS 23.003 section 9.1
 _OPERATOR_PART = re.compile(r"\.mnc[0-9]{2,3}\.mcc[0-9]{3}(?:\.gprs)?$")  # TS 23.003 section 9.1.2
 _APN = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")

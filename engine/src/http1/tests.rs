@@ -283,7 +283,7 @@ fn random_chunks(random: &mut Random) -> Vec<u8> {
         let behind = random.pick(&["\r\n", "\r\n", "\n", " \r\n", ";\r\n", ";a=\"b\"\n", "\r\r\n"]);
         let begin = random.pick(&["", "", "", " ", "\t "]);
         let line = format!("{begin}{zeros}{size:x}{behind}");
-        for _ in 0..1 + random.below(40) {
+        for _ in 0..=random.below(40) {
             octets.extend(line.as_bytes());
             octets.extend((0..size).map(|_| *random.pick(b"x\r\n01a")));
             octets.extend(random.pick(&[&b"\r\n"[..], b"\r\n", b"\n"]).iter());
