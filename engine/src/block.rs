@@ -55,6 +55,37 @@ impl Block {
     }
 }
 
+/// Sixteen octets that may begin with the name of a field.
+#[derive(Clone, Copy, Debug)]
+pub struct Name(i8x16);
+
+impl Name {
+    /// Octets.
+    pub const SIZE: usize = LANES;
+
+    /// These.
+    #[inline]
+    pub fn of(octets: &[u8; LANES]) -> Name {
+        Name(i8x16::new(octets.map(u8::cast_signed)))
+    }
+
+    /// How many octets there are of letters, digits and dashes: what most names are made of, all of it tokens.
+    #[inline]
+    pub fn length(self) -> usize {
+        let letters = is_within(self.0 | i8x16::splat(0x20), b'a', b'z');
+        let dashes = self.0.cmp_eq(i8x16::splat(b'-'.cast_signed()));
+        let usual = letters | dashes | is_within(self.0, b'0', b'9');
+        usual.move_mask().trailing_ones() as usize
+    }
+
+    /// All sixteen in lower case.
+    #[inline]
+    pub fn lower(self) -> [u8; LANES] {
+        let capitals = is_within(self.0, b'A', b'Z');
+        (self.0 | (capitals & i8x16::splat(0x20))).to_array().map(i8::cast_unsigned)
+    }
+}
+
 /// What each octet of a block answers.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer([i8x16; Block::SIZE / LANES]);
@@ -65,6 +96,13 @@ impl Answer {
     pub fn bits(self) -> u64 {
         let bits = self.0.map(|lane| u64::from(lane.move_mask().cast_unsigned()));
         bits[0] | bits[1] << LANES | bits[2] << (2 * LANES) | bits[3] << (3 * LANES)
+    }
+
+    /// The same, where seldom one does.
+    #[inline]
+    pub fn bits_if_any(self) -> u64 {
+        let any = self.0[0] | self.0[1] | (self.0[2] | self.0[3]);
+        if any.move_mask() == 0 { 0 } else { self.bits() }
     }
 }
 
@@ -85,22 +123,32 @@ fn is_within(lane: i8x16, first: u8, last: u8) -> i8x16 {
 }
 
 /// Bit n: so many bits are set from bit n of `here` on, and on in `behind`; of more than 64, the first 64.
-#[inline]
-pub fn run_starts(mut here: u64, mut behind: u64, length: usize) -> u64 {
-    let (length, mut tested) = (length.clamp(1, Block::SIZE), 1);
-    while tested < length && here != 0 {
+#[inline(always)] // most callers know the length when this is compiled
+#[expect(clippy::inline_always)]
+pub fn run_starts(here: u64, behind: u64, length: usize) -> u64 {
+    let (length, mut tested, mut starts) = (length.clamp(1, Block::SIZE), 1, here);
+    while tested < length && starts != 0 {
         let step = tested.min(length - tested);
-        here &= here >> step | behind << 1 << (Block::SIZE - 1 - step);
-        behind &= behind >> step;
+        starts &= starts >> step;
         tested += step;
     }
-    here
+    // the last run of this block may go on in the next one
+    let open = here.leading_ones() as usize;
+    let whole = open + behind.trailing_ones() as usize;
+    if open > 0 && whole >= length {
+        let count = open.min(whole - length + 1);
+        starts |= u64::MAX >> (Block::SIZE - count) << (Block::SIZE - open);
+    }
+    starts
 }
 
 /// The bits that are set, lowest first.
 pub fn each(mut bits: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
-        let lowest = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        if bits == 0 {
+            return None;
+        }
+        let lowest = bits.trailing_zeros() as usize;
         bits &= bits - 1;
         Some(lowest)
     })
@@ -128,6 +176,21 @@ mod tests {
                     assert_eq!(block.within(first, last).bits(), bits(&|octet| (first..=last).contains(&octet)));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_name_ends_where_another_octet_stands() {
+        for (octets, length) in [
+            (b"Content-Length: ", 14),
+            (b"X-42:\r\nA: b\r\n...", 4),
+            (b"\xC3\xA4: bcdefghijklm", 0),
+            (b"@[`{a-Zz09-09-09", 0),
+            (b"If-Modified-Sinc", 16),
+            (b"x_y: abcdefghijk", 1),
+        ] {
+            let name = Name::of(octets);
+            assert_eq!((name.length(), name.lower()), (length, octets.to_ascii_lowercase()[..].try_into().unwrap()));
         }
     }
 

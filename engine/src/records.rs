@@ -1,5 +1,6 @@
 //! Every noun that passes between stages: the records of `monitor/records.py`, borrowed from the frame where they can be.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::hashes::HashTable;
@@ -359,6 +360,30 @@ pub struct HeadText {
     ends: Vec<u32>,
     /// The sieve saw that no number stands in the target.
     target_is_clean: bool,
+    /// Of [`Told`]: what fields there are, or were.
+    told: u8,
+}
+
+/// Names of fields that the reading of what follows depends on: a bit for each.
+struct Told;
+
+impl Told {
+    const HOST: u8 = 1;
+    /// More than one.
+    const HOSTS: u8 = 2;
+    const EXTENT: u8 = 4;
+    const UPGRADE: u8 = 8;
+
+    #[inline]
+    fn of(name: &[u8], before: u8) -> u8 {
+        match name.len() {
+            4 if name == b"host" => before | Told::HOST | before << 1 & Told::HOSTS,
+            14 if name == b"content-length" => before | Told::EXTENT,
+            17 if name == b"transfer-encoding" => before | Told::EXTENT,
+            7 if name == b"upgrade" => before | Told::UPGRADE,
+            _ => before,
+        }
+    }
 }
 
 impl HeadText {
@@ -380,7 +405,7 @@ impl HeadText {
     pub fn begin(&mut self, method: &[u8], target: &[u8], version: &[u8]) {
         self.octets.clear();
         self.ends.clear();
-        self.target_is_clean = false;
+        (self.target_is_clean, self.told) = (false, 0);
         for part in [method, target, version] {
             self.octets.extend_from_slice(part);
             self.end_part();
@@ -406,9 +431,69 @@ impl HeadText {
         let begin = self.octets.len();
         self.octets.extend_from_slice(name);
         self.octets[begin..].make_ascii_lowercase();
+        self.told = Told::of(&self.octets[begin..], self.told);
         self.end_part();
         self.octets.extend_from_slice(value);
         self.end_part();
+    }
+
+    /// The same of a name in lower case, of which `length` octets count, and of the `size` octets that `value` begins with:
+    /// in whole registers, where most fit in.
+    #[inline]
+    pub fn push_short(&mut self, name: [u8; 16], length: usize, value: &[u8], size: usize) {
+        let begin = self.octets.len();
+        self.octets.extend_from_slice(&name);
+        self.octets.truncate(begin + length);
+        self.told = Told::of(&self.octets[begin..], self.told);
+        self.octets.push(HeadText::PARTED);
+        let middle = self.octets.len();
+        match value.as_chunks::<32>().0 {
+            [first, ..] if size <= 32 => self.octets.extend_from_slice(first),
+            [first, second, ..] if size <= 64 => {
+                self.octets.extend_from_slice(first);
+                self.octets.extend_from_slice(second);
+            }
+            _ => self.octets.extend_from_slice(&value[..size]),
+        }
+        self.octets.truncate(middle + size);
+        self.octets.push(HeadText::PARTED);
+        self.ends.extend_from_slice(&[(middle - 1) as u32, (middle + size) as u32]);
+    }
+
+    /// As many of another text's fields, from this one on.
+    pub fn push_fields(&mut self, other: &HeadText, fields: Range<usize>) {
+        let part = |field: usize| HeadText::FIELDS + 2 * field;
+        let parts = part(fields.start)..part(fields.end).min(other.ends.len());
+        let (begin, base) = (other.begin_of(parts.start), self.octets.len());
+        self.octets.extend_from_slice(other.octets.get(begin..other.begin_of(parts.end)).unwrap_or_default());
+        let ends = other.ends.get(parts).unwrap_or_default();
+        self.ends.extend(ends.iter().map(|&end| (end as usize - begin + base) as u32));
+        let both = self.told & other.told & Told::HOST;
+        self.told |= other.told | both << 1;
+    }
+
+    /// Whether exactly one field says who gets the head.
+    #[inline]
+    pub fn has_one_host(&self) -> bool {
+        self.told & (Told::HOST | Told::HOSTS) == Told::HOST
+    }
+
+    /// Whether a field may say how long the body is.
+    #[inline]
+    pub fn may_tell_extent(&self) -> bool {
+        self.told & Told::EXTENT != 0
+    }
+
+    /// Whether a field may say either.
+    #[inline]
+    pub fn may_be_needed(&self) -> bool {
+        self.told & (Told::HOST | Told::EXTENT) != 0
+    }
+
+    /// Whether a field may ask for another protocol.
+    #[inline]
+    pub fn may_upgrade(&self) -> bool {
+        self.told & Told::UPGRADE != 0
     }
 
     /// All of it, parted.
@@ -479,9 +564,20 @@ impl HeadText {
         })
     }
 
+    /// The names alone.
+    #[inline]
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        let mut begin = self.begin_of(HeadText::FIELDS);
+        let ends = self.ends.get(HeadText::FIELDS..).unwrap_or_default();
+        ends.as_chunks().0.iter().map(move |&[name, value]| {
+            let from = std::mem::replace(&mut begin, value as usize + 1);
+            self.octets.get(from..name as usize).unwrap_or_default()
+        })
+    }
+
     /// Whether there is a field of this name.
     pub fn has(&self, wanted: &[u8]) -> bool {
-        self.fields().any(|(name, _)| name == wanted)
+        self.names().any(|name| name == wanted)
     }
 
     /// One of the parts; empty where there is none.

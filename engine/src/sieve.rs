@@ -105,7 +105,7 @@ impl Sieve {
     /// Where an identifier may show; None: nowhere.
     fn look(&self, text: &HeadText, room: &mut Vec<u8>) -> Option<Suspicion> {
         let mut fields = Vec::new();
-        for (field, (name, _)) in (0..).zip(text.fields()) {
+        for (field, name) in (0..).zip(text.names()) {
             if self.hints(name) {
                 fields.push(field);
             }

@@ -84,9 +84,7 @@ pub const NO_BODY: Lengths = Lengths { first: NONE, others: Vec::new(), oddities
 /// The lengths that receivers may take for the body behind this head, whose lines have these oddities.
 #[inline]
 pub fn lengths(head: &HeadText, oddities: Oddities) -> Lengths {
-    let mut fields = head.fields();
-    if head.method() == b"CONNECT" || !fields.any(|(name, _)| matches!(name, b"content-length" | b"transfer-encoding"))
-    {
+    if !head.may_tell_extent() || head.method() == b"CONNECT" {
         return NO_BODY;
     }
     declared(head, oddities)

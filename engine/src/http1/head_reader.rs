@@ -1,6 +1,6 @@
 //! The heads and trailer sections of one HTTP/1 half-stream, as far as they follow one another without a hole.
 
-use std::mem;
+use std::{iter, mem};
 
 use memchr::{memchr, memchr_iter};
 
@@ -192,7 +192,7 @@ impl Reading {
         }
         self.spoke = true;
         self.tunnel = self.tunnel || found.text.method() == b"CONNECT";
-        self.switching = self.tunnel || found.text.has(b"upgrade");
+        self.switching = self.tunnel || (found.text.may_upgrade() && found.text.has(b"upgrade"));
         let head = make_head(self.time_ns, step.context.flow, step.context.path, found, oddities);
         self.enter_body(&extents, &head, step);
         self.place(start, end, head, step);
@@ -203,7 +203,7 @@ impl Reading {
         self.place_part(start, end, head, false, step);
     }
 
-    fn place_part(&mut self, mut start: i64, end: i64, head: RequestHead, is_part: bool, step: &mut Step<'_, '_>) {
+    fn place_part(&mut self, mut start: i64, end: i64, mut head: RequestHead, is_part: bool, step: &mut Step<'_, '_>) {
         if self.shift > 0 && start == self.origin + self.shift {
             start = self.origin;
         }
@@ -213,16 +213,16 @@ impl Reading {
             return;
         }
         self.count(Count::ShedHeadLines, 1, step);
-        let fields: Vec<_> = head.text.fields().collect();
-        let mut parts = fields.chunks(bound.max(1));
-        let first = RequestHead {
-            text: with_fields(&head.text, parts.next().unwrap_or_default().iter().copied()),
-            oddities: head.oddities.with(LONG),
-            ..head.clone()
-        };
+        let (fields, bound) = (head.text.field_count(), bound.max(1));
+        let mut text = with_fields(&head.text, iter::empty());
+        text.push_fields(&head.text, 0..bound);
+        let readings = mem::take(&mut head.readings);
+        let (path, oddities) = (head.path.clone(), head.oddities.with(LONG));
+        let first = RequestHead { text, oddities, readings, path, ..head };
         step.heads.push(PlacedHead { start, end, head: first, why: None, part: is_part });
-        for part in parts {
-            let more = continued(head.time_ns, &head, part.iter().copied(), LONG, head.section);
+        for begin in (bound..fields).step_by(bound) {
+            let part = begin..fields.min(begin + bound);
+            let more = continued(head.time_ns, &head, &head.text, part, LONG, head.section);
             step.heads.push(PlacedHead { start, end, head: more, why: None, part: true });
         }
     }
@@ -343,8 +343,10 @@ impl Reading {
         let Some(head) = self.head.as_mut().filter(|_| found.text.field_count() > 0) else { return };
         let more = continuation(self.time_ns, head, &found, oddities, self.section);
         let room = MOST_NEEDED.saturating_sub(head.text.field_count());
-        for (name, value) in found.text.fields().filter(is_needed).take(room) {
-            head.text.push(name, value);
+        if room > 0 && found.text.may_be_needed() {
+            for (name, value) in found.text.fields().filter(is_needed).take(room) {
+                head.text.push(name, value);
+            }
         }
         self.place_part(start, self.at, more, self.section == Section::Head, step);
     }

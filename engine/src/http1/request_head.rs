@@ -8,13 +8,15 @@
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use memchr::{memchr, memrchr};
 
 use super::octets::{
     CONTROL, METHOD, NAME, TOKEN, is, is_blank, is_blank_or_cr, is_space, is_token, is_visible, part, span,
     starts_with_any_case, trim, trim_blanks, trim_blanks_before, trim_end, trim_start, with_whole_ends,
 };
-use crate::block::{Block, each};
+use crate::block::{Block, Name, each};
 use crate::records::{Certainty, Flow, HeadText, Layer, Oddities, Oddity, RequestHead, Section};
 
 #[rustfmt::skip]
@@ -277,20 +279,41 @@ fn push_clean_lines(text: &mut HeadText, block: &[u8]) -> bool {
             match (block[at], block.get(at + 1)) {
                 (b'\r', Some(b'\n')) | (b'\t', _) => {}
                 (b'\n', _) if at > begin && block[at - 1] == b'\r' => {
-                    let line = &block[begin..at - 1];
+                    let (rest, size) = (&block[begin..], at - 1 - begin);
                     begin = at + 1;
-                    if line.is_empty() {
+                    if size == 0 {
                         return begin == block.len();
                     }
-                    let (name, behind) = line.split_at(span(line, TOKEN));
-                    let (false, [b':', value @ ..]) = (name.is_empty(), behind) else { return false };
-                    text.push(name, trim_blanks(value));
+                    if !push_clean_line(text, rest, size) {
+                        return false;
+                    }
                 }
                 _ => return false,
             }
         }
     }
     begin == block.len()
+}
+
+/// The line of so many octets with which `rest` begins.
+#[inline]
+fn push_clean_line(text: &mut HeadText, rest: &[u8], size: usize) -> bool {
+    if let Some(octets) = rest.first_chunk() {
+        let name = Name::of(octets);
+        let length = name.length();
+        if (1..Name::SIZE.min(size)).contains(&length) && octets[length] == b':' {
+            let value = &rest[length + 1..size];
+            let before = value.len() - trim_blanks_before(value).len();
+            let value_size = trim_blanks(value).len();
+            text.push_short(name.lower(), length, &rest[length + 1 + before..], value_size);
+            return true;
+        }
+    }
+    let line = &rest[..size];
+    let (name, behind) = line.split_at(span(line, TOKEN));
+    let (false, [b':', value @ ..]) = (name.is_empty(), behind) else { return false };
+    text.push(name, trim_blanks(value));
+    true
 }
 
 #[cold]
@@ -397,6 +420,9 @@ fn push_joined(text: &mut HeadText, lines: &[Line<'_>], join: Join) {
 
 /// What is odd about who is to get the request (RFC 9112 section 3.2).
 fn recipient_oddities(text: &HeadText, whole: bool) -> Oddities {
+    if text.has_one_host() && matches!(text.target().first(), Some(b'/' | b'*')) {
+        return Oddities::default();
+    }
     let mut oddities = Oddities::default();
     let mut hosts = text.fields().filter(|(name, _)| *name == b"host").map(|(_, value)| value);
     let first = hosts.next();
@@ -464,31 +490,30 @@ pub fn continuation(
     section: Section,
 ) -> RequestHead {
     let oddities = found.oddities.with(oddities);
-    let part = |text: &HeadText| continued(time_ns, head, text.fields(), oddities, section);
+    let part = |text: &HeadText| continued(time_ns, head, text, 0..text.field_count(), oddities, section);
     RequestHead { readings: found.others.iter().map(part).collect(), ..part(&found.text) }
 }
 
-/// The same of fields that are there.
-pub fn continued<'a>(
+/// The same of these fields of a text.
+pub fn continued(
     time_ns: i64,
     head: &RequestHead,
-    fields: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone,
+    more: &HeadText,
+    fields: Range<usize>,
     oddities: Oddities,
     section: Section,
 ) -> RequestHead {
     let line = &head.text;
-    let hosts = line.fields().filter(|(name, _)| *name == b"host").take(MOST_NEEDED);
-    let mut text = HeadText::default();
-    text.reserve(fields.clone().map(|(name, value)| name.len() + value.len()).sum(), fields.len());
-    if section == Section::Trailer || line.method() == b"CONNECT" {
-        text.begin(line.method(), line.target(), line.version());
+    let mut text = if section == Section::Trailer || line.method() == b"CONNECT" {
+        HeadText::new(line.method(), line.target(), line.version())
     } else {
         let length = authority(line.target()).map_or(0, |(_, length)| length);
         let target = [line.target().get(..length).unwrap_or_default(), b"/"].concat();
-        text.begin(line.method(), &target, line.version());
-    }
+        HeadText::new(line.method(), &target, line.version())
+    };
+    let hosts = line.fields().filter(|(name, _)| *name == b"host").take(MOST_NEEDED);
     hosts.for_each(|(name, value)| text.push(name, value));
-    fields.for_each(|(name, value)| text.push(name, value));
+    text.push_fields(more, fields);
     RequestHead {
         time_ns,
         flow: head.flow,

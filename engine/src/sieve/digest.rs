@@ -58,6 +58,18 @@ fn sextet(letter: u8) -> u32 {
     })
 }
 
+/// Letters of base64 in either alphabet.
+static LETTER: [bool; 256] = {
+    let (mut letters, mut octet) = ([false; 256], 0);
+    while octet < 256 {
+        let letter = octet as u8;
+        letters[octet] = letter.is_ascii_alphanumeric() || matches!(letter, b'+' | b'/' | b'-' | b'_');
+        octet += 1;
+    }
+    letters
+};
+
+#[inline]
 fn is_letter(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'-' | b'_')
+    LETTER[usize::from(octet)]
 }

@@ -51,24 +51,34 @@ struct Hits {
     named_rows: u64,
 }
 
+impl Kinds {
+    /// What is a row and a word is a digit.
+    #[inline]
+    fn figures(self) -> u64 {
+        self.rows & self.words
+    }
+}
+
 impl Sieve {
     /// Calls `show` with each place where something begins, in order.
     #[inline]
     pub(super) fn screen(&self, octets: &[u8], mut show: impl FnMut(usize, Shown)) {
-        let mut open = Open::default();
-        let mut here = self.kinds(octets);
-        for start in (0..octets.len()).step_by(Block::SIZE) {
-            let behind = self.kinds(octets.get(start + Block::SIZE..).unwrap_or_default());
-            let Hits { numbers, named_rows } = self.hits(here, behind, &mut open, &octets[start..]);
+        let (mut open, mut start, mut rest) = (Open::default(), 0, octets);
+        let mut here = self.kinds(rest);
+        while !rest.is_empty() {
+            let following = rest.get(Block::SIZE..).unwrap_or_default();
+            let behind = if following.is_empty() { Kinds::default() } else { self.kinds(following) };
+            let Hits { numbers, named_rows } = self.hits(here, behind, &mut open, rest);
             for bit in each(numbers | named_rows | here.percent) {
                 let is_in = |bits: u64| bits >> bit & 1 != 0;
                 let (number, named_row, percent) = (is_in(numbers), is_in(named_rows), is_in(here.percent));
                 show(start + bit, Shown { number, named_row, percent });
             }
-            here = behind;
+            (here, rest, start) = (behind, following, start + Block::SIZE);
         }
     }
 
+    #[inline]
     fn kinds(&self, octets: &[u8]) -> Kinds {
         let block = Block::of(octets, HeadText::PARTED);
         let letters = block.letters();
@@ -80,7 +90,7 @@ impl Sieve {
             words: words.bits(),
             digests: if self.digests.is_some() { digests().bits() } else { 0 },
             digits: block.within(first, last).bits(),
-            percent: block.are(b'%').bits(),
+            percent: block.are(b'%').bits_if_any(),
         }
     }
 
@@ -88,29 +98,40 @@ impl Sieve {
     #[inline]
     fn hits(&self, here: Kinds, behind: Kinds, open: &mut Open, octets: &[u8]) -> Hits {
         let mut hits = Hits::default();
-        if self.rows.fewest < usize::MAX {
-            let rows = run_starts(here.rows, behind.rows, self.rows.fewest);
-            for bit in each(first_starts(rows, &mut open.rows)) {
+        let rows = run_starts(here.rows, behind.rows, self.rows.fewest);
+        for bit in each(first_starts(rows, &mut open.rows)) {
+            if may_have_figures(here, behind, bit, self.rows.fewest) {
                 let is_inside = |&octet: &u8| !octet.is_ascii_alphabetic() && octet != HeadText::PARTED;
                 let found = self.rows.find(octets[bit..].iter().copied().take_while(is_inside));
                 hits.numbers |= u64::from(found.unnamed) << bit;
                 hits.named_rows |= u64::from(found.named) << bit;
             }
         }
-        let mut keep = |bits: u64, is_number: &dyn Fn(&[u8]) -> bool| {
-            for bit in each(bits).filter(|&bit| is_number(&octets[bit..])) {
-                hits.numbers |= 1 << bit;
-            }
-        };
         let words = run_starts(here.words, behind.words, SHORTEST_WORD);
-        keep(first_starts(words, &mut open.words), &|word| self.coded.begins(word));
-        keep(words & here.digits, &begins_with_digits);
+        for bit in each(first_starts(words, &mut open.words)) {
+            hits.numbers |= u64::from(self.coded.begins(&octets[bit..])) << bit;
+        }
+        for bit in each(words & here.digits) {
+            hits.numbers |= u64::from(begins_with_digits(&octets[bit..])) << bit;
+        }
         if let Some(table) = &self.digests {
             let runs = run_starts(here.digests, behind.digests, SHORTEST_DIGEST);
-            keep(first_starts(runs, &mut open.digests), &|run| begins_with_digest(run, table));
+            for bit in each(first_starts(runs, &mut open.digests)) {
+                hits.numbers |= u64::from(begins_with_digest(&octets[bit..], table)) << bit;
+            }
         }
         hits
     }
+}
+
+/// Whether a row that starts with this octet may have so many digits.
+#[inline]
+fn may_have_figures(here: Kinds, behind: Kinds, bit: usize, fewest: usize) -> bool {
+    let from = |here: u64, behind: u64| here >> bit | behind << 1 << (Block::SIZE - 1 - bit);
+    let length = from(here.rows, behind.rows).trailing_ones();
+    let inside = 1_u64.checked_shl(length).map(|behind| behind - 1);
+    let figures = from(here.figures(), behind.figures());
+    inside.is_none_or(|inside| (figures & inside).count_ones() as usize >= fewest)
 }
 
 /// Of the places where a run may be said to start, those where it does.
