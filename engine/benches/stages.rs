@@ -298,7 +298,7 @@ fn http1(criterion: &mut Criterion) {
             let (mut counts, mut heads) = (Counts::default(), Vec::new());
             let (mut http1, mut position) = (Http1::new(0, false), 0);
             bencher.iter(|| {
-                let mut context = Context { limits: &limits, counts: &mut counts, flow: FLOW, path: &[] };
+                let mut context = Context { limits: &limits, counts: &mut counts, flow: FLOW, path: &[], early: None };
                 http1.feed(black_box(&octets), position, 1, &mut context, &mut heads);
                 position += octets.len() as i64;
                 assert_eq!(heads.len(), 1);

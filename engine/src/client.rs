@@ -451,6 +451,9 @@ impl Client {
         if out.len() > settled {
             self.spoke = true;
             self.heads.reserve_exact(out.len() - settled);
+            if out[settled..].iter().any(|placed| placed.why.is_some()) {
+                self.read_texts();
+            }
             for placed in out.drain(settled..) {
                 if placed.why.is_some() {
                     self.join(placed, now_ns, None, context);

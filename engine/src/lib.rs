@@ -13,6 +13,7 @@ pub mod decode;
 mod decoded;
 pub mod defrag;
 pub mod doubts;
+pub mod early;
 pub mod front;
 pub mod hashes;
 pub mod hpack;

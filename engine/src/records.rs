@@ -1,5 +1,6 @@
 //! Every noun that passes between stages: the records of `monitor/records.py`, borrowed from the frame where they can be.
 
+use std::hash::BuildHasher;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -362,6 +363,17 @@ pub struct HeadText {
     target_is_clean: bool,
     /// Of [`Told`]: what fields there are, or were.
     told: u8,
+    /// The sieve has seen it, and this is what it left.
+    sifted: Option<Sifted>,
+}
+
+/// What is known of a text that went through the sieve before its head waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Sifted {
+    /// Nothing in it may be a number, and nothing is left of it.
+    is_clean: bool,
+    /// Of all that it said.
+    mark: u32,
 }
 
 /// Names of fields that the reading of what follows depends on: a bit for each.
@@ -403,13 +415,19 @@ impl HeadText {
 
     /// The same in the memory of an older text.
     pub fn begin(&mut self, method: &[u8], target: &[u8], version: &[u8]) {
-        self.octets.clear();
-        self.ends.clear();
-        (self.target_is_clean, self.told) = (false, 0);
+        self.clear();
         for part in [method, target, version] {
             self.octets.extend_from_slice(part);
             self.end_part();
         }
+    }
+
+    /// Nothing, with room for more.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.octets.clear();
+        self.ends.clear();
+        (self.target_is_clean, self.told, self.sifted) = (false, 0, None);
     }
 
     #[inline]
@@ -537,6 +555,27 @@ impl HeadText {
     /// Whether the sieve saw that no number stands in the target; false says nothing.
     pub fn target_is_clean(&self) -> bool {
         self.target_is_clean
+    }
+
+    /// Whether nothing in it may be a number; None: the sieve has not seen it yet, and all of it is here.
+    #[inline]
+    pub fn sifted(&self) -> Option<bool> {
+        self.sifted.map(|sifted| sifted.is_clean)
+    }
+
+    /// For who has sent it through the sieve, with the mark that it had before.
+    pub fn note_sifted(&mut self, is_clean: bool, mark: u32) {
+        self.sifted = Some(Sifted { is_clean, mark });
+    }
+
+    /// A keyed hash of all that it says, or said before the sieve saw it.
+    pub fn mark(&self, keyed: &impl BuildHasher) -> u32 {
+        self.sifted.map_or_else(|| keyed.hash_one(self) as u32, |sifted| sifted.mark)
+    }
+
+    /// Octets that its memory has room for.
+    pub fn capacity(&self) -> usize {
+        self.octets.capacity()
     }
 
     /// For the sieve to say.

@@ -16,7 +16,6 @@ mod screen;
 #[cfg(test)]
 mod tests;
 
-use std::mem;
 use std::sync::Arc;
 
 use crate::counts::{Count, Counts};
@@ -24,9 +23,6 @@ use crate::hashes::HashTable;
 use crate::records::{HeadText, RequestHead, Watch};
 use crate::sieve::coded::Coded;
 use crate::sieve::rows::Rows;
-
-/// Octets of a usual text.
-const ROOM: usize = 4096;
 
 /// What a Watch asks for, made ready.
 #[derive(Debug)]
@@ -43,8 +39,6 @@ pub struct Sieve {
     shortest_name: usize,
     /// By the kinds of the last three octets of a name: whether it may hint. Most names end otherwise.
     hinting_ends: Vec<bool>,
-    /// For what is unquoted.
-    room: Vec<u8>,
 }
 
 impl Sieve {
@@ -72,16 +66,19 @@ impl Sieve {
             stems: watch.stems.clone(),
             shortest_name,
             hinting_ends,
-            room: Vec::with_capacity(ROOM),
         }
     }
 
     /// Whether the head must be judged, and leaves of it what `identify` and `judge` need; counts `clean_heads` when not.
-    pub fn passes(&mut self, head: &mut RequestHead, counts: &mut Counts) -> bool {
+    pub fn passes(&self, head: &mut RequestHead, counts: &mut Counts) -> bool {
         if self.every_head {
             return true;
         }
-        let mut room = mem::take(&mut self.room);
+        if let Some(is_clean) = head.text.sifted() {
+            counts[Count::CleanHeads] += u64::from(is_clean);
+            return !is_clean;
+        }
+        let mut room = Vec::new();
         let shown = self.look(&head.text, &mut room);
         let passes =
             shown.is_some() || head.readings.iter().any(|reading| self.look(&reading.text, &mut room).is_some());
@@ -92,9 +89,22 @@ impl Sieve {
                 leave(&mut reading.text, shown);
             }
         }
-        self.room = room;
         counts[Count::CleanHeads] += u64::from(!passes);
         passes
+    }
+
+    /// Whether a text that is all of its head is clean, and leaves what is needed of one that is not. None: every head is
+    /// to be judged, with all of its text. `room` is for what is unquoted.
+    pub fn sift(&self, text: &mut HeadText, room: &mut Vec<u8>) -> Option<bool> {
+        if self.every_head {
+            return None;
+        }
+        let shown = self.look(text, room);
+        let is_clean = shown.is_none();
+        if !is_clean {
+            leave(text, shown);
+        }
+        Some(is_clean)
     }
 
     /// Whether one reading of a head must be judged.

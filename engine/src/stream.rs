@@ -23,14 +23,16 @@ mod timers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
+use std::sync::Arc;
 
 use crate::client::{Beginning, Client, first_byte};
 use crate::counts::{Count, Counts};
-
+use crate::early::Early;
 use crate::http1::Context;
 use crate::limits::Limits;
 use crate::looks::{Looks, looks_of, may_begin_request, surely_begins_request};
 use crate::records::{Flow, Oddities, PlacedHead, RequestHead, Segment};
+use crate::sieve::Sieve;
 use beginnings::Beginnings;
 use far::Elsewhere;
 use halves::{HalfStream, Halves, Id, Link, Side};
@@ -95,6 +97,8 @@ pub struct Streams {
     with_holes: usize,
     /// Heads of the client at hand, in memory that is used again.
     placed: Vec<PlacedHead>,
+    /// None: all heads are kept whole until they are settled.
+    early: Option<Early>,
 }
 
 impl Streams {
@@ -116,7 +120,13 @@ impl Streams {
             used: 0,
             with_holes: 0,
             placed: Vec::new(),
+            early: None,
         }
+    }
+
+    /// Of heads that this sieve finds clean nothing is kept while they wait; the others go through it later.
+    pub fn sift_with(&mut self, sieve: Arc<Sieve>) {
+        self.early = Some(Early::new(sieve, self.halves.keyed().clone()));
     }
 
     /// Adds the heads to `out` that this segment settles, of either direction, behind those that were due before it.
@@ -423,7 +433,7 @@ impl Streams {
     fn begin(&mut self, id: Id, origin: u32, beginning: Beginning, counts: &mut Counts) {
         let half = &self.halves[id];
         let reading = counts.tracer.as_mut().map_or(0, |tracer| tracer.reading(&half.flow));
-        let context = Context { limits: &self.limits, counts, flow: half.flow, path: half.path() };
+        let context = Context { limits: &self.limits, counts, flow: half.flow, path: half.path(), early: None };
         let client = Client::new(i64::from(origin), beginning, reading, &context);
         self.halves[id].speaker =
             Some(Box::new(Speaker { client, origin, number: 0, held: 0, weight: 0, elsewhere: None }));

@@ -1,6 +1,7 @@
 //! The front of the engine: wires source -> decode -> defrag -> stream -> http -> sieve; nothing else does.
 
 use std::fs::File;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::capture::{Capture, Ending};
@@ -38,7 +39,7 @@ pub(crate) struct Stages {
     decoder: Decoder,
     defragmenter: Defragmenter,
     streams: Streams,
-    pub(crate) sieve: Sieve,
+    pub(crate) sieve: Arc<Sieve>,
     /// The latest time stamp seen.
     pub(crate) time_ns: i64,
     /// Link types of the current capture, in the order in which they came.
@@ -186,12 +187,16 @@ impl Stages {
         decoder.watch_ports(&watch.ports);
         let mut counts = Counts::default();
         counts.tracer = (watch.audited > 0).then(|| Box::new(Tracer::new(watch.audited, worker)));
+        let sieve = Arc::new(Sieve::new(watch));
+        let defragmenter = Defragmenter::new(&limits);
+        let mut streams = Streams::new(limits);
+        streams.sift_with(Arc::clone(&sieve));
         Stages {
             counts,
             decoder,
-            defragmenter: Defragmenter::new(&limits),
-            streams: Streams::new(limits),
-            sieve: Sieve::new(watch),
+            defragmenter,
+            streams,
+            sieve,
             time_ns: 0,
             links: Vec::new(),
             heads: Vec::new(),
@@ -202,7 +207,8 @@ impl Stages {
 
     /// Another Watch from now on.
     pub(crate) fn watch_for(&mut self, watch: &Watch) {
-        self.sieve = Sieve::new(watch);
+        self.sieve = Arc::new(Sieve::new(watch));
+        self.streams.sift_with(Arc::clone(&self.sieve));
         self.decoder.watch_ports(&watch.ports);
     }
 

@@ -16,7 +16,7 @@ fuzz_target!(|octets: &[u8]| {
     let limits = Limits { head_bytes: 300, head_lines: 20, ..Limits::default() };
     let flow = Flow { src: [1; 16], dst: [2; 16], sport: 40001, dport: 80, v6: false, path_hash: 0 };
     let mut counts = Counts::default();
-    let mut context = Context { limits: &limits, counts: &mut counts, flow, path: &[] };
+    let mut context = Context { limits: &limits, counts: &mut counts, flow, path: &[], early: None };
     let mut http1 = Http1::new(START, cuts[0] & 1 != 0);
     // what the caller keeps, and all that was ever sent
     let (mut kept, mut first, mut sent, mut placed) = (Vec::new(), START, Vec::new(), Vec::new());

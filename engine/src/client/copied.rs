@@ -3,7 +3,7 @@
 use super::{Client, Waiting};
 use crate::copies::{add_reading, are_alike, late, overlap, put_in_doubt};
 use crate::counts::Count;
-use crate::http1::{Context, Start};
+use crate::http1::{Context, Start, text_of};
 use crate::reassembly::{Version, Versions};
 use crate::records::{Oddity, PlacedHead, Section};
 
@@ -19,7 +19,11 @@ impl Client {
 
     /// Reads what was read already once more, with the copies of it that came.
     pub(super) fn read_copies(&mut self, now_ns: i64, context: &mut Context<'_>) {
-        for mut version in self.assembler.take_versions() {
+        let versions = self.assembler.take_versions();
+        if !versions.is_empty() {
+            self.read_texts();
+        }
+        for mut version in versions {
             if version.stop <= self.kept_from {
                 context.counts[Count::ShedCopies] += 1;
                 continue;
@@ -41,6 +45,20 @@ impl Client {
             }
             for start in self.http1.starts(version.start, before, self.kept_from) {
                 self.read_from(&start, &version, came, now_ns, context);
+            }
+        }
+    }
+
+    /// Reads the texts once more of which the sieve left little or nothing: all that can be compared with a copy, for what
+    /// stands before the bytes that are kept is never read again.
+    pub(super) fn read_texts(&mut self) {
+        let waiting = self.heads.iter_mut().map(|waiting| &mut waiting.placed);
+        for placed in self.past.iter_mut().chain(waiting) {
+            if placed.head.text.sifted().is_some() && placed.start >= self.kept_from {
+                let behind = self.kept.from(placed.start - self.kept_from);
+                if let Some(octets) = behind.get(..(placed.end - placed.start) as usize) {
+                    placed.head.text = text_of(octets);
+                }
             }
         }
     }

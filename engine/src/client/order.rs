@@ -214,7 +214,7 @@ impl Client {
         }
         let settled = out.len();
         let Context { limits, flow, path, .. } = *context;
-        let alone = &mut Context { limits, counts: &mut Counts::default(), flow, path };
+        let alone = &mut Context { limits, counts: &mut Counts::default(), flow, path, early: None };
         let mut http1 = Http1::new(position, false);
         http1.feed(octets, position, time_ns, alone, out);
         let start = http1.start();

@@ -9,8 +9,8 @@ use super::kept::{Kept, empty_line, end_of_lines};
 use super::octets::{part, with_whole_ends, word_at_end};
 use super::reading::{Reading, State, Step};
 use super::request_head::{
-    FieldLines, MOST_NEEDED, RequestLine, begins_request, continuation, continued, field_lines, make_head,
-    may_begin_line, request_line,
+    FieldLines, MOST_NEEDED, RequestLine, begins_request, continuation, continued, field_lines, field_lines_in,
+    make_head, may_begin_line, request_line,
 };
 use crate::counts::Count;
 use crate::records::{HeadText, Oddities, Oddity, PlacedHead, RequestHead, Section};
@@ -50,7 +50,7 @@ impl Reading {
         };
         // read again only now: not for every segment of a head that comes in small ones
         let line = line.or_else(|| request_line(kept.between(self.at, self.at + self.line?))).unwrap_or_default();
-        let mut found = field_lines(&line, kept.between(self.line_end, end));
+        let mut found = field_lines_in(step.room(), &line, kept.between(self.line_end, end));
         if self.oddities.contains(Oddity::Cr) {
             // to most receivers nothing in the request line is a field
             let behind = part(kept.between(self.at, end), b'\n').1.unwrap_or_default();
@@ -193,8 +193,17 @@ impl Reading {
         self.spoke = true;
         self.tunnel = self.tunnel || found.text.method() == b"CONNECT";
         self.switching = self.tunnel || (found.text.may_upgrade() && found.text.has(b"upgrade"));
-        let head = make_head(self.time_ns, step.context.flow, step.context.path, found, oddities);
+        let mut head = make_head(self.time_ns, step.context.flow, step.context.path, found, oddities);
         self.enter_body(&extents, &head, step);
+        if let Some(early) = &mut step.context.early {
+            let is_plain = !head.oddities.contains(Oddity::Cr) && head.readings.is_empty();
+            let fits = head.text.field_count() <= step.context.limits.head_lines;
+            if is_plain && fits && self.is_alone(step.forks) {
+                early.sift(&mut head.text); // it is what `text_of` says
+            } else {
+                early.keep(&mut head.text);
+            }
+        }
         self.place(start, end, head, step);
     }
 
@@ -218,7 +227,7 @@ impl Reading {
         text.push_fields(&head.text, 0..bound);
         let readings = mem::take(&mut head.readings);
         let (path, oddities) = (head.path.clone(), head.oddities.with(LONG));
-        let first = RequestHead { text, oddities, readings, path, ..head };
+        let first = RequestHead { path, text, oddities, readings, ..head };
         step.heads.push(PlacedHead { start, end, head: first, why: None, part: is_part });
         for begin in (bound..fields).step_by(bound) {
             let part = begin..fields.min(begin + bound);

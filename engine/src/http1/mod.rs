@@ -20,6 +20,7 @@ use std::collections::VecDeque;
 use std::mem;
 
 use crate::counts::{Count, Counts};
+use crate::early::Early;
 use crate::http2::Http2;
 use crate::limits::Limits;
 use crate::records::{Certainty, Flow, Layer, Oddities, Oddity, PlacedHead};
@@ -30,7 +31,7 @@ use reading::{Forks, Reading, Step};
 pub use octets::{is_space, is_token, trim_start};
 pub use request_head::{
     FieldLines, RequestLine, begins_known_method, begins_request, certainty_of, continuation, field_lines,
-    is_authority, make_head, request_line, surely_begins_line, surely_request_line,
+    is_authority, make_head, request_line, surely_begins_line, surely_request_line, text_of,
 };
 
 const MOST_READINGS: usize = 4;
@@ -47,6 +48,8 @@ pub struct Context<'a> {
     pub flow: Flow,
     /// The encapsulations behind `flow.path_hash`.
     pub path: &'a [Layer],
+    /// For heads of which nobody but this half-stream needs to know all: None: of all heads all is kept.
+    pub early: Option<&'a mut Early>,
 }
 
 /// Where reading can begin again.
@@ -161,7 +164,7 @@ impl Http1 {
     ) {
         let kept = Kept { octets, first };
         let before = out.len();
-        let mut forks = Forks::default();
+        let mut forks = Forks { are_more: !self.others.is_empty(), ..Forks::default() };
         self.note_start();
         let was_framed = self.first.frames.is_some();
         self.first.run(time_ns, &mut Step { kept, context, heads: out, forks: &mut forks });
@@ -213,7 +216,7 @@ impl Http1 {
     ) {
         let nothing = Kept { octets: &[], first: self.first.fed };
         let mut others = vec![self.first.beside(octets, start.position, until, why, start.frames.as_deref())];
-        let (mut heads, mut forks) = (Vec::new(), Forks::default());
+        let (mut heads, mut forks) = (Vec::new(), Forks { are_more: true, ..Forks::default() });
         let mut at = 0;
         while let Some(other) = others.get_mut(at) {
             other.read_on(time_ns, &mut Step { kept: nothing, context, heads: &mut heads, forks: &mut forks });
@@ -305,7 +308,8 @@ impl Http1 {
         let mut found = Vec::new();
         for reading in [&mut self.first].into_iter().chain(&mut self.others) {
             let mut heads = Vec::new();
-            let step = &mut Step { kept, context, heads: &mut heads, forks: &mut Forks::default() };
+            let forks = &mut Forks { are_more: true, ..Forks::default() };
+            let step = &mut Step { kept, context, heads: &mut heads, forks };
             reading.end_with(step, &mut end);
             found.push(Found::by(reading, heads));
         }

@@ -18,7 +18,7 @@ use super::request_head::{RequestLine, may_begin_line, request_line, surely_requ
 use crate::counts::{Count, Counts};
 use crate::http2::Http2;
 use crate::limits::Limits;
-use crate::records::{Oddities, Oddity, PlacedHead, RequestHead, Section};
+use crate::records::{HeadText, Oddities, Oddity, PlacedHead, RequestHead, Section};
 
 /// Of a chunk-size line with its extensions, or of a line between requests.
 const LINE_BYTES: usize = 16 * 1024;
@@ -77,6 +77,8 @@ pub(super) struct Forks {
     pub ways: Vec<Reading>,
     /// For so many there was no room.
     pub left_out: usize,
+    /// There are others besides: what this way finds is compared with what they do.
+    pub are_more: bool,
 }
 
 /// Bytes that only one way has, from `first` on; all from `until` on are those of the others.
@@ -90,6 +92,11 @@ struct Copied {
 }
 
 impl Step<'_, '_> {
+    /// Memory for the text of a head.
+    pub fn room(&mut self) -> HeadText {
+        self.context.early.as_mut().map_or_else(HeadText::default, |early| early.room())
+    }
+
     pub fn head_bytes(&self) -> i64 {
         self.context.limits.head_bytes as i64
     }
@@ -277,6 +284,11 @@ impl Reading {
         end(self, &mut Step { kept, context: step.context, heads: step.heads, forks: step.forks });
         copied.over = self.at > copied.first + copied.octets.len() as i64; // behind a gap
         self.copied = Some(copied);
+    }
+
+    /// Whether nobody compares what this way finds, and the client keeps the octets that it reads.
+    pub fn is_alone(&self, forks: &Forks) -> bool {
+        !self.is_fork && self.copied.is_none() && !forks.are_more && forks.ways.is_empty()
     }
 
     /// A request ended here and nothing of another one was seen.

@@ -258,13 +258,26 @@ pub fn looks_like_field(line: &[u8]) -> bool {
 /// The field lines of a head or a trailer section, up to the empty line (RFC 9112 section 5), behind their request line.
 #[inline]
 pub fn field_lines(line: &RequestLine<'_>, block: &[u8]) -> FieldLines {
-    let mut text = HeadText::default();
+    field_lines_in(HeadText::default(), line, block)
+}
+
+/// The same in the memory of an older text.
+#[inline]
+pub(super) fn field_lines_in(mut text: HeadText, line: &RequestLine<'_>, block: &[u8]) -> FieldLines {
+    text.clear();
     text.reserve(line.method.len() + line.target.len() + line.version.len() + block.len(), 1 + block.len() / 24);
     text.begin(line.method, line.target, line.version);
     if push_clean_lines(&mut text, block) {
         return FieldLines { text, oddities: line.oddities, others: Vec::new() };
     }
     odd_field_lines(line, block, text)
+}
+
+/// The text of a whole head, in which every lone CR is part of a line.
+pub fn text_of(octets: &[u8]) -> HeadText {
+    let (line, block) = part(octets, b'\n');
+    let line = request_line(trim_end(line, |octet| octet == b'\r')).unwrap_or_default();
+    field_lines(&line, block.unwrap_or_default()).text
 }
 
 /// False where a line is not as RFC 9112 writes it.

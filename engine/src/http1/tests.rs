@@ -48,7 +48,7 @@ impl Bench {
     fn read(&self, parts: &[Part]) -> Read {
         let mut counts = Counts::default();
         let flow = Flow { src: [1; 16], dst: [2; 16], sport: 40001, dport: 80, v6: false, path_hash: 0 };
-        let mut context = Context { limits: &self.limits, counts: &mut counts, flow, path: &[] };
+        let mut context = Context { limits: &self.limits, counts: &mut counts, flow, path: &[], early: None };
         let mut http1 = Http1::new(START, self.midstream);
         let (mut kept, mut first, mut placed) = (Vec::new(), START, Vec::new());
         for (time_ns, part) in (0..).zip(parts) {

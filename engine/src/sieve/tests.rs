@@ -58,7 +58,7 @@ fn passes(head: &RequestHead) -> bool {
 
 #[test]
 fn passes_every_head_when_asked() {
-    let mut sieve = Sieve::new(&Watch { every_head: true, ..watch() });
+    let sieve = Sieve::new(&Watch { every_head: true, ..watch() });
     assert!(sieve.passes(&mut head(b"x", b"", b"/"), &mut Counts::default()));
     assert!(!passes(&head(b"x", b"", b"/news?id=17")));
 }
@@ -266,7 +266,7 @@ fn agrees_with_the_obvious_sieve() {
     };
     let watches: Vec<_> =
         (0..12).map(|turn| Watch { rows: rows(turn), named_rows: vec![(Vec::new(), turn + 1)], ..watch() }).collect();
-    let mut sieves: Vec<_> = watches.iter().map(Sieve::new).collect();
+    let sieves: Vec<_> = watches.iter().map(Sieve::new).collect();
     for turn in 0..20_000 {
         let of = turn % 12;
         let mut head = odd_head(&text(6), &text(20), &text(20));
@@ -287,8 +287,8 @@ fn passes_digests_of_own_numbers() {
     let mut octets = Vec::new();
     write_sections(&numbers, &mut octets, |_| Ok(())).unwrap();
     let digests = Some(Arc::new(HashTable::new(numbers, Octets::Memory(octets), 0)));
-    let mut sieve = Sieve::new(&Watch { digests, ..watch() });
-    let mut passes = |value: &[u8]| sieve.passes(&mut odd_head(b"x-odd", value, b"/"), &mut Counts::default());
+    let sieve = Sieve::new(&Watch { digests, ..watch() });
+    let passes = |value: &[u8]| sieve.passes(&mut odd_head(b"x-odd", value, b"/"), &mut Counts::default());
     for value in [
         &b"40ce120a3509087f921cad996518742a"[..],
         b"AC57EA46BDBF5CC55E81F19EF4E0FB9B",

@@ -159,7 +159,9 @@ impl Streams {
     ) -> bool {
         let half = &mut self.halves[id];
         let path = half.seldom.as_ref().map_or(&[][..], |seldom| &seldom.path);
-        let mut context = Context { limits: &self.limits, counts, flow: half.flow, path };
+        // the audit is told what a head says when it is settled
+        let early = self.early.as_mut().filter(|_| counts.tracer.is_none());
+        let mut context = Context { limits: &self.limits, counts, flow: half.flow, path, early };
         let Some(speaker) = &mut half.speaker else { return false };
         let placed = &mut self.placed;
         let before = placed.len();

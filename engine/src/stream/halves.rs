@@ -209,9 +209,9 @@ impl Halves {
         hasher.finish()
     }
 
-    /// A keyed hash of other bytes.
-    pub fn hasher(&self) -> impl Hasher + use<> {
-        self.hasher.build_hasher()
+    /// What hashes of other bytes are keyed with.
+    pub fn keyed(&self) -> &RandomState {
+        &self.hasher
     }
 
     /// Asks for the bucket of a flow with this mark.

@@ -1,7 +1,7 @@
 //! Heads that clients let go: counted, and handed on when they are requests that no twin had before.
 
 use std::collections::VecDeque;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::mem;
 
 use super::Streams;
@@ -47,7 +47,7 @@ impl Streams {
     /// Counts a head of HTTP/1 that is a request and was not seen before; says what it is instead.
     fn why_no_news(&mut self, id: Id, placed: &PlacedHead, counts: &mut Counts) -> Option<&'static str> {
         let head = &placed.head;
-        if head.text.method().is_empty() && !self.is_request(id, head) {
+        if head.text.sifted().is_none() && head.text.method().is_empty() && !self.is_request(id, head) {
             return Some("response");
         }
         if self.is_of_a_twin(id, placed, counts) {
@@ -120,11 +120,12 @@ impl Streams {
     /// Of its sequence number and of all that it says in its readings; the time and what is odd may be another where it
     /// was mirrored twice.
     fn mark_of(&self, placed: &PlacedHead) -> u32 {
-        let mut hasher = self.halves.hasher();
+        let mut hasher = self.halves.keyed().build_hasher();
         hasher.write_u32(placed.start as u32);
-        placed.head.text.hash(&mut hasher);
+        let keyed = self.halves.keyed();
+        hasher.write_u32(placed.head.text.mark(keyed));
         for reading in &placed.head.readings {
-            reading.text.hash(&mut hasher);
+            hasher.write_u32(reading.text.mark(keyed));
         }
         (hasher.finish() as u32).max(1)
     }

@@ -4,6 +4,7 @@
 mod client;
 mod copies;
 mod doubts;
+mod early;
 mod talk;
 
 use super::paths::MOST_ALIKE;
