@@ -352,6 +352,19 @@ def h110_h2c_picked_up_in_the_middle() -> Talk:
     return Talk().server(answer).client(frame(SETTINGS, 1, 0) + head).server(answer)
 
 
+@recipe(82, ambiguous(), "oddities.not_http")
+def h117_preface_of_http2_and_then_http1() -> Talk:
+    """The server knows no HTTP/2; the client asks again as HTTP/1.1, and a segment ends where a frame would begin."""
+    talk = Talk().open().client(OPENING).server(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    return talk.client(LEAK[:3]).client(LEAK[3:]).server(OK).close()
+
+
+@recipe(82, ambiguous(), "oddities.not_http")
+def h118_half_a_preface_of_http2() -> Talk:
+    """It ends where a head of HTTP/1 does, and a request follows."""
+    return talk_of(b"PRI * HTTP/2.0\r\n\r\n" + LEAK)
+
+
 @recipe(82, leak())
 def h55_h2c_continuation() -> Talk:
     """The field block in three frames, cut inside the number."""

@@ -19,11 +19,13 @@ use crate::limits::Limits;
 use crate::records::{Certainty, Flow, HeadText, Layer, Oddities, Oddity, PlacedHead, RequestHead, Section};
 use frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, FrameHeader, HEADER_SIZE, HEADERS, RST_STREAM, Seeker,
-    header_block_fragment,
+    header_block_fragment, is_text,
 };
 
 /// RFC 9113 section 3.4.
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// What of it reads as a head of HTTP/1.
+pub const PREFACE_HEAD: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 
 const VERSION: &[u8] = b"HTTP/2";
 /// Requests whose trailers may follow; servers allow 100 to 250 at a time.
@@ -80,6 +82,8 @@ pub struct Http2 {
     answers: bool,
     /// Octets of DATA so far.
     bodies: u64,
+    /// Here stands text in place of a frame: it was not read, nor is what follows.
+    astray: Option<i64>,
 }
 
 impl Http2 {
@@ -96,6 +100,22 @@ impl Http2 {
     /// Position of the first octet.
     pub fn origin(&self) -> i64 {
         self.origin
+    }
+
+    /// Position behind the newest octet.
+    pub fn fed(&self) -> i64 {
+        self.fed
+    }
+
+    /// Where text stands in place of a frame: it was not read, nor is what follows.
+    pub fn astray(&self) -> Option<i64> {
+        self.astray
+    }
+
+    /// Octets at the end that may be text yet.
+    pub fn pending(&self) -> usize {
+        let is_short = !self.begun || (self.seeker.is_none() && self.held.len() < HEADER_SIZE);
+        if is_short { self.held.len() } else { 0 }
     }
 
     /// Bytes of memory, about; and what it costs to have another one like it.
@@ -146,6 +166,7 @@ impl Http2 {
             heads: Vec::new(),
             answers: false,
             bodies: 0,
+            astray: None,
         }
     }
 
@@ -229,6 +250,10 @@ impl Http2 {
         }
         self.begun = true;
         let held = mem::take(&mut self.held);
+        if held.starts_with(PREFACE_HEAD) && !held.starts_with(PREFACE) {
+            self.astray = Some(self.origin + PREFACE_HEAD.len() as i64);
+            return;
+        }
         let behind = held.strip_prefix(PREFACE).unwrap_or_else(|| {
             counts[Count::BlindMidstream] += 1;
             self.seeker = Some(Seeker::default());
@@ -255,6 +280,10 @@ impl Http2 {
         let (mut at, first) = (0, self.fed - held.len() as i64);
         self.needed = HEADER_SIZE;
         while let Some(header) = held.get(at..).and_then(FrameHeader::read) {
+            if is_text(&held[at..]) {
+                self.astray = Some(first + at as i64);
+                break;
+            }
             let looked_at = header.length.min(self.room(header.kind, limits));
             let payload = &held[at + HEADER_SIZE..];
             let Some(seen) = payload.get(..looked_at) else {

@@ -12,6 +12,7 @@ from collections.abc import MutableMapping
 from enum import Enum, auto
 
 from monitor.portable.body import lengths
+from monitor.portable.http2 import PREFACE_HEAD
 from monitor.portable.request_head import (
     MOST_NEEDED,
     NO_LINE,
@@ -27,7 +28,6 @@ from monitor.portable.request_head import (
 from monitor.records import Fields, Flow, Limits, PlacedHead, RequestHead, Section
 
 HOPELESS_BYTES = 4096  # without a line end or a request, and it is no HTTP
-PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"  # what of HTTP/2's preface reads as a head (RFC 9113 section 3.4)
 PROXY_BYTES = 16  # before the addresses
 NEEDED = (b"host", b"content-length", b"transfer-encoding")  # what follows a head depends on these
 

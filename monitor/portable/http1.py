@@ -103,7 +103,9 @@ class Http1:
         self._note_start()
         was_framed = reading.frames is not None
         heads = reading.run(octets, first, time_ns)
-        if reading.frames is not None and not was_framed:
+        if was_framed and reading.frames is None:
+            self._forget_starts()
+        elif reading.frames is not None and not was_framed:
             self._starts.append(Start(reading.frames.origin, None))
         if len(self._readings) == 1 and not reading.forks:
             return heads
@@ -159,8 +161,7 @@ class Http1:
     def gap(self, octets: Octets, first: int, gap: Gap) -> list[PlacedHead]:
         """Bytes are missing behind `octets`."""
         merged = self._merged([(each, each.gap(*each.sees(octets, first), gap)) for each in self._readings])
-        self._starts.clear()
-        self._weight = 0
+        self._forget_starts()
         self._note_start()
         return merged
 
@@ -223,6 +224,10 @@ class Http1:
             for each in others:
                 if (each.frames is not None and not is_due) or not any(map(each.is_beside, self._readings)):
                     self._readings.append(each)
+
+    def _forget_starts(self) -> None:
+        self._starts.clear()
+        self._weight = 0
 
     def _note_start(self) -> None:
         """Reading can begin again here, if the first way is amid HTTP/2 and enough came since the last such place."""

@@ -19,7 +19,8 @@ from monitor.portable.hpack import Hpack
 from monitor.portable.request_head import AUTHORITY, certainty_of
 from monitor.records import Certainty, Fields, Flow, Limits, PlacedHead, RequestHead, Section
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # RFC 9113 section 3.4
+PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"  # what of the preface reads as a head of HTTP/1
+PREFACE = PREFACE_HEAD + b"SM\r\n\r\n"  # RFC 9113 section 3.4
 DATA, HEADERS, RST_STREAM, CONTINUATION = 0, 1, 3, 9
 END_STREAM, END_HEADERS, PADDED, PRIORITY = 0x01, 0x04, 0x08, 0x20
 FRAME_HEADER = Struct(">BHBBI")  # RFC 9113 section 4.1; the length has 24 bits
@@ -47,6 +48,8 @@ PLAUSIBLE = re.compile(
     rb"|\x00.\x10\x00\x00{4}"  # PRIORITY_UPDATE (RFC 9218 section 7.1)
     rb")" % {b"stream": CLIENTS_STREAM}
 )
+# Where a frame begins: a length of 658 kB at the least and a type that no client sends, but how a request may begin.
+TEXT = re.compile(rb"[A-Za-z\r\n -]{4}")
 FURTHEST = FRAME_HEADER.size + 0x40FF + FRAME_HEADER.size  # from a plausible header to the end of the one behind it
 
 
@@ -118,7 +121,8 @@ class Http2:
         self._counts = counts
         self._flow = flow
         self._time_ns = 0
-        self.origin = self._fed = position  # of the first octet, and behind the newest one
+        self.origin = self.fed = position  # of the first octet, and behind the newest one
+        self.astray: int | None = None  # here stands text in place of a frame: it was not read, nor is what follows
         self._hpack = Hpack(limits.head_bytes)
         self._begun = False
         self._seeker: Seeker | None = None
@@ -142,7 +146,7 @@ class Http2:
     def beside(self, position: int) -> Http2:
         """The same, to go on by itself with what stands at `position`; what it counts is not counted."""
         other = copy(self)
-        other._fed = position
+        other.fed = position
         other._counts, other._hpack = Counter(), self._hpack.beside()
         other._seeker = self._seeker and self._seeker.beside()
         other._held, other._requests, other._heads = bytearray(self._held), dict(self._requests), []
@@ -152,12 +156,18 @@ class Http2:
     def is_like(self, other: Http2) -> bool:
         """Whether both read on alike, from the same place."""
         return (
-            (self._fed, self._begun, self._skip, self._held) == (other._fed, other._begun, other._skip, other._held)
+            (self.fed, self._begun, self._skip, self._held) == (other.fed, other._begun, other._skip, other._held)
             and self._seeker is other._seeker is None
             and self._block == other._block
             and list(self._requests.items()) == list(other._requests.items())
             and self._hpack.is_like(other._hpack)
         )
+
+    @property
+    def pending(self) -> int:
+        """Octets at the end that may be text yet."""
+        is_short = not self._begun or (self._seeker is None and len(self._held) < FRAME_HEADER.size)
+        return len(self._held) if is_short else 0
 
     def skips(self, size: int) -> bool:
         """Whether the next `size` octets are part of one payload that nobody looks at."""
@@ -166,7 +176,7 @@ class Http2:
     def feed(self, octets: bytes, time_ns: int) -> list[PlacedHead]:
         """The heads that these octets complete; `time_ns` becomes theirs."""
         self._time_ns = time_ns
-        self._fed += len(octets)
+        self.fed += len(octets)
         if self._skip:
             skipped = min(self._skip, len(octets))
             self._skip -= skipped
@@ -184,10 +194,10 @@ class Http2:
         """
         if missing <= self._skip:
             self._skip -= missing
-            self._fed += missing
+            self.fed += missing
             return []
         behind = self._cut()
-        self._fed += missing
+        self.fed += missing
         self._hpack.forget()
         self._begun = True
         self._skip, self._skips_body = max(0, behind - missing), False
@@ -215,10 +225,10 @@ class Http2:
         if self._begun and len(held) >= FRAME_HEADER.size:
             length, kind, flags, stream = _frame_header(held)
             behind = FRAME_HEADER.size + length - len(held)
-            start = self._fed - len(held)
+            start = self.fed - len(held)
             self._frame(start, kind, flags, stream, length, held[FRAME_HEADER.size :], lack="incomplete")
         if self._block is not None:
-            self._end_block(self._block, self._fed, lack="incomplete")
+            self._end_block(self._block, self.fed, lack="incomplete")
         return behind
 
     def _follow(self, octets: bytes) -> None:
@@ -230,6 +240,9 @@ class Http2:
             octets, self._held = bytes(self._held), bytearray()
             if octets.startswith(PREFACE):
                 octets = octets[len(PREFACE) :]
+            elif octets.startswith(PREFACE_HEAD):
+                self.astray = self.origin + len(PREFACE_HEAD)
+                return
             else:
                 self._counts["blind.midstream"] += 1
                 self._seeker = Seeker()
@@ -249,12 +262,15 @@ class Http2:
         at = 0
         self._needed = FRAME_HEADER.size
         while len(held) - at >= FRAME_HEADER.size:
+            if TEXT.match(held, at):
+                self.astray = self.fed - len(held) + at
+                break
             length, kind, flags, stream = _frame_header(held, at)
             looked_at = min(length, self._room(kind))
             if len(held) - at - FRAME_HEADER.size < looked_at:
                 self._needed = FRAME_HEADER.size + looked_at
                 break
-            start = self._fed - len(held) + at
+            start = self.fed - len(held) + at
             at += FRAME_HEADER.size
             self._frame(start, kind, flags, stream, length, bytes(held[at : at + looked_at]), lack="long")
             if kind == DATA:

@@ -157,11 +157,15 @@ class Reading(HeadReader):
     def _read_frames(self, octets: Octets, first: int) -> bool:
         if self.frames is None:
             self.frames = Http2(self.limits, self.counts, self.flow, self.at)
-        before = self.frames.bodies
-        self.heads += self.frames.feed(bytes(octets[self.at - first :]), self.time_ns)
-        self._count_bodies(self.frames.bodies - before)
-        self.at = self.scan = self.fed
+        frames, before = self.frames, self.frames.bodies
+        self.heads += frames.feed(bytes(octets[frames.fed - first :]), self.time_ns)
+        self._count_bodies(frames.bodies - before)
         self.spoke = self.spoke or bool(self.heads)
+        if frames.astray is not None:  # whoever sent this speaks HTTP/1 after all
+            self.frames = None
+            self.at = max(self.at, frames.astray)
+            return self._turn(State.SEEK, JUNK)
+        self.at = self.scan = max(self.at, self.fed - frames.pending)
         return False
 
     @property

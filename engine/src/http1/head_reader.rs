@@ -13,12 +13,11 @@ use super::request_head::{
     make_head, may_begin_line, request_line,
 };
 use crate::counts::Count;
+use crate::http2::PREFACE_HEAD;
 use crate::records::{HeadText, Oddities, Oddity, PlacedHead, RequestHead, Section};
 
 /// Without a line end or a request, and it is no HTTP.
 pub(super) const HOPELESS_BYTES: i64 = 4096;
-/// What of HTTP/2's preface reads as a head (RFC 9113 section 3.4).
-const PREFACE_HEAD: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 /// haproxy.org, proxy-protocol.txt, section 2.2.
 const PROXY: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Before the addresses.

@@ -168,7 +168,9 @@ impl Http1 {
         self.note_start();
         let was_framed = self.first.frames.is_some();
         self.first.run(time_ns, &mut Step { kept, context, heads: out, forks: &mut forks });
-        if !was_framed && let Some(frames) = &self.first.frames {
+        if was_framed && self.first.frames.is_none() {
+            self.forget_starts();
+        } else if !was_framed && let Some(frames) = &self.first.frames {
             self.framed.get_or_insert_default().starts.push_back(Start::at(frames.origin()));
         }
         if self.others.is_empty() && forks.ways.is_empty() {
@@ -260,11 +262,15 @@ impl Http1 {
     ) {
         let kept = Kept { octets, first };
         self.each(kept, context, out, |reading, step| reading.gap(position, missing, step));
+        self.forget_starts();
+        self.note_start();
+    }
+
+    fn forget_starts(&mut self) {
         if let Some(framed) = &mut self.framed {
             framed.starts.clear();
             framed.weight = 0;
         }
-        self.note_start();
     }
 
     /// Reading can begin again here, if the first way is amid HTTP/2 and enough came since the last such place.

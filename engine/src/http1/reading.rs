@@ -396,15 +396,23 @@ impl Reading {
     }
 
     fn read_frames(&mut self, step: &mut Step<'_, '_>) -> bool {
-        let (octets, time_ns) = (step.kept.from(self.at), self.time_ns);
+        let begin = self.frames.as_ref().map_or(self.at, |frames| frames.fed());
+        let (octets, time_ns) = (step.kept.from(begin), self.time_ns);
         let before = step.heads.len();
         let bodies = |frames: &Option<Box<Http2>>| frames.as_ref().map_or(0, |frames| frames.bodies());
         let known = bodies(&self.frames);
         self.with_frames(step, |frames, limits, counts, heads| frames.feed(octets, time_ns, limits, counts, heads));
         self.count_bodies(bodies(&self.frames) - known, step);
         self.spoke |= step.heads.len() > before;
-        self.at = self.fed;
-        self.scan = self.fed;
+        let Some(frames) = &self.frames else { return false };
+        if let Some(text) = frames.astray() {
+            // whoever sent this speaks HTTP/1 after all
+            self.at = self.at.max(text);
+            self.frames = None;
+            return self.turn(State::Seek, Some(JUNK));
+        }
+        self.at = self.at.max(self.fed - frames.pending() as i64);
+        self.scan = self.at;
         false
     }
 

@@ -114,6 +114,13 @@ impl Seeker {
     }
 }
 
+/// Whether here stands no frame, but perhaps a request: it would be a frame of 658 kB at the least, of a type that no
+/// client sends.
+pub fn is_text(octets: &[u8]) -> bool {
+    let is_texts = |octet: &u8| octet.is_ascii_alphabetic() || matches!(octet, b'\r' | b'\n' | b' ' | b'-');
+    octets.get(..4).is_some_and(|four| four.iter().all(is_texts))
+}
+
 /// What of the payload of HEADERS is not padding or priority; `payload` are the first octets of `length`. None when there
 /// is more padding than payload: nobody knows what the block is.
 pub fn header_block_fragment(payload: &[u8], length: usize, flags: u8) -> Option<&[u8]> {
