@@ -29,7 +29,7 @@ SKIPPED = (
     "malformed",  # lengths that lie, versions that do not exist
     "encrypted",  # ESP and the like
     "tunnel_control",  # GTP echo, L2TP control, PPP negotiation, ...
-    "unknown_tunnel",  # a tunnel's port or protocol, but not its format
+    "unknown_tunnel",  # a tunnel's port or protocol, but not its format; an EtherType that is not known
     "depth",  # more encapsulations than Limits.encapsulations
 )
 BLIND = (

@@ -22,6 +22,7 @@ from pcaps.talk import Packet as Timed
 
 Wrap = Callable[[Packet, bool], Packet]  # the packet, and whether the client sent it
 NULL, PPP_LINK, LOOP, SLL, IPV4_LINK, IPV6_LINK, SLL2 = 0, 9, 108, 113, 228, 229, 276
+METADATA = b"\x01\x01\x00\x01\x00\x07\x08\x00"  # version and length, an option, group 7, IPv4
 BARE_PPP, FRAMED_PPP = Raw(b"\x00\x21"), Raw(b"\xff\x03\x00\x21")  # IPv4, without and with address and control
 V6: dict[str, Any] = {"src": "2001:db8:1::2", "dst": "2001:db8:2::9"}
 
@@ -50,6 +51,39 @@ def ether(up: bool = True) -> Packet:
 def l00_ethernet() -> Talk:
     """Nothing but Ethernet: the request with which all others are compared."""
     return talk_of(LEAK)
+
+
+def typed(kind: int, octets: bytes) -> Packet:
+    return Ether(bytes(ether() / Raw(b""))[:12] + struct.pack("!H", kind) + octets)
+
+
+def framed(kind: int, header: bytes) -> bytes:
+    """The whole frame within another one, of that type and behind this header."""
+    return wrapped(lambda packet, up: typed(kind, header + bytes(ether(up) / packet)))
+
+
+@recipe("link", leak())
+def l56_fabricpath() -> bytes:
+    """Cisco's fabric puts the whole frame behind a tree and a time to live."""
+    return framed(0x8903, b"\x00\x60")
+
+
+@recipe("link", leak())
+def l57_trill_with_options() -> bytes:
+    """RFC 6325: two nicknames, and one word of options."""
+    return framed(0x22F3, b"\x00\x7f\x00\x01\x00\x02" + bytes(4))
+
+
+@recipe("link", leak())
+def l58_cisco_metadata() -> bytes:
+    """A security group in front of the EtherType, behind a tag."""
+    return wrapped(lambda packet, up: ether(up) / Dot1Q(type=0x8909) / Raw(METADATA + bytes(packet)))
+
+
+@recipe("link", QUIET, "blind.unknown_tunnel")
+def l59_a_type_that_nobody_knows() -> bytes:
+    """It may carry anything: the sensor says that it did not see into it."""
+    return framed(0x8999, b"")
 
 
 @recipe(1, leak())

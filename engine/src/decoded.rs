@@ -91,11 +91,8 @@ impl Decoded {
     #[inline]
     pub fn nth<'a>(&'a self, number: usize, chunk: &'a [u8]) -> Option<Segment<'a>> {
         let kept = self.kept.get(number)?;
-        let (memory, at) = if kept.from_copy {
-            (self.copied.as_slice(), kept.at)
-        } else {
-            (chunk, kept.at.wrapping_sub(self.base))
-        };
+        let (memory, at) =
+            if kept.from_copy { (self.copied.as_slice(), kept.at) } else { (chunk, kept.at.wrapping_sub(self.base)) };
         let octets = memory.get(at as usize..).and_then(|rest| rest.get(..kept.size as usize)).unwrap_or_default();
         let layers = self.paths.get(kept.path as usize..).and_then(|rest| rest.get(..kept.layers as usize));
         Some(Segment {

@@ -16,7 +16,8 @@ from monitor.portable.packet import Layer, Packet, Skip, Step
 
 PBB, MACSEC, NSH, JUMBO_LLC = 0x88E7, 0x88E5, 0x894F, 0x8870  # 802.1ah, 802.1AE, RFC 8300, long 802.3 frames
 VN_TAG, E_TAG = 0x8926, 0x893F  # Cisco's, and its heir in 802.1BR
-LONGEST_802_3 = 1500  # a larger number is an EtherType (802.3 section 3.2.6)
+METADATA, FABRIC_PATH, TRILL = 0x8909, 0x8903, 0x22F3  # Cisco's, Cisco's, RFC 6325
+LONGEST_802_3, LEAST_TYPE = 1500, 0x0600  # an EtherType's number is larger (802.3 section 3.2.6)
 SNAP, UNNUMBERED = 0xAA, 0x03  # 802.2: service access point and control of RFC 1042
 BOTTOM = 0x100  # RFC 3032 section 2.1: the last label of the stack
 ADDRESS_AND_CONTROL = 0xFF03  # RFC 1662 section 3.1
@@ -44,7 +45,14 @@ def ethernet(packet: Packet) -> Step:
 
 def by_type(kind: int) -> Step:
     """What an EtherType, or in its place the length of an 802.3 frame, announces."""
-    return ETHERTYPES.get(kind) or (llc if kind <= LONGEST_802_3 else Skip.NOT_IP)
+    return llc if kind <= LONGEST_802_3 else ethertype(kind)
+
+
+def ethertype(kind: int) -> Step:
+    """What an EtherType announces."""
+    if found := ETHERTYPES.get(kind):
+        return found
+    return Skip.NOT_IP if kind < LEAST_TYPE or kind in QUIET else Skip.UNKNOWN_TUNNEL
 
 
 def looks_like_ethernet(packet: Packet, at: int = 0) -> bool:
@@ -63,7 +71,7 @@ def llc(packet: Packet) -> Step:
     if _LLC.unpack_from(packet.octets) == (SNAP, SNAP, UNNUMBERED):
         vendor, low, kind = _SNAP.unpack_from(packet.octets)
         packet.enter(8)
-        return ETHERTYPES.get(kind, Skip.NOT_IP) if (vendor, low) in ((0, 0), (0, 0xF8)) else Skip.NOT_IP
+        return ethertype(kind) if (vendor, low) in ((0, 0), (0, 0xF8)) else Skip.NOT_IP
     return Skip.NOT_IP
 
 
@@ -100,6 +108,19 @@ def mpls(packet: Packet) -> Step:
     if looks_like_ethernet(packet):
         return ethernet
     return MPLS_NIBBLES.get(nibble, Skip.UNKNOWN_TUNNEL)
+
+
+def fabric_path(packet: Packet) -> Step:
+    """Cisco's FabricPath: a tree and a time to live; the whole frame follows."""
+    packet.enter(2)
+    return ethernet
+
+
+def trill(packet: Packet) -> Step:
+    """RFC 6325 section 3: options of four octets each before the whole frame."""
+    (bits,) = _TYPE.unpack_from(packet.octets)
+    packet.enter(6 + (bits >> 6 & 0x1F) * 4)
+    return ethernet
 
 
 def pppoe(packet: Packet) -> Step:
@@ -205,6 +226,9 @@ ETHERTYPES: dict[int, Layer | Skip] = {
     types.ETH_TYPE_QINQ2: vlan,
     VN_TAG: tag(6),
     E_TAG: tag(8),
+    METADATA: tag(8),
+    FABRIC_PATH: fabric_path,
+    TRILL: trill,
     types.ETH_TYPE_MPLS: mpls,
     types.ETH_TYPE_MPLS_MCAST: mpls,
     types.ETH_TYPE_PPPoE: pppoe,
@@ -215,7 +239,13 @@ ETHERTYPES: dict[int, Layer | Skip] = {
     MACSEC: Skip.ENCRYPTED,
     NSH: nsh,
 }
-QUIET = frozenset((types.ETH_TYPE_ARP, types.ETH_TYPE_LLDP))  # not IP, but nothing that is hidden
+QUIET = frozenset((  # neither IP nor a tunnel of it; any other type that is not known may hide something
+    types.ETH_TYPE_ARP, 0x8035,  # and the reverse
+    types.ETH_TYPE_LLDP, 0x8809, 0x8808, 0x8902, 0x88F5, 0x88F6,  # LACP, pauses, 802.1ag, 802.1ak
+    0x888E, 0x88F7, 0x9000, 0x0842,  # 802.1X, PTP, loopback tests, Wake-on-LAN
+    0x8906, 0x8914, 0x8915, 0x88A2,  # storage: FCoE, RoCE, AoE
+    0x8137, 0x8138, 0x809B, 0x80F3, 0x6002, 0x6003, 0x6004,  # IPX, AppleTalk, DECnet
+))  # fmt: skip
 PPP_PROTOCOLS: dict[int, Layer | Skip] = {
     PPP_IP: ipv4,
     PPP_IP6: ipv6,

@@ -31,7 +31,7 @@ BLIND_WORDS = {
     "gap": "holes in HTTP connections: packets that the capture lost",
     "midstream": "connections picked up in the middle: their first partial request is unknown",
     "head_incomplete": "request heads that never ended (reset or end of capture): judged as far as they went",
-    "unknown_tunnel": "packets on a tunnel's port, but not in its format",
+    "unknown_tunnel": "packets in a tunnel that cannot be read, or of a type that is not known",
     "depth": "packets inside more tunnels and tags than are opened",
     "truncated": "packets cut before their headers were whole",
     "encrypted": "encrypted packets (ESP): nothing in them can be read",

@@ -7,12 +7,19 @@ use super::{Packet, Read, Short, Skip, Step, Stepped};
 
 pub(super) const IP: u16 = 0x0800;
 pub(super) const IP6: u16 = 0x86DD;
-const ARP: u16 = 0x0806;
-const LLDP: u16 = 0x88CC;
+/// Neither IP nor a tunnel of it; any other type that is not known may hide something.
+const QUIET: [u16; 23] = [
+    0x0806, 0x8035, // ARP and the reverse
+    0x88CC, 0x8809, 0x8808, 0x8902, 0x88F5, 0x88F6, // LLDP, LACP, pauses, 802.1ag, 802.1ak
+    0x888E, 0x88F7, 0x9000, 0x0842, // 802.1X, PTP, loopback tests, Wake-on-LAN
+    0x8906, 0x8914, 0x8915, 0x88A2, // storage: FCoE, RoCE, AoE
+    0x8137, 0x8138, 0x809B, 0x80F3, 0x6002, 0x6003, 0x6004, // IPX, AppleTalk, DECnet
+];
 /// Octets of such a tag.
 pub(super) const TAG_SIZE: usize = 4;
 /// A larger number is an EtherType (802.3 section 3.2.6).
 const LONGEST_802_3: u16 = 1500;
+const LEAST_TYPE: u16 = 0x0600;
 /// 802.2: the control field of RFC 1042.
 const UNNUMBERED: u8 = 0x03;
 
@@ -45,11 +52,14 @@ pub fn ethernet(packet: &mut Packet<'_, '_>) -> Stepped {
 /// What an EtherType, or in its place the length of an 802.3 frame, announces.
 #[inline]
 pub fn by_type(kind: u16) -> Step {
-    match ethertype(kind) {
-        Some(step) => step,
-        None if kind <= LONGEST_802_3 => Step::To(llc),
-        None => Step::Skip(Skip::NotIp),
-    }
+    if kind <= LONGEST_802_3 { Step::To(llc) } else { of_type(kind) }
+}
+
+/// What an EtherType announces.
+#[inline]
+fn of_type(kind: u16) -> Step {
+    let is_quiet = || kind < LEAST_TYPE || QUIET.contains(&kind);
+    ethertype(kind).unwrap_or_else(|| Step::Skip(if is_quiet() { Skip::NotIp } else { Skip::UnknownTunnel }))
 }
 
 /// A tag of 802.1Q or 802.1ad follows.
@@ -67,6 +77,9 @@ pub fn ethertype(kind: u16) -> Option<Step> {
         _ if is_tag(kind) => Step::To(tag::<TAG_SIZE>),
         0x8926 => Step::To(tag::<6>), // VN-Tag, Cisco's
         0x893F => Step::To(tag::<8>), // and its heir in 802.1BR
+        0x8909 => Step::To(tag::<8>), // Cisco MetaData
+        0x8903 => Step::To(fabric_path),
+        0x22F3 => Step::To(trill),
         0x8847 | 0x8848 => Step::To(mpls),
         0x8864 => Step::To(pppoe),
         0x8863 => Step::Skip(Skip::TunnelControl),
@@ -89,8 +102,7 @@ pub fn looks_like_ethernet(packet: &Packet<'_, '_>, at: usize) -> Result<bool, S
         let [_, _, control] = packet.array(at + 14)?;
         return Ok(control == UNNUMBERED);
     }
-    // ARP and LLDP are not IP, but nothing that is hidden
-    Ok(ethertype(kind).is_some() || kind == ARP || kind == LLDP)
+    Ok(ethertype(kind).is_some() || QUIET.contains(&kind))
 }
 
 /// 802.2 with SNAP (RFC 1042), also from a bridge (802.1H).
@@ -103,7 +115,7 @@ fn llc(packet: &mut Packet<'_, '_>) -> Stepped {
     if [a, b, c] != [0, 0, 0] && [a, b, c] != [0, 0, 0xF8] {
         return Ok(Step::Skip(Skip::NotIp));
     }
-    Ok(ethertype(u16::from_be_bytes([high, low])).unwrap_or(Step::Skip(Skip::NotIp)))
+    Ok(of_type(u16::from_be_bytes([high, low])))
 }
 
 /// A tag that ends with the EtherType of what it stands before.
@@ -144,6 +156,19 @@ pub fn mpls(packet: &mut Packet<'_, '_>) -> Stepped {
         6 => Step::To(ipv6),
         _ => Step::Skip(Skip::UnknownTunnel),
     })
+}
+
+/// Cisco's FabricPath: a tree and a time to live; the whole frame follows.
+fn fabric_path(packet: &mut Packet<'_, '_>) -> Stepped {
+    packet.enter(2, None);
+    Ok(Step::To(ethernet))
+}
+
+/// RFC 6325 section 3: options of four octets each before the whole frame.
+fn trill(packet: &mut Packet<'_, '_>) -> Stepped {
+    let bits = packet.u16(0)?;
+    packet.enter(6 + usize::from(bits >> 6 & 0x1F) * 4, None);
+    Ok(Step::To(ethernet))
 }
 
 /// RFC 2516 section 4. Sessions are numbered, so two subscribers with equal addresses can be told apart.
