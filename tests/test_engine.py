@@ -19,7 +19,7 @@ from monitor.identify import Identify
 from monitor.records import Batch, CaptureFiles, Identifier, Limits, NumberPlan, RequestHead, Watch
 from pcaps.recipe import FOLDER, get
 from pcaps.talk import ETHERNET, Packet, Talk, pcap
-from tests.heads import CLEAN, LEAK
+from tests.heads import CLEAN, LEAK, head
 
 SAMPLES = sorted(path for path in FOLDER.glob("*.pcap") if path.stat().st_size < 20_000)
 LAST_NS = (2**32 - 1) * 10**9  # that a classic capture can hold
@@ -218,6 +218,22 @@ def test_only_what_somebody_will_look_at_crosses_into_python(tmp_path: Path) -> 
     path.write_bytes(pcap(Talk().open().client(LEAK).close().frames))
     (head,), _ = run("native", path, watch=Watch(rows=((b"7700900", 3),)))
     assert [name for name, _ in head.fields] == [b"host", b"x-msisdn"]
+
+
+@both
+def test_what_came_before_is_not_taken_for_its_like(tmp_path: Path) -> None:
+    """The native engine remembers fields, words and connections that come again."""
+    talk = Talk().open()
+    for lines in ((b"ab: c", b"a: bc"), (b"a: bc", b"ab: c", b"abc:"), (b"a: bc", b"a: bc")):
+        talk.client(head(*lines))
+    path = tmp_path / "alike.pcap"
+    path.write_bytes(pcap(talk.close().frames))
+    heads, _ = agree(path)
+    assert [head.fields[1:] for head in heads] == [
+        ((b"ab", b"c"), (b"a", b"bc")),
+        ((b"a", b"bc"), (b"ab", b"c"), (b"abc", b"")),
+        ((b"a", b"bc"), (b"a", b"bc")),
+    ]
 
 
 def test_native_means_that_or_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 //! The module `monitor._engine`: the only one that knows Python. Types in monitor/_engine.pyi.
 
+mod crossing;
 #[cfg(target_os = "linux")]
 mod live;
 
@@ -10,40 +11,24 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::PyDict;
 
 use crate::capture::Ending;
 use crate::counts::{Count, Counts};
 use crate::front::{Died, Front, Pace};
 use crate::hashes::{HashTable, Numbers, Octets, write_sections};
 use crate::limits::Limits;
-use crate::records::{Certainty, Flow, KeptMessage, Layer, RequestHead, Section, Watch};
+use crate::records::Watch;
 use crate::tandem::Tandem;
-use crate::trace::Step;
 use crate::worker::Worker;
+use crossing::Crossing;
 
 /// One engine. Captures are opened one after another; `pump` reads on without the interpreter.
 #[pyclass(module = "monitor._engine")]
 struct Engine {
     front: Box<dyn Front>,
     batch_heads: usize,
-    records: Records,
-}
-
-/// The classes of monitor.records that heads are made of.
-struct Records {
-    head: Py<PyAny>,
-    message: Py<PyAny>,
-    carried: Py<PyAny>,
-    fate: Py<PyAny>,
-    stretch: Py<PyAny>,
-    flow: Py<PyAny>,
-    /// `tuple.__new__`: makes a NamedTuple without going through Python.
-    new: Py<PyAny>,
-    confirmed: Py<PyAny>,
-    ambiguous: Py<PyAny>,
-    whole: Py<PyAny>,
-    trailer: Py<PyAny>,
+    crossing: Crossing,
 }
 
 #[pymethods]
@@ -58,7 +43,7 @@ impl Engine {
         } else {
             Box::new(Worker::new(limits, &watch))
         };
-        Ok(Engine { front, batch_heads, records: Records::import(py)? })
+        Ok(Engine { front, batch_heads, crossing: Crossing::new(py)? })
     }
 
     /// The next capture, which begins with its header: a file or a pipe by its path. A file is read ahead, a pipe once
@@ -105,19 +90,19 @@ impl Engine {
     /// The suspect heads since the last call, as monitor.records.RequestHead.
     fn take_heads<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let heads = self.front.take_heads();
-        heads.iter().map(|head| self.records.head(py, head, 1)).collect()
+        heads.iter().map(|head| self.crossing.head(py, head, 1)).collect()
     }
 
     /// The messages since the last call, as monitor.records.Message.
     fn take_messages<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let messages = self.front.take_messages();
-        messages.iter().map(|message| self.records.message(py, message)).collect()
+        messages.iter().map(|message| self.crossing.message(py, message)).collect()
     }
 
     /// What became of what since the last call, as monitor.records.Trace; empty without an audit.
     fn take_trace<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let steps = self.front.take_trace();
-        steps.iter().map(|step| self.records.step(py, step)).collect()
+        steps.iter().map(|step| self.crossing.step(py, step)).collect()
     }
 
     /// Cumulative; the keys are those of monitor/counts.py.
@@ -153,85 +138,6 @@ impl Engine {
     #[getter]
     fn bytes_read(&self) -> u64 {
         self.front.progress().bytes_read
-    }
-}
-
-impl Records {
-    fn import(py: Python<'_>) -> PyResult<Records> {
-        let records = py.import("monitor.records")?;
-        let member =
-            |class: &str, name: &str| -> PyResult<Py<PyAny>> { Ok(records.getattr(class)?.getattr(name)?.unbind()) };
-        Ok(Records {
-            head: records.getattr("RequestHead")?.unbind(),
-            message: records.getattr("Message")?.unbind(),
-            carried: records.getattr("Carried")?.unbind(),
-            fate: records.getattr("Fate")?.unbind(),
-            stretch: records.getattr("Stretch")?.unbind(),
-            flow: records.getattr("Flow")?.unbind(),
-            new: py.get_type::<PyTuple>().getattr("__new__")?.unbind(),
-            confirmed: member("Certainty", "CONFIRMED")?,
-            ambiguous: member("Certainty", "AMBIGUOUS")?,
-            whole: member("Section", "HEAD")?,
-            trailer: member("Section", "TRAILER")?,
-        })
-    }
-
-    fn step<'py>(&self, py: Python<'py>, step: &Step) -> PyResult<Bound<'py, PyAny>> {
-        match step {
-            Step::Carried { number, octets, skipped } => {
-                self.carried.bind(py).call1((*number, PyBytes::new(py, octets), *skipped))
-            }
-            Step::Fate { number, what, reading, position } => {
-                self.fate.bind(py).call1((*number, *what, *reading, *position))
-            }
-            Step::Stretch { reading, start, stop, what, head } => {
-                let head = head.as_ref().map(|head| self.head(py, head, 1)).transpose()?;
-                self.stretch.bind(py).call1((*reading, *start, *stop, *what, head))
-            }
-        }
-    }
-
-    /// The head with the fields that are left of it.
-    fn head<'py>(&self, py: Python<'py>, head: &RequestHead, times: u64) -> PyResult<Bound<'py, PyAny>> {
-        let bytes = |octets: &[u8]| PyBytes::new(py, octets);
-        let fields: Vec<_> = head.text.fields().map(|(name, value)| (bytes(name), bytes(value))).collect();
-        let oddities: Vec<_> = head.oddities.iter().map(super::records::Oddity::name).collect();
-        let readings = head.readings.iter().map(|other| self.head(py, other, times)).collect::<PyResult<Vec<_>>>()?;
-        let certainty = match head.certainty {
-            Certainty::Confirmed => &self.confirmed,
-            Certainty::Ambiguous => &self.ambiguous,
-        };
-        let section = match head.section {
-            Section::Head => &self.whole,
-            Section::Trailer => &self.trailer,
-        };
-        let values = (
-            head.time_ns,
-            self.flow(py, &head.flow, &head.path)?,
-            bytes(head.text.method()),
-            bytes(head.text.target()),
-            bytes(head.text.version()),
-            PyTuple::new(py, fields)?,
-            PyTuple::new(py, oddities)?,
-            certainty,
-            section,
-            PyTuple::new(py, readings)?,
-            times,
-            head.text.target_is_clean(),
-        );
-        self.new.bind(py).call1((&self.head, values))
-    }
-
-    fn message<'py>(&self, py: Python<'py>, message: &KeptMessage) -> PyResult<Bound<'py, PyAny>> {
-        let flow = self.flow(py, &message.flow, &message.path)?;
-        self.message.bind(py).call1((message.time_ns, flow, PyBytes::new(py, &message.octets)))
-    }
-
-    fn flow<'py>(&self, py: Python<'py>, flow: &Flow, path: &[Layer]) -> PyResult<Bound<'py, PyAny>> {
-        let length = if flow.v6 { 16 } else { 4 };
-        let layers: Vec<_> = path.iter().map(|layer| (layer.kind, layer.number)).collect();
-        let (src, dst) = (PyBytes::new(py, &flow.src[..length]), PyBytes::new(py, &flow.dst[..length]));
-        self.new.bind(py).call1((&self.flow, (src, flow.sport, dst, flow.dport, PyTuple::new(py, layers)?)))
     }
 }
 

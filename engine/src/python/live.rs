@@ -7,7 +7,8 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{Records, counts_of, limits_of, watch_of};
+use super::crossing::Crossing;
+use super::{counts_of, limits_of, watch_of};
 use crate::live;
 use crate::ring::{Ring, Shape};
 
@@ -20,7 +21,7 @@ type Taken<'py> = Vec<Bound<'py, PyAny>>;
 pub struct Live {
     rings: live::Live,
     batch_heads: usize,
-    records: Records,
+    crossing: Crossing,
 }
 
 #[pymethods]
@@ -40,7 +41,7 @@ impl Live {
         Ok(Live {
             rings: live::Live::new(&limits, &watch, rings)?,
             batch_heads: limits.batch_heads,
-            records: Records::import(py)?,
+            crossing: Crossing::new(py)?,
         })
     }
 
@@ -59,10 +60,10 @@ impl Live {
         let taken = py
             .detach(|| live.poll(most, Duration::from_secs_f64(seconds.clamp(0.0, 60.0))))
             .map_err(|_| PyRuntimeError::new_err("a thread of the engine has died"))?;
-        let heads = taken.heads.iter().map(|(head, times)| self.records.head(py, head, *times));
-        let messages = taken.messages.iter().map(|message| self.records.message(py, message));
-        let (heads, messages) = (heads.collect::<PyResult<_>>()?, messages.collect::<PyResult<_>>()?);
-        let trace = taken.trace.iter().map(|step| self.records.step(py, step)).collect::<PyResult<_>>()?;
+        let crossing = &mut self.crossing;
+        let heads = taken.heads.iter().map(|(head, times)| crossing.head(py, head, *times)).collect::<PyResult<_>>()?;
+        let messages = taken.messages.iter().map(|message| crossing.message(py, message)).collect::<PyResult<_>>()?;
+        let trace = taken.trace.iter().map(|step| crossing.step(py, step)).collect::<PyResult<_>>()?;
         Ok((heads, messages, trace, counts_of(py, &taken.counts)?, taken.time_ns))
     }
 
