@@ -25,6 +25,7 @@ from urllib.parse import unquote_to_bytes
 
 from monitor.agreements import Client, RuleBook, Terms
 from monitor.agreements.book import ALWAYS_NS, READABILITY, below
+from monitor.agreements.prefixes import Prefixes
 from monitor.recipient import LONGEST_REMEMBERED, recipient_of
 from monitor.records import (
     Certainty,
@@ -47,10 +48,12 @@ NONE = "none"  # partner and purpose where no grant is near
 REMEMBERED = 16_384  # entries of each memory; a full one starts again
 FROM_GATEWAY = (Place.HEADER, Place.TRAILER)
 READABLE = (Form.PLAIN, Form.ENCODED, Form.HASHED)  # forms in which the digits are known, not just that there are some
-NAMING = (b"host", b":authority")
+LONGEST_DIGITS = 15  # of a number in E.164; what else may stand for one is not remembered
+SLASH = ord("/")
+NAMING = frozenset((b"host", b":authority"))
 _new = tuple.__new__  # a NamedTuple's own takes twice as long
 # to look up a member takes longer than to use it
-_MSISDN, _STRANGER, _NOBODY = Identifier.MSISDN, Outcome.UNKNOWN_RECIPIENT, Whose.UNKNOWN
+_MSISDN, _STRANGER, _ALLOWED, _NOBODY = Identifier.MSISDN, Outcome.UNKNOWN_RECIPIENT, Outcome.ALLOWED, Whose.UNKNOWN
 _AUTHORITY = re.compile(rb"[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
 
 
@@ -130,7 +133,8 @@ class _Served(NamedTuple):
 
     names: tuple[str, ...]
     readings: tuple[tuple[str, tuple[Terms, ...]], ...]  # the grants of each of its names; empty if it is a stranger
-    paths: tuple[tuple[bytes, ...], ...]  # of the grants that name some
+    networks: tuple[Prefixes, ...]  # of the grants that name some
+    paths: tuple[tuple[bytes, ...], ...]  # the same
     dates_ns: tuple[int, ...]  # when a verdict may change
 
 
@@ -142,16 +146,6 @@ class _Judged(NamedTuple):
     partner: str
     purpose: str
     grant: int
-
-
-class _Asked(NamedTuple):
-    """A request, whatever number is in it."""
-
-    head: RequestHead
-    served: _Served
-    address: bytes
-    below: tuple[bool, ...]  # each of served.paths
-    by_handset: bool  # seen in a tunnel before the gateway
 
 
 class Judge:
@@ -167,12 +161,12 @@ class Judge:
         self._by_host: dict[bytes, _Served] = {}  # by what alone decides in nearly every request
         self._served: dict[tuple[str, ...], _Served] = {}  # all others
         self._clients: dict[bytes, Client] = {}  # by address, where no feed tells more
+        self._subscribers: dict[str, tuple[str | None, bool]] = {}  # by MSISDN: its brand, if it says so; opted out
         self._judged: dict[tuple[object, ...], _Judged] = {}
         self._conditions = [
             [(index, each.fits) for index, each in enumerate(CONDITIONS) if each.restricts(terms)]
             for terms in book.terms
         ]
-        self._asked: _Asked | None = None  # of the head that was judged last: its sightings come one after another
 
     def feed(self, sighting: Sighting, holder: Holder | None = None) -> Verdict | None:
         """`holder` is who held the handset's address at the head's time, where a feed says so.
@@ -180,45 +174,73 @@ class Judge:
         None for a foreign number, unless network.yaml wants these judged too. Where readings of the head send it to
         others, the first of them counts that may not have it.
         """
-        head, identifier, number, place, field, form, _, _, own, contested = sighting
+        head, identifier, number, place, field, form, _, certainty, own, contested = sighting
         if not own and not self._judges_foreign:
             return None
-        asked = self._asked
-        if asked is None or asked.head is not head:
-            asked = self._asked = self._ask(head)
-        client, brand, whose = self._know(head, number, identifier, form, holder)
-        _, served, dst, below_paths, by_handset = asked
-        if served.readings:
+        time_ns, (src, _, dst, _, tunnels), _, target, _, fields, _, _, _, others, _, _ = head
+        only: bytes | None = None
+        if target and target[0] == SLASH:
+            for name, value in fields:
+                if name in NAMING:
+                    if only is not None:
+                        only = None
+                        break
+                    only = value
+        served = self._by_host.get(only) if only is not None else None
+        if served is None:
+            served = self._served_at(head, only)
+        names, readings, networks, paths, _ = served
+        whose = _NOBODY
+        if holder is None:
+            client = self._clients.get(src) or _remember(self._clients, src, self._book.client(src))
+        else:
+            client, whose = self._book.client(src, holder), whose_is(identifier, number.digits, form, holder)
+        access, brand, _ = client
+        if identifier is _MSISDN:
+            known = self._subscribers.get(number.digits)
+            of_number, opted_out = self._subscriber(number) if known is None else known
+            brand = of_number or brand
+        else:
             opted_out = self._has_opted_out(number, identifier)
-            key = served.names, dst, below_paths, field, form, identifier, client, brand, opted_out, whose
+        if readings:
+            # what addresses and paths are in, for they are many
+            inside: list[object] = [some.get(dst) for some in networks]
+            if paths:
+                path = path_of(target)
+                inside += [below(some, path) for some in paths]
+            key = names, tuple(inside), field, form, identifier, client, brand, opted_out, whose
             judged = self._judged.get(key)
-            if judged is None or not judged.since_ns <= head.time_ns < judged.until_ns:
+            if judged is None or not judged.since_ns <= time_ns < judged.until_ns:
                 judged = _remember(self._judged, key, self._nearest(served, self.facts(sighting, holder)))
             _, _, outcome, recipient, partner, purpose, grant = judged
         else:
-            outcome, recipient, partner, purpose, grant = _STRANGER, served.names[0], NONE, NONE, -1
-        if by_handset:
+            outcome, recipient, partner, purpose, grant = _STRANGER, names[0], NONE, NONE, -1
+        if tunnels and not self._tunnels.isdisjoint(kind for kind, _ in tunnels):
             outcome = Outcome.CLIENT_SUPPLIED
         elif place not in FROM_GATEWAY:
             outcome = Outcome.SECONDARY
         elif contested:
             outcome = Outcome.CLIENT_SUPPLIED
-        verdict = _new(Verdict, (sighting, outcome, recipient, partner, purpose, client.access, brand, grant, whose))
-        if head.readings and outcome is Outcome.ALLOWED and sighting.certainty is Certainty.AMBIGUOUS:
-            others = [self.feed(sighting._replace(head=reading), holder) for reading in head.readings]
-            return next((other for other in others if other and other.outcome is not Outcome.ALLOWED), verdict)
+        verdict = _new(Verdict, (sighting, outcome, recipient, partner, purpose, access, brand, grant, whose))
+        if others and outcome is _ALLOWED and certainty is Certainty.AMBIGUOUS:
+            judged_so = [self.feed(sighting._replace(head=reading), holder) for reading in others]
+            return next((other for other in judged_so if other and other.outcome is not _ALLOWED), verdict)
         return verdict
 
     def explain(self, sighting: Sighting, holder: Holder | None = None) -> list[tuple[Terms, Outcome]]:
         """Every grant of the recipient: `allowed`, or its first failing condition."""
-        served = self._served_at(sighting.head)
+        served = self._served_at(sighting.head, None)
         facts = self.facts(sighting, holder)
         return [(terms, _outcome(self._reached(terms, facts))) for _, grants in served.readings for terms in grants]
 
     def facts(self, sighting: Sighting, holder: Holder | None = None) -> Facts:
         """What the conditions of a grant are asked about this sighting."""
         head, identifier, number, _, field, form, *_ = sighting
-        client, brand, whose = self._know(head, number, identifier, form, holder)
+        client, brand, whose = self._book.client(head.flow.src, holder), None, _NOBODY
+        if holder is not None:
+            whose = whose_is(identifier, number.digits, form, holder)
+        if identifier is _MSISDN:
+            brand = self._book.brand_of(number.digits)
         return Facts(
             address=head.flow.dst,
             path=path_of(head.target),
@@ -226,30 +248,23 @@ class Judge:
             identifier=identifier,
             form=form,
             client=client,
-            brand=brand,
+            brand=brand or client.brand,
             opted_out=self._has_opted_out(number, identifier),
             time_ns=head.time_ns,
             whose=whose,
         )
 
-    def _ask(self, head: RequestHead) -> _Asked:
-        flow = head.flow
-        served = self._served_at(head)
-        reached: tuple[bool, ...] = ()
-        if served.paths:  # paths are many, what they are below is not
-            path = path_of(head.target)
-            reached = tuple([below(paths, path) for paths in served.paths])
-        by_handset = bool(flow.path) and not self._tunnels.isdisjoint(kind for kind, _ in flow.path)
-        return _new(_Asked, (head, served, flow.dst, reached, by_handset))
-
-    def _served_at(self, head: RequestHead) -> _Served:
-        host = _only_host(head)
-        if host is not None and (known := self._by_host.get(host)):
-            return known
+    def _served_at(self, head: RequestHead, only: bytes | None) -> _Served:
+        """`only` is what stands where the recipient is named, if it is one thing; None where more must be looked at."""
         names = recipient_of(head).names
-        if host is not None and _is_all(host):
-            return _remember(self._by_host, host, self._serve(names))
+        if only is not None and _is_all(only):
+            return _remember(self._by_host, only, self._serve(names))
         return self._served.get(names) or _remember(self._served, names, self._serve(names))
+
+    def _subscriber(self, number: Number) -> tuple[str | None, bool]:
+        digits = number.digits
+        known = self._book.brand_of(digits), self._has_opted_out(number, _MSISDN)
+        return known if len(digits) > LONGEST_DIGITS else _remember(self._subscribers, digits, known)
 
     def _reached(self, terms: Terms, facts: Facts) -> int:
         for index, fits in self._conditions[terms.order]:
@@ -278,18 +293,6 @@ class Judge:
         partner, purpose = owner.partner, owner.grant.purpose
         return _Judged(since_ns, until_ns, _outcome(worst), recipient, partner, purpose, owner.order)
 
-    def _know(
-        self, head: RequestHead, number: Number, identifier: Identifier, form: Form, holder: Holder | None
-    ) -> tuple[Client, str, Whose]:
-        """What the address says of the handset, the brand (the number's, where it has one), and whose number it is."""
-        src, whose = head.flow.src, _NOBODY
-        if holder is None:
-            client = self._clients.get(src) or _remember(self._clients, src, self._book.client(src))
-        else:
-            client, whose = self._book.client(src, holder), whose_is(identifier, number.digits, form, holder)
-        brand = self._book.brand_of(number.digits) if identifier is _MSISDN else None
-        return client, brand or client.brand, whose
-
     def _has_opted_out(self, number: Number, identifier: Identifier) -> bool:
         listed = self._opted_out
         return number.digits in listed or (self._lists_tokens and self._token(number, identifier) in listed)
@@ -298,11 +301,12 @@ class Judge:
         readings = tuple((name, self._book.grants_of(name)) for name in names)
         grants = [terms for _, some in readings for terms in some]
         if not grants:
-            return _Served(names, (), (), ())
+            return _Served(names, (), (), (), ())
         dates = {date for terms in grants for date in (terms.from_ns, terms.until_ns)}
+        networks = {terms.grant.networks: terms.networks for terms in grants if terms.networks}
         paths = {terms.paths for terms in grants if terms.paths}
         dated = tuple(sorted(dates.difference(ALWAYS_NS)))
-        return _Served(names, readings, tuple(sorted(paths)), dated)
+        return _Served(names, readings, tuple(networks.values()), tuple(sorted(paths)), dated)
 
 
 def whose_is(identifier: Identifier, digits: str, form: Form, holder: Holder) -> Whose:
@@ -336,18 +340,6 @@ def path_of(target: bytes) -> bytes:
         path = unquote_to_bytes(path)
         return posixpath.normpath(path) if path.startswith(b"/") else path
     return path
-
-
-def _only_host(head: RequestHead) -> bytes | None:
-    """What stands where the recipient is named, if it is one thing; None where more has to be looked at."""
-    only: bytes | None = None
-    if head.target[:1] == b"/":
-        for name, value in head.fields:
-            if name in NAMING:
-                if only is not None:
-                    return None
-                only = value
-    return only
 
 
 def _is_all(host: bytes) -> bool:

@@ -17,7 +17,7 @@ from monitor.portable.compressed import Octets, answered
 from monitor.portable.pcap import HEADER_SIZE
 from monitor.records import Batch, CaptureFiles, Frame, Limits, Watch
 
-PUMP_S = 0.05  # between two looks at signals and at the progress bar
+PUMP_S = 0.2  # between two looks at signals and at the progress bar
 
 
 class NativeEngine:

@@ -149,21 +149,22 @@ class Pipeline:
         tallies, identify, judge, redact = self.tallies, self._identify.feed, self._judge.feed, self._redactor.token
         conditions, feed, holder = tallies.conditions, tallies.subscriber_feed, None
         assert conditions is not None, "there is a rule book"
-        told: list[tuple[Verdict, str]] = []
+        tick, told = conditions.tick, list[tuple[Verdict, str]]()
         with_number_ns: list[int] = []
         for head in heads:
-            conditions.tick(head.time_ns)
+            time_ns, (src, _, _, _, _), _, _, _, _, _, _, _, _, times, _ = head
+            tick(time_ns)
             sightings = identify(head)
-            if feed and (holder := feed.holder(head.flow.src, head.time_ns)):
+            if feed and (holder := feed.holder(src, time_ns)):
                 from monitor.confirm import confirm  # late
 
                 sightings = confirm(head, holder, self.book.plan, sightings)
             judged = violates = contested = False
             for sighting in sightings:
-                contested = contested or sighting.contested
                 verdict = judge(sighting, holder)
+                contested = contested or sighting.contested
                 if verdict is None:
-                    tallies.foreign += head.times
+                    tallies.foreign += times
                     continue
                 judged = True
                 token = redact(sighting.number, sighting.identifier)
@@ -171,13 +172,16 @@ class Pipeline:
                     conditions.feed(verdict, token)
                 else:
                     violates = True
-                told += ((verdict, token),) * head.times
+                if times == 1:
+                    told.append((verdict, token))
+                else:
+                    told += ((verdict, token),) * times
             if judged:
-                tallies.requests_with_identifier += head.times
-                tallies.requests_with_violation += head.times * violates
-                tallies.contested_requests += head.times * contested
+                tallies.requests_with_identifier += times
+                tallies.requests_with_violation += times * violates
+                tallies.contested_requests += times * contested
                 if self._live:
-                    with_number_ns.append(head.time_ns)
+                    with_number_ns.append(time_ns)
         verdicts = Verdicts(told)
         for sink in self._sinks:
             sink.feed(verdicts)

@@ -485,7 +485,16 @@ NETWORKS = st.builds(
 )
 
 
-@given(st.dictionaries(NETWORKS, st.sampled_from("abc"), max_size=20), st.integers(0, 2**32 - 1))
+CLOSE_NETWORKS = st.builds(  # that hold, touch and end with each other
+    lambda eighth, length: ip_network((eighth << 29, length), strict=False), st.integers(0, 7), st.integers(0, 4)
+)
+CLOSE_NUMBERS = st.builds(lambda eighth, step: (eighth << 29) + step & 2**32 - 1, st.integers(0, 8), st.integers(-1, 1))
+
+
+@given(
+    st.dictionaries(NETWORKS | CLOSE_NETWORKS, st.sampled_from("abc"), max_size=20),
+    st.integers(0, 2**32 - 1) | CLOSE_NUMBERS,
+)
 def test_the_narrowest_network_decides(named: dict[ip_network, str], number: int) -> None:
     address = ip_address(number)
     holding = [network for network in named if address in network]

@@ -239,7 +239,9 @@ def test_every_memory_is_bounded(judge: Judge, monkeypatch: pytest.MonkeyPatch) 
     for index in range(200):
         judge.feed(sighting(f"h{index}.example", src=f"100.64.0.{index}"))
         judge.feed(sighting(f"h{index}.ageverify.example", dst=f"198.51.100.{index}"))
-    assert max(map(len, (judge._served, judge._by_host, judge._clients, judge._judged))) <= 10
+        judge.feed(sighting(number=f"447700900{index:03}"))
+    memories = judge._served, judge._by_host, judge._clients, judge._subscribers, judge._judged
+    assert max(map(len, memories)) <= 10
 
 
 def test_what_verdicts_are_possible(book: RuleBook) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from monitor.report.terminal import Findings
 
 
+@no_search_for_cycles()
 def replay(
     files: tuple[str, ...],
     rules: Path,
@@ -35,7 +36,6 @@ def replay(
 ) -> int:
     """Returns the exit code (pipeline.exit_code); raises MonitorError for what is wrong with the options."""
     with ExitStack() as stack:
-        stack.enter_context(no_search_for_cycles())
         book, redact = load(rules), redactor(key_file)
         if own_process:
             lock_in_to_read(*(listen or ())[1:])

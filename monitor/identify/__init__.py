@@ -96,8 +96,10 @@ class Identify:
         """
         if not head.readings:
             findings = self._findings(head)
-            if len(findings) < 2:
-                return [_sighting(head, findings[0])] if findings else []
+            if not findings:
+                return []
+            if len(findings) == 1:
+                return [_sighting(head, findings[0])]
             seen = _each_once(head, findings)
             return list(seen.values()) if len(seen) < 2 else _contested(seen.values())
         seen = self._read(head)
@@ -118,18 +120,21 @@ class Identify:
         """One reading of the head."""
         return _each_once(head, self._findings(head))
 
-    def _findings(self, head: RequestHead) -> list[_Finding]:
+    def _findings(self, head: RequestHead) -> Sequence[_Finding]:
         """In wire order. What was in a short field is remembered: in a leak the same few come again and again."""
-        findings: list[_Finding] = []
-        section, remembered = head.section, self._of_heads
+        _, _, _, target, _, fields, _, _, section, _, _, target_is_clean = head
+        findings: Sequence[_Finding] = ()
+        remembered = self._of_heads
         if section is not _HEAD:
             remembered = self._of_trailers
-        elif not head.target_is_clean and self._suspect(decoded(head.target)):
-            for text in of_target(head.target):
-                findings += self._search(text)
-        for field in head.fields:
+        elif not target_is_clean and self._suspect(decoded(target)):
+            findings = [finding for text in of_target(target) for finding in self._search(text)]
+        for field in fields:
             known = remembered.get(field)
-            findings += self._of_field(field, section, remembered) if known is None else known
+            if known is None:
+                known = self._of_field(field, section, remembered)
+            if known:
+                findings = [*findings, *known] if findings else known
         return findings
 
     def _of_field(self, field: tuple[bytes, bytes], section: Section, remembered: _Memory) -> Sequence[_Finding]:

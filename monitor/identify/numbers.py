@@ -25,6 +25,7 @@ _COMMA_FOR_OTHERS = bytes(octet if 0x30 <= octet <= 0x39 else 0x2C for octet in 
 _UNIX_TIME = rb"[12][0-9]{9}"  # in seconds, 2001 to 2065
 IMEI_ROW = (b"", 15)  # as Watch.rows has it
 _DUMMY = re.compile(r"(.)\1+|.*0{7}|.*(?:12345678|87654321).*")  # 99999999999, 5500000000000, 1234567890
+_CENTURIES = ("19", "20")
 _LUHN_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
@@ -42,6 +43,7 @@ class OwnNumbers:
         lengths = sorted({len(first) for first, _ in plan.msisdn_ranges})
         self._plan, self._country = plan, plan.country
         self._spans = {length: _merged(plan, length) for length in lengths}
+        self._longest = 1 + max(lengths, default=0)  # with a `+`
         self.amounts = {
             length: sum(lasts) - sum(firsts) + len(firsts) for length, (firsts, lasts) in self._spans.items()
         }
@@ -99,11 +101,8 @@ class OwnNumbers:
 
     def all_of(self, text: bytes) -> str:
         """The own number in E.164, with `+` or without, that a text is and nothing else: no date and time. Or empty."""
-        number = text.removeprefix(b"+")
-        if len(number) not in self._spans or number[:2] in (b"19", b"20"):
-            return ""
-        digits = number.decode("latin-1")
-        return digits if self.has_msisdn(digits) else ""
+        digits = text.decode("latin-1").removeprefix("+") if len(text) <= self._longest else ""
+        return digits if self.has_msisdn(digits) and digits[:2] not in _CENTURIES else ""
 
 
 def is_dummy(digits: str) -> bool:

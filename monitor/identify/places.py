@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
-from monitor.field import normalise
+from monitor.field import LONGEST_KEPT, normalise
 from monitor.records import Place, Section
 
 Text = tuple[Place, bytes, bytes]  # place, normalised name, octets as on the wire
@@ -30,17 +31,29 @@ def of_field(name: bytes, value: bytes, section: Section) -> Text | None:
 
     A name with as many digits as a number is looked at like a value, and is nobody's name: so is a line with no colon.
     """
-    if len(name) >= FEWEST_DIGITS and len(name.translate(None, _NO_DIGIT)) >= FEWEST_DIGITS:
-        return Place.TRAILER if section is Section.TRAILER else Place.HEADER, b"", name + b":" + value
-    if section is Section.TRAILER:
-        return Place.TRAILER, normalise(name), value
-    if name == b"cookie":
-        return Place.COOKIE, name, value
-    if name == b"referer":
-        return Place.REFERER, name, value
-    if name[:1] == b":" and name != b":authority":  # a pseudo field (RFC 9113 section 8.3)
+    named = _remembered(name, section) if len(name) <= LONGEST_KEPT else _named(name, section)
+    if named is None:
         return None
-    return Place.HEADER, normalise(name), value
+    place, normal, has_digits = named
+    return place, normal, name + b":" + value if has_digits else value
+
+
+def _named(name: bytes, section: Section) -> tuple[Place, bytes, bool] | None:
+    """Place, normalised name, and whether the name has the digits of a number itself."""
+    has_digits = len(name) >= FEWEST_DIGITS and len(name.translate(None, _NO_DIGIT)) >= FEWEST_DIGITS
+    normal = b"" if has_digits else normalise(name)
+    if section is Section.TRAILER:
+        return Place.TRAILER, normal, has_digits
+    if name == b"cookie":
+        return Place.COOKIE, name, False
+    if name == b"referer":
+        return Place.REFERER, name, False
+    if name[:1] == b":" and name != b":authority" and not has_digits:  # a pseudo field (RFC 9113 section 8.3)
+        return None
+    return Place.HEADER, normal, has_digits
+
+
+_remembered = lru_cache(4096)(_named)
 
 
 def parts(place: Place, name: bytes, octets: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
 
 from monitor import __version__, counts
@@ -103,10 +104,8 @@ class Tallies:
     def feed(self, verdicts: Verdicts) -> None:
         for kind, amount in verdicts.kinds.items():
             self._count(kind, amount)
-        subscribers = self.subscribers
-        for verdict, token in verdicts.told:
-            if verdict.outcome is not ALLOWED and len(subscribers) < MOST_SUBSCRIBERS:
-                subscribers.add(token)
+        fresh = {token for verdict, token in verdicts.told if verdict[1] is not ALLOWED} - self.subscribers
+        self.subscribers.update(islice(fresh, MOST_SUBSCRIBERS - len(self.subscribers)))
 
     def label(self, field: bytes) -> str:
         """A field name as a label value: from the closed set, or `other`."""
