@@ -72,7 +72,7 @@ impl Crossing {
     /// The head with the fields that are left of it; `times`: how many equal ones it stands for.
     pub fn head<'py>(&mut self, py: Python<'py>, head: &RequestHead, times: u64) -> PyResult<Bound<'py, PyAny>> {
         let text = &head.text;
-        let flow = self.flow(py, &head.flow, &head.path)?;
+        let flow = self.connection(py, &head.flow, &head.path)?;
         let (method, version) = (self.word(py, text.method()), self.word(py, text.version()));
         let mut fields = Vec::with_capacity(text.field_count());
         for (name, value) in text.fields() {
@@ -110,7 +110,7 @@ impl Crossing {
         self.new.bind(py).call1((&self.head, values))
     }
 
-    pub fn message<'py>(&mut self, py: Python<'py>, message: &KeptMessage) -> PyResult<Bound<'py, PyAny>> {
+    pub fn message<'py>(&self, py: Python<'py>, message: &KeptMessage) -> PyResult<Bound<'py, PyAny>> {
         let flow = self.flow(py, &message.flow, &message.path)?;
         self.message.bind(py).call1((message.time_ns, flow, PyBytes::new(py, &message.octets)))
     }
@@ -130,17 +130,22 @@ impl Crossing {
         }
     }
 
-    fn flow<'py>(&mut self, py: Python<'py>, flow: &Flow, path: &[Layer]) -> PyResult<Bound<'py, PyAny>> {
+    /// The flow of a head, which says by itself what its path is.
+    fn connection<'py>(&mut self, py: Python<'py>, flow: &Flow, path: &[Layer]) -> PyResult<Bound<'py, PyAny>> {
         if let Some(known) = self.flows.get(flow) {
             return Ok(known.bind(py).clone());
         }
+        let made = self.flow(py, flow, path)?;
+        remember(&mut self.flows, *flow, made.clone().unbind());
+        Ok(made)
+    }
+
+    fn flow<'py>(&self, py: Python<'py>, flow: &Flow, path: &[Layer]) -> PyResult<Bound<'py, PyAny>> {
         let length = if flow.v6 { 16 } else { 4 };
         let layers: Vec<_> = path.iter().map(|layer| (layer.kind, layer.number)).collect();
         let (src, dst) = (PyBytes::new(py, &flow.src[..length]), PyBytes::new(py, &flow.dst[..length]));
         let values = (src, flow.sport, dst, flow.dport, PyTuple::new(py, layers)?);
-        let made = self.new.bind(py).call1((&self.flow, values))?;
-        remember(&mut self.flows, *flow, made.clone().unbind());
-        Ok(made)
+        self.new.bind(py).call1((&self.flow, values))
     }
 
     fn field<'py>(&mut self, py: Python<'py>, name: &[u8], value: &[u8]) -> PyResult<Bound<'py, PyTuple>> {
