@@ -76,7 +76,7 @@ SHED = (
     "marks",  # doubts about bytes that are not said of their heads
     "disk",  # rows of the journal or alerts of the outbox that could not be written
     "queue",  # suspect heads that Python had no time for; equal ones are counted together first
-    "new_flows",  # segments of connections that were not begun on because the ring was more than half full
+    "new_flows",  # segments of connections not begun on since the ring was half full, or not kept since memory was
 )
 # of these: behind which there may be requests, or other readings of some, that nobody read
 UNREAD_BOUNDS = (
@@ -160,7 +160,7 @@ COUNTS: tuple[Count, ...] = (
     Count(
         "not_admitted_permille",
         "gauge",
-        "Of a thousand new connections, how many are not read now because the sensor does not keep up.",
+        "Of a thousand new connections, how many are not read, or not kept, since time or memory is short.",
     ),
     # decode and defrag: frames + second_readings = segments + sum(skipped)
     Count("segments", "counter", "TCP segments decoded."),

@@ -4,6 +4,7 @@ Times are integer nanoseconds of the capture clock since 1970 (`time_ns`), addre
 names and values are the raw bytes of the wire. Text is made only in report/.
 """
 
+import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -94,6 +95,7 @@ class Limits(NamedTuple):
     gap_ns: int = 2_000_000_000  # a hole older than this is a gap; also when the peer acknowledged what lies beyond
     settle_ns: int = 1_000_000_000  # a head waits this long (or until it is acknowledged) for a conflicting copy
     batch_heads: int = 1024  # of one poll
+    sampling_key: int = secrets.randbits(64)  # nobody outside knows which new connections are kept when memory is short
 
     def within(self, budget_bytes: int) -> "Limits":
         """The same, with this budget of memory shared out."""

@@ -37,7 +37,7 @@ def long_head(line: bytes) -> Frames:
 
 FLOODS = {
     "memory": (clients, AMOUNT, Limits(memory_bytes=20_000)),
-    "memory of heads that do not end": (lambda: clients(whole=False), AMOUNT, Limits(memory_bytes=20_000)),
+    "new_flows of heads that do not end": (lambda: clients(whole=False), AMOUNT, Limits(memory_bytes=20_000)),
     "half_streams": (clients, AMOUNT, Limits(half_streams=20)),
     "hold": (holes, AMOUNT, Limits(hold_bytes=20_000)),
     "head_bytes": (lambda: long_head(b"Cookie: a=b\r\n"), 1, Limits(head_bytes=4000)),
@@ -151,14 +151,49 @@ def test_clients_amid_nothing_go_before_those_that_are(tmp_path: Path) -> None:
     assert not any("incomplete" in head.oddities for head in heads)
 
 
-def test_where_all_are_amid_something_each_that_is_torn_early_is_counted(tmp_path: Path) -> None:
-    """A flood beyond memory: no byte of the first 16 kB is lost, but where `early` says so."""
-    heads, counts = read(chain(begun(AMOUNT), ended(AMOUNT)), tmp_path / "a.pcap", memory_bytes=100_000)
-    assert 0 < counts["shed.early"] < counts["shed.memory"]
-    whole = [head for head in heads if not {"incomplete", "after_gap"} & set(head.oddities)]
-    assert len(whole) >= AMOUNT - counts["shed.early"]
-    numbers = [name for head in heads for name, _ in head.fields if name == b"x-msisdn"]
-    assert len(numbers) >= AMOUNT - counts["shed.early"]
+def pieces(amount: int, *, count: int = 4) -> Frames:
+    """Heads in so many pieces, each connection its first one before any its second one."""
+    cookie = b"Cookie: " + b"c" * 200 + b"\r\n"
+    for place in range(count):
+        for client, port in connections(amount):
+            text = cookie if place < count - 1 else NUMBER % 1 + b"\r\n"
+            before = len(REQUEST % 1) + len(cookie) * place
+            yield segment(client, port, 1 + before, PSH | ACK, text)
+
+
+def targets(heads: list[RequestHead], *, whole: bool) -> set[tuple[bytes, int]]:
+    """The ends of those who sent them."""
+    torn = {"incomplete", "after_gap"}
+    return {head.flow[:2] for head in heads if head.method and torn.isdisjoint(head.oddities) is whole}
+
+
+def test_where_all_are_amid_something_new_ones_are_not_kept_and_no_other_is_torn(tmp_path: Path) -> None:
+    """A flood beyond memory: what is kept is read whole, what is not says so, and nobody is torn for the next one."""
+    heads, counts = read(chain(begun(AMOUNT), pieces(AMOUNT)), tmp_path / "a.pcap", memory_bytes=200_000)
+    assert counts["shed.early"] == 0
+    kept, others = targets(heads, whole=True), targets(heads, whole=False)
+    assert len(kept) + len(others) == AMOUNT
+    assert not kept & others
+    assert len(kept) > 50
+    assert counts["shed.new_flows"] >= len(others)
+    numbers = [head.flow[:2] for head in heads for name, _ in head.fields if head.method and name == b"x-msisdn"]
+    assert sorted(numbers) == sorted(kept)
+
+
+def test_the_share_that_is_kept_is_published(tmp_path: Path) -> None:
+    path = tmp_path / "a.pcap"
+    write(chain(begun(AMOUNT), pieces(AMOUNT)), path)
+    shares = []
+    for name in ENGINES:
+        limits = Limits(memory_bytes=100_000, batch_heads=1)
+        engine = open_engine(CaptureFiles((str(path),)), Watch(every_head=True), limits, prefer=name)
+        batches = [engine.poll(1.0)]
+        while not batches[-1].done:
+            batches.append(engine.poll(1.0))
+        engine.close()
+        shares.append(max(batch.counts["not_admitted_permille"] for batch in batches))
+        assert batches[-1].counts["not_admitted_permille"] == 0
+    assert set(shares) == {750}
 
 
 def test_the_budget_is_shared_out() -> None:

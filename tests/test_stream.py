@@ -287,14 +287,21 @@ def test_a_flood_of_syns_costs_nothing() -> None:
     assert leaks(sensor.feed(segments(ended(begun()))).finish()) == ONCE
 
 
-def test_the_half_stream_that_was_silent_for_longest_goes_first() -> None:
-    sensor = Sensor(half_streams=4)
-    unfinished = LEAK[:-2]
+@pytest.mark.parametrize(
+    ("text", "step_ns", "gone"),
+    [
+        (LEAK, 1, [1, 2, 3]),
+        (LEAK[:-2], 1, [5, 6, 7]),  # nobody is torn for whoever comes
+        (LEAK[:-2], 5 * SECOND, [1, 2, 3]),  # but for being silent
+    ],
+)
+def test_the_half_stream_that_was_silent_for_longest_goes_first(text: bytes, step_ns: int, gone: list[int]) -> None:
+    sensor = Sensor(half_streams=4, settle_ns=99 * SECOND)
     for sport in range(1, 8):
-        later = Talk(sport=sport, time_ns=1_700_000_000 * SECOND + sport)
-        sensor.feed(segments(later.client(unfinished, acknowledged=False)))
+        later = Talk(sport=sport, time_ns=1_700_000_000 * SECOND + sport * step_ns)
+        sensor.feed(segments(later.client(text, acknowledged=False)))
     assert sensor.counts["shed.half_streams"] == 3
-    assert [each.flow.sport for each in sensor.heads] == [1, 2, 3]
+    assert [each.flow.sport for each in sensor.heads] == gone
     assert len(sensor.finish().heads) == 7
 
 

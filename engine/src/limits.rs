@@ -36,6 +36,8 @@ pub struct Limits {
     pub settle_ns: i64,
     /// Heads of one poll.
     pub batch_heads: usize,
+    /// Of the hash by which new connections are kept when memory is short; Python deals it out, one for each process.
+    pub sampling_key: u64,
 }
 
 impl Default for Limits {
@@ -56,6 +58,7 @@ impl Default for Limits {
             gap_ns: 2_000_000_000,
             settle_ns: 1_000_000_000,
             batch_heads: 1024,
+            sampling_key: 0,
         }
     }
 }

@@ -356,7 +356,8 @@ impl Worker {
         if stages.time_ns > self.read_ns {
             (self.read, self.read_ns) = (Instant::now(), stages.time_ns);
         }
-        stages.counts[Count::NotAdmittedPermille] = self.pressure.refused_permille();
+        let by_memory = stages.counts[Count::NotAdmittedPermille]; // as of the latest look at what is due
+        stages.counts[Count::NotAdmittedPermille] = by_memory.max(self.pressure.refused_permille());
         let mut mailbox = self.shared.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
         for head in stages.passed.drain(..) {
             let is_kept = mailbox.queue.push(head, &stages.sieve);

@@ -170,6 +170,7 @@ fn limits_of(limits: &Bound<'_, PyAny>) -> PyResult<Limits> {
         gap_ns: limits.getattr("gap_ns")?.extract()?,
         settle_ns: limits.getattr("settle_ns")?.extract()?,
         batch_heads: limits.getattr("batch_heads")?.extract()?,
+        sampling_key: limits.getattr("sampling_key")?.extract()?,
     })
 }
 

@@ -8,6 +8,7 @@
 //! Two paths with the same addresses and ports are two half-streams: subscribers in different tunnels may be alike. When
 //! both carry the same head at the same sequence number it is one connection, mirrored twice, and the head counts once.
 
+mod admission;
 mod beginnings;
 mod clients;
 mod far;
@@ -33,6 +34,7 @@ use crate::limits::Limits;
 use crate::looks::{Looks, looks_of, may_begin_request, surely_begins_request};
 use crate::records::{Flow, Oddities, PlacedHead, RequestHead, Segment};
 use crate::sieve::Sieve;
+use admission::Admission;
 use beginnings::Beginnings;
 use far::Elsewhere;
 use halves::{HalfStream, Halves, Id, Link, Side};
@@ -66,6 +68,8 @@ pub(crate) struct Speaker {
     held: u32,
     /// How many bytes of memory are.
     weight: u32,
+    /// The same, while to forget it would tear its first head.
+    begun: u32,
     /// Seldom any.
     elsewhere: Option<Box<Elsewhere>>,
 }
@@ -93,8 +97,13 @@ pub struct Streams {
     held: usize,
     /// Bytes of memory that all clients take.
     used: usize,
+    /// Those that clients take whose first head has only begun.
+    begun: usize,
     /// Half-streams of which anything was ever out of order.
     with_holes: usize,
+    admission: Admission,
+    /// The segment at hand began the first half-stream of a connection.
+    is_new: bool,
     /// Heads of the client at hand, in memory that is used again.
     placed: Vec<PlacedHead>,
     /// None: all heads are kept whole until they are settled.
@@ -105,6 +114,8 @@ impl Streams {
     /// No half-streams yet.
     pub fn new(limits: Limits) -> Streams {
         Streams {
+            admission: Admission::new(limits.sampling_key),
+            is_new: false,
             limits,
             now_ns: 0,
             latest_ns: 0,
@@ -118,6 +129,7 @@ impl Streams {
             holding: BTreeMap::new(),
             held: 0,
             used: 0,
+            begun: 0,
             with_holes: 0,
             placed: Vec::new(),
             early: None,
@@ -160,7 +172,15 @@ impl Streams {
             Some(id) => self.go_on(id, segment, mark, counts, out),
             None => self.meet(segment, mark, counts, out),
         }
-        while self.memory() > self.limits.memory_bytes && self.shed_memory(counts, out) {}
+        if self.is_new
+            && let Some(id) = self.halves.find(&segment.flow, mark)
+        {
+            self.admit(id, counts, out);
+        }
+        while self.memory() > self.limits.memory_bytes
+            && self.shed_memory(self.halves.find(&segment.flow, mark), counts, out)
+        {}
+        self.is_new = false;
     }
 
     /// What is due at `now_ns` of the capture clock.
@@ -202,7 +222,11 @@ impl Streams {
         if self.now_ns >= self.sweep_ns {
             self.sweep_ns = self.now_ns + SWEEP_NS;
             self.sweep(counts, out);
+            if !self.is_full_of_beginnings() {
+                self.admission.relax();
+            }
         }
+        counts[Count::NotAdmittedPermille] = self.admission.refused_permille();
         counts[Count::HalfStreams] = self.halves.len() as u64;
         counts[Count::MemoryHalfStreams] = self.memory() as u64;
         counts[Count::MemoryHold] = self.held as u64;
@@ -226,7 +250,9 @@ impl Streams {
         self.advance(now_ns);
         while out.len() < most {
             let Some(id) = self.halves.oldest() else {
-                for gauge in [Count::HalfStreams, Count::MemoryHalfStreams, Count::MemoryHold] {
+                for gauge in
+                    [Count::HalfStreams, Count::MemoryHalfStreams, Count::MemoryHold, Count::NotAdmittedPermille]
+                {
                     counts[gauge] = 0;
                 }
                 return true;
@@ -259,7 +285,7 @@ impl Streams {
         }
         counts[Count::PayloadBytes] += segment.payload.len() as u64;
         if self.halves.len() >= self.limits.half_streams {
-            self.make_room(counts, out);
+            self.make_room(peer.is_none(), counts, out);
             peer = self.peer_of(segment);
         }
         let mut half = HalfStream::new(segment.flow, segment.path, self.now_ns);
@@ -267,6 +293,7 @@ impl Streams {
         half.peer = peer.map(|peer| self.halves.link(peer));
         self.with_holes += usize::from(half.has_holes());
         let Some(id) = self.enter(half, mark, counts) else { return };
+        self.is_new = peer.is_none();
         let fresh = self.note_sent(id, segment, counts);
         self.open(id, segment, counts, out);
         counts[Count::HttpBytes] += if self.halves[id].speaker.is_some() { fresh } else { 0 };
@@ -436,7 +463,7 @@ impl Streams {
         let context = Context { limits: &self.limits, counts, flow: half.flow, path: half.path(), early: None };
         let client = Client::new(i64::from(origin), beginning, reading, &context);
         self.halves[id].speaker =
-            Some(Box::new(Speaker { client, origin, number: 0, held: 0, weight: 0, elsewhere: None }));
+            Some(Box::new(Speaker { client, origin, number: 0, held: 0, weight: 0, begun: 0, elsewhere: None }));
     }
 
     /// Whether the other direction has sent requests: then this one sends responses.
@@ -484,6 +511,7 @@ impl Streams {
         }
         let Some(speaker) = half.speaker.take() else { return };
         self.used -= speaker.weight as usize;
+        self.begun -= speaker.begun as usize;
         self.held -= speaker.held as usize;
         self.holding.remove(&speaker.number);
     }
@@ -548,13 +576,6 @@ impl Streams {
         if half.wake_ns == 0 || wake_ns < half.wake_ns {
             half.wake_ns = wake_ns;
             self.due.enter(wake_ns, self.halves.link(id));
-        }
-    }
-
-    fn make_room(&mut self, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        counts[Count::ShedHalfStreams] += 1;
-        if let (Some(first), _) = self.first_to_go() {
-            self.let_go_of(first, counts, out);
         }
     }
 

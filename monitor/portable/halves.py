@@ -35,8 +35,8 @@ class HalfStream:
     """One direction of a connection; opaque while it has no `client`."""
 
     __slots__ = (
-        "_peer", "accounted", "aside", "client", "closing_ns", "far", "flow", "forgotten", "last_head", "last_heads",
-        "last_ns", "looks", "opaque", "origin", "reborn", "sent", "side", "wake_ns",
+        "_peer", "accounted", "aside", "begun", "client", "closing_ns", "far", "flow", "forgotten", "last_head",
+        "last_heads", "last_ns", "looks", "opaque", "origin", "reborn", "sent", "side", "wake_ns",
     )  # fmt: skip
 
     def __init__(self, flow: Flow, sent: Sent, now_ns: int) -> None:
@@ -50,6 +50,7 @@ class HalfStream:
         self.aside: Aside | None = None  # read beside the client, where the window was before
         self.far: Segment | None = None  # out of the window: another one that fits it moves the window
         self.accounted = 0  # bytes of memory
+        self.begun = 0  # the same, while to forget it would tear its first head
         self._peer: HalfStream | None = None
         self.forgotten = False
         self.origin = -1  # sequence number of the first byte that the client's reading began with

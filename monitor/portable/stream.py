@@ -14,6 +14,7 @@ from heapq import heappop, heappush
 
 from dpkt.tcp import TH_ACK, TH_FIN, TH_RST, TH_SYN
 
+from monitor.portable.admission import LIVELY_NS, Admission
 from monitor.portable.beginnings import Beginnings
 from monitor.portable.client import Client, first_byte
 from monitor.portable.doubts import Doubt
@@ -34,7 +35,8 @@ SWEEP_NS = 1_000_000_000  # between two looks for half-streams that have been si
 SWEEP_SHARE = 64  # one in so many half-streams is looked at then, and at least so many
 HALF_BYTES = 160  # what one takes that has no client, in round figures
 FORGETTABLE = 8  # of which one makes room
-MOST_LOOKS = 4  # at so many of them, while each is amid something
+LOOKS, MOST_LOOKS = 4, 16  # at so many of them, while each is amid something; while the first head of each is
+BEGUN_SHARE = 4  # of the memory one part may be heads that have only begun: they will grow
 LEAST_SPARE = 4096  # bytes kept for late copies that are worth dropping
 OPAQUE = (Looks.RESPONSE, Looks.TLS, Looks.OTHER)
 BEGINNINGS = (Looks.REQUEST, Looks.HTTP2)
@@ -58,13 +60,19 @@ class Streams:
         self._holding: OrderedDict[HalfStream, int] = OrderedDict()  # bytes held by each, longest since first
         self._held = 0
         self._used = 0  # bytes of memory that all clients take
+        self._begun = 0  # those that clients take whose first head has only begun
         self._with_holes = 0  # half-streams that something of was not seen
+        self._admission = Admission(limits.sampling_key)
+        self._is_new = False  # this segment began the first half-stream of a connection
 
     def feed(self, segment: Segment) -> Sequence[RequestHead]:
         """The heads that this segment settles, of either direction, behind those that were due before it."""
+        self._is_new = False
         heads = self._feed(segment)
+        if self._is_new and (half := self._halves.find(segment.flow)) is not None:
+            heads = [*heads, *self._admit(half)]
         while self._memory > self._limits.memory_bytes and self._halves:
-            heads = [*heads, *self._shed_memory()]
+            heads = [*heads, *self._shed_memory(self._halves.find(segment.flow))]
         return heads
 
     @property
@@ -147,6 +155,9 @@ class Streams:
         if self._now_ns >= self._sweep_ns:
             self._sweep_ns = self._now_ns + SWEEP_NS
             heads += self._sweep()
+            if not self._is_full_of_beginnings:
+                self._admission.relax()
+        self._counts["not_admitted_permille"] = self._admission.refused_permille
         self._counts["half_streams"] = len(self._halves)
         self._counts["memory_bytes.memory"] = self._memory
         self._counts["memory_bytes.hold"] = self._held
@@ -168,7 +179,7 @@ class Streams:
         """The capture is over."""
         self._advance(now_ns)
         heads = [head for half in list(self._halves) for head in self._forget(half)]
-        for gauge in ("half_streams", "memory_bytes.memory", "memory_bytes.hold"):
+        for gauge in ("half_streams", "memory_bytes.memory", "memory_bytes.hold", "not_admitted_permille"):
             self._counts[gauge] = 0
         return heads
 
@@ -194,9 +205,10 @@ class Streams:
         self._counts["payload_bytes"] += len(payload)
         evicted: Sequence[RequestHead] = NOTHING
         if len(self._halves) >= self._limits.half_streams:
-            evicted = self._make_room()
+            evicted = self._make_room(is_new=peer is None)
             peer = self._halves.peer_of(flow)  # it may have been the one
         half = HalfStream(flow, self._origins.met(segment), self._now_ns)
+        self._is_new = peer is None
         self._with_holes += half.sent.holes is not None
         self._halves.enter(half, peer)
         fresh = self._note_sent(half, segment)
@@ -342,13 +354,20 @@ class Streams:
             self._pushed += 1
             heappush(self._due, (wake_ns, self._pushed, half))
 
-    def _make_room(self) -> Sequence[RequestHead]:
+    def _make_room(self, *, is_new: bool) -> Sequence[RequestHead]:
+        """One goes, unless that would tear it and whoever comes `is_new`, and can be turned away."""
         self._counts["shed.half_streams"] += 1
-        return self._let_go_of(self._first_to_go()[0])
+        first, _ = self._first_to_go()
+        if self._is_lively_and_torn(first):
+            self._admission.refuse()
+            if is_new:
+                return NOTHING
+        return self._let_go_of(first)
 
-    def _shed_memory(self) -> Sequence[RequestHead]:
-        """What goes first: no HTTP; bodies kept for late copies; clients amid nothing; at last one that is amid."""
-        first, among = self._first_to_go()
+    def _shed_memory(self, at_hand: HalfStream | None) -> Sequence[RequestHead]:
+        """What goes first: no HTTP; bodies kept for late copies; clients amid nothing; then one that is amid, but not
+        in its first head while it goes on. At last whoever has just come; and if nobody has, the oldest of those."""
+        first, among = self._first_to_go(at_hand)
         if first.client is not None:
             for half in among:
                 if half.client is not None and half.client.spare > LEAST_SPARE:
@@ -356,18 +375,60 @@ class Streams:
                     half.client.keep_least()
                     self._account(half)
                     return NOTHING
+        if self._is_lively_and_torn(first):
+            self._admission.refuse()
+            if self._is_new and at_hand is not None:
+                return self._turn_away(at_hand)
         self._counts["shed.memory"] += 1
         return self._let_go_of(first)
 
-    def _first_to_go(self) -> tuple[HalfStream, list[HalfStream]]:
-        """Of some of the oldest the one that is to go first, and these; further ones only if all are amid something."""
-        oldest: list[HalfStream] = []
-        for _ in range(MOST_LOOKS):
+    @property
+    def _is_full_of_beginnings(self) -> bool:
+        return self._begun > self._limits.memory_bytes // BEGUN_SHARE
+
+    def _admit(self, half: HalfStream) -> Sequence[RequestHead]:
+        """A new one is kept, unless there is no place, or it has only begun, as too many have that still go on."""
+        if len(self._halves) > self._limits.half_streams:
+            return self._turn_away(half)
+        if not half.begun:
+            return NOTHING
+        if not self._admission.admits(half.flow):
+            return self._turn_away(half)
+        if not self._is_full_of_beginnings:
+            self._admission.ease()
+            return NOTHING
+        silent = next((each for each in self._oldest() if each.begun and not self._is_lively_and_torn(each)), None)
+        if silent is None:
+            self._admission.refuse()
+            return self._turn_away(half)
+        self._counts["shed.memory"] += 1
+        return self._let_go_of(silent)
+
+    def _turn_away(self, half: HalfStream) -> Sequence[RequestHead]:
+        """What its first segment says counts, and nothing of it is kept."""
+        self._counts["shed.new_flows"] += 1
+        self._counts["not_admitted_permille"] = self._admission.refused_permille
+        return self._forget(half)
+
+    def _is_lively_and_torn(self, half: HalfStream) -> bool:
+        """Whether it would be torn early if it went, and is not long silent."""
+        is_torn = half.client is not None and half.client.torn
+        return is_torn and self._now_ns - half.last_ns < LIVELY_NS
+
+    def _first_to_go(self, at_hand: HalfStream | None = None) -> tuple[HalfStream, list[HalfStream]]:
+        """Of the one at hand and some of the oldest the one that is to go first, and these; further ones only if all
+        are amid something."""
+        oldest = [] if at_hand is None else [at_hand]
+        for looks in range(1, MOST_LOOKS + 1):
             oldest += self._oldest()
-            first = min(oldest, key=lambda half: (half.client is not None, half.amid, half.last_ns))
-            if not first.amid:
+            first = min(oldest, key=self._rank)
+            if not first.amid or (looks >= LOOKS and not self._is_lively_and_torn(first)):
                 break
         return first, oldest
+
+    def _rank(self, half: HalfStream) -> tuple[bool, bool, bool, int]:
+        """The least goes first."""
+        return half.client is not None, half.amid, self._is_lively_and_torn(half), half.last_ns
 
     def _let_go_of(self, half: HalfStream) -> Sequence[RequestHead]:
         self._counts["shed.early"] += half.client is not None and half.client.torn
@@ -526,6 +587,9 @@ class Streams:
         weight = half.weight
         self._used += weight - half.accounted
         half.accounted = weight
+        begun = weight if half.client is not None and half.client.torn else 0
+        self._begun += begun - half.begun
+        half.begun = begun
 
     def _shed(self, half: HalfStream) -> Sequence[RequestHead]:
         """Hold less: give up what lies outside of the window, then what waits inside."""

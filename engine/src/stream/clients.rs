@@ -209,6 +209,8 @@ impl Streams {
         let Some(speaker) = &mut self.halves[id].speaker else { return };
         let (held, weight) = (speaker.held(), speaker.weight());
         self.used = self.used + weight - mem::replace(&mut speaker.weight, weight as u32) as usize;
+        let begun = if speaker.client.is_torn() { weight } else { 0 };
+        self.begun = self.begun + begun - mem::replace(&mut speaker.begun, begun as u32) as usize;
         self.held = self.held + held - mem::replace(&mut speaker.held, held as u32) as usize;
         if held > 0 && speaker.number == 0 {
             self.entered += 1;

@@ -95,7 +95,7 @@ impl Speaker {
     /// The window moved here from where the only client of another one was.
     pub(super) fn put_aside(&mut self, before: Speaker) {
         self.elsewhere = Some(Box::new(Elsewhere { far: None, aside: Some((before.client, before.origin)) }));
-        (self.number, self.held, self.weight) = (before.number, before.held, before.weight);
+        (self.number, self.held, self.weight, self.begun) = (before.number, before.held, before.weight, before.begun);
     }
 
     /// The client that was put aside takes the place of the one that goes on: whether there was one.
