@@ -73,6 +73,7 @@ SHED = (
     "beginnings",  # first bytes of requests in small segments that were not kept: too many half-streams at once
     "twin_heads",  # heads that a twin would not be known to have sent as well: too many ahead of it
     "origins",  # SYNs forgotten before any payload came: more of them at once than are remembered
+    "ended",  # last heads of connections that have ended: sent once more they count again
     "marks",  # doubts about bytes that are not said of their heads
     "disk",  # rows of the journal or alerts of the outbox that could not be written
     "queue",  # suspect heads that Python had no time for; equal ones are counted together first

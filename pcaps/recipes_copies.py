@@ -3,7 +3,7 @@ before and after the enriching gateway."""
 
 from __future__ import annotations
 
-from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, SITE, allowed, ambiguous, get, leak, recipe
+from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, SITE, allowed, ambiguous, found, get, leak, recipe
 from pcaps.recipes_rules import AGEVERIFY
 from pcaps.recipes_tcp import DATA, MASKED, begun, ended
 from pcaps.talk import ACK, FIN, RST, Packet, Talk, ethernet
@@ -151,6 +151,26 @@ def t83_reset_inside_a_head_and_a_pause() -> Talk:
 def t84_fin_inside_a_head_and_a_pause() -> Talk:
     """The same with a FIN."""
     return paused(FIN | ACK)
+
+
+@recipe("B", leak())
+def t97_request_and_fin_sent_again_and_again() -> Talk:
+    """Nobody answers: each time later the client sends its request once more, and the FIN that came with it."""
+    talk = begun()
+    for wait_s in (0, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8):
+        talk.time_ns += int(wait_s * 10**9)
+        talk.segment(DATA | FIN, LEAK)
+    return talk
+
+
+@recipe("B", found(times=2))
+def t98_another_request_where_one_has_ended() -> Talk:
+    """Not the same bytes: the first request, and its FIN, may never have arrived."""
+    talk = begun()
+    for octets in (LEAK, LEAK.replace(b"GET / ", b"GET /a")):
+        talk.segment(DATA | FIN, octets)
+        talk.time_ns += 3 * 10**9
+    return talk
 
 
 # --- who got it -----------------------------------------------------------------------------------------------------

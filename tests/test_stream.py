@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor import counts
+from monitor.portable.ended import REMEMBERED, REMEMBERED_NS, Ended
 from monitor.portable.halves import FAR_BYTES
 from monitor.portable.heads import TWIN_HEADS
 from monitor.portable.origins import REMEMBERED_SYNS
-from monitor.records import Certainty, Section
+from monitor.records import Certainty, Flow, Section
 from pcaps.talk import ACK, FIN, MS, PSH, RST, SYN, URG, Talk
 from tests.connections import DATA, MASKED, OK, ONCE, SECOND, Sensor, begun, ended, leaks, read, segments
 from tests.heads import CLEAN, FIELD, LEAK, NUMBER, POST, head
@@ -454,3 +455,23 @@ def test_no_traffic_is_an_error(sent: list[tuple], missing: int) -> None:
     assert set(sensor.counts) == set(counts.zeros())
     parted = ("requests", "trailers", "head_parts")
     assert sum(sensor.counts[key] for key in parted) == len(sensor.heads)
+
+
+def test_last_heads_of_ended_connections_are_remembered_for_a_while_and_only_so_many_of_them():
+    counted = counts.zeros()
+    ended = Ended(counted)
+    flow, other = (Flow("192.0.2.1", sport, "192.0.2.2", 80, ()) for sport in (1, 2))
+
+    def known(*heads: tuple[Flow, tuple[int, int]]) -> list[bool]:
+        return [ended.knows(*each) for each in heads]
+
+    ended.remember(flow, (7, 1), 0)
+    ended.remember(flow, (7, 1), 5)
+    assert known((flow, (7, 1)), (flow, (8, 1)), (other, (7, 1))) == [True, False, False]
+    ended.remember(other, (7, 1), REMEMBERED_NS)
+    assert known((flow, (7, 1)), (other, (7, 1))) == [False, True]
+    assert counted["shed.ended"] == 0
+    for seq in range(REMEMBERED):
+        ended.remember(flow, (seq, 2), REMEMBERED_NS)
+    assert known((other, (7, 1)), (flow, (0, 2))) == [False, True]
+    assert counted["shed.ended"] == 1

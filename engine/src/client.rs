@@ -100,6 +100,8 @@ pub struct Client {
     spoke: bool,
     /// Sequence number of the FIN.
     closed: Option<u32>,
+    /// It came with data: when it is sent once more, they are.
+    closed_with_data: bool,
     acked: Option<i64>,
     /// Seldom any.
     hole: Option<Box<Hole>>,
@@ -138,6 +140,7 @@ impl Client {
             sound: false,
             spoke: false,
             closed: None,
+            closed_with_data: false,
             acked: None,
             hole: None,
             lost: Vec::new(),
@@ -155,6 +158,11 @@ impl Client {
     /// Bytes that came in order.
     pub fn came(&self) -> i64 {
         self.assembler.next() - self.origin
+    }
+
+    /// Whether the last bytes may be sent once more, as far as the peer has shown.
+    pub fn may_come_again(&self) -> bool {
+        self.closed_with_data || self.acked.is_none_or(|acked| acked < self.assembler.next())
     }
 
     /// The higher, the more speaks for it that these bytes arrive where they go to.
@@ -214,8 +222,9 @@ impl Client {
     }
 
     /// A FIN with this sequence number.
-    pub fn close(&mut self, seq: u32) {
+    pub fn close(&mut self, seq: u32, with_data: bool) {
         self.closed = Some(seq);
+        self.closed_with_data = with_data;
     }
 
     /// A segment with payload.

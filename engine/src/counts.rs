@@ -143,6 +143,7 @@ counts! {
     ShedBeginnings "shed.beginnings"
     ShedTwinHeads "shed.twin_heads"
     ShedOrigins "shed.origins"
+    ShedEnded "shed.ended"
     ShedMarks "shed.marks"
     ShedDisk "shed.disk"
     ShedQueue "shed.queue"

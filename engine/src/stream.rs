@@ -11,6 +11,7 @@
 mod admission;
 mod beginnings;
 mod clients;
+mod ended;
 mod far;
 mod halves;
 mod heads;
@@ -36,6 +37,7 @@ use crate::records::{Flow, Oddities, PlacedHead, RequestHead, Segment};
 use crate::sieve::Sieve;
 use admission::Admission;
 use beginnings::Beginnings;
+use ended::Ended;
 use far::Elsewhere;
 use halves::{HalfStream, Halves, Id, Link, Side};
 
@@ -87,6 +89,7 @@ pub struct Streams {
     tunnelled: HashMap<Flow, Vec<Id>, foldhash::quality::RandomState>,
     origins: Origins,
     beginnings: Beginnings,
+    ended: Ended,
     due: Timers<Link>,
     /// When the next look for silent ones is due.
     sweep_ns: i64,
@@ -123,6 +126,7 @@ impl Streams {
             tunnelled: HashMap::default(),
             origins: Origins::default(),
             beginnings: Beginnings::default(),
+            ended: Ended::default(),
             due: Timers::new(),
             sweep_ns: 0,
             entered: 0,
@@ -298,8 +302,7 @@ impl Streams {
         self.open(id, segment, counts, out);
         counts[Count::HttpBytes] += if self.halves[id].speaker.is_some() { fresh } else { 0 };
         if flags & FIN != 0 {
-            self.halves[id].closing_ns = self.now_ns;
-            self.wake_at(id, self.now_ns + self.limits.gap_ns);
+            self.close(id, segment);
         }
     }
 
@@ -366,7 +369,7 @@ impl Streams {
         let half = &mut self.halves[id];
         if half.closing_ns == 0 {
             if let Some(speaker) = half.speaker.as_mut().filter(|_| segment.flags & FIN != 0) {
-                speaker.client.close(behind(segment));
+                speaker.client.close(behind(segment), !segment.payload.is_empty());
             }
             half.closing_ns = self.now_ns;
             self.wake_at(id, self.now_ns + self.limits.gap_ns);
@@ -580,11 +583,18 @@ impl Streams {
     }
 
     fn forget(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        let half = &self.halves[id];
+        let is_repeatable = |speaker: &Speaker| speaker.client.may_come_again();
+        let may_come_again = half.closing_ns != 0 && half.speaker.as_deref().is_some_and(is_repeatable);
         while let Some(speaker) = &self.halves[id].speaker {
             let is_last = speaker.clients().count() == 1;
             if !self.finish_client(id, counts, out) && is_last {
                 self.count_opaque(id, self.halves[id].looks, counts);
             }
+        }
+        let half = &self.halves[id];
+        if may_come_again && half.last_head != 0 {
+            self.ended.remember(self.halves.mark(&half.flow), half.last_head, self.now_ns, counts);
         }
         self.leave(id);
     }

@@ -49,9 +49,9 @@ class Client:
     """
 
     __slots__ = (
-        "_acked", "_assembler", "_body", "_copies", "_counts", "_doubts", "_flow", "_heads", "_hole", "_http1",
-        "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts", "_replays", "_sound", "_time_ns",
-        "_tracer", "awaits", "closed", "spoke", "traced",
+        "_acked", "_assembler", "_body", "_closed_with_data", "_copies", "_counts", "_doubts", "_flow", "_heads",
+        "_hole", "_http1", "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts", "_replays",
+        "_sound", "_time_ns", "_tracer", "awaits", "closed", "spoke", "traced",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +86,7 @@ class Client:
         self.awaits = False  # an acknowledgement would change something
         self.spoke = False  # a request was read
         self.closed: int | None = None  # sequence number of the FIN
+        self._closed_with_data = False  # it came with data: when it is sent once more, they are
         counts["blind.midstream"] += midstream
 
     def distance(self, seq: int) -> int:
@@ -96,6 +97,16 @@ class Client:
     def came(self) -> int:
         """Bytes that came in order."""
         return self._assembler.next - self._origin
+
+    def close(self, segment: Segment) -> None:
+        """This segment ends the half-stream."""
+        self.closed = segment.seq + len(segment.payload) & 0xFFFFFFFF
+        self._closed_with_data = bool(segment.payload)
+
+    @property
+    def may_come_again(self) -> bool:
+        """Whether the last bytes may be sent once more, as far as the peer has shown."""
+        return self._closed_with_data or self._acked is None or self._acked < self._assembler.next
 
     @property
     def standing(self) -> tuple[bool, int]:

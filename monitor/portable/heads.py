@@ -6,8 +6,10 @@ once.
 
 from __future__ import annotations
 
+from monitor.portable.ended import Ended
 from monitor.portable.halves import HalfStream, Halves
 from monitor.portable.looks import Looks
+from monitor.portable.origins import Side
 from monitor.portable.trace import Tracer
 from monitor.records import Certainty, PlacedHead, RequestHead, Section
 
@@ -18,9 +20,10 @@ REQUEST_FIELDS = frozenset(
 
 
 class Heads:
-    def __init__(self, counts: dict[str, int], halves: Halves, tracer: Tracer | None) -> None:
+    def __init__(self, counts: dict[str, int], halves: Halves, ended: Ended, tracer: Tracer | None) -> None:
         self._counts = counts
         self._halves = halves
+        self._ended = ended
         self._tracer = tracer
 
     def publish(self, half: HalfStream, placed: list[PlacedHead]) -> list[RequestHead]:
@@ -35,6 +38,10 @@ class Heads:
             if half.last_heads is not None and self._is_of_a_twin(half, half.last_head, half.last_heads):
                 counts["twin_heads"] += 1
                 self._trace(half, start, end, "twin")
+                continue
+            if half.side is Side.UNKNOWN and self._ended.knows(half.flow, half.last_head):
+                counts["duplicates"] += 1
+                self._trace(half, start, end, "duplicate")
                 continue
             self._trace(half, start, end, "head", head)
             if part:

@@ -18,6 +18,7 @@ from monitor.portable.admission import LIVELY_NS, Admission
 from monitor.portable.beginnings import Beginnings
 from monitor.portable.client import Client, first_byte
 from monitor.portable.doubts import Doubt
+from monitor.portable.ended import Ended
 from monitor.portable.halves import HalfStream, Halves
 from monitor.portable.heads import Heads
 from monitor.portable.looks import Looks, looks_of, may_begin_request, surely_begins_request
@@ -51,7 +52,8 @@ class Streams:
         self._now_ns = 0
         self._latest_ns = 0  # of the capture clock
         self._halves = Halves(counts)
-        self._heads = Heads(counts, self._halves, tracer)
+        self._ended = Ended(counts)
+        self._heads = Heads(counts, self._halves, self._ended, tracer)
         self._origins = Origins(counts)
         self._beginnings = Beginnings(counts)
         self._due: list[tuple[int, int, HalfStream]] = []  # heap
@@ -81,7 +83,7 @@ class Streams:
         return self._used + HALF_BYTES * len(self._halves) + HOLES_BYTES * self._with_holes
 
     def _feed(self, segment: Segment) -> Sequence[RequestHead]:
-        time_ns, flow, seq, ack, flags, payload, missing, _, _, _ = segment
+        time_ns, flow, _, ack, flags, payload, missing, _, _, _ = segment
         heads: Sequence[RequestHead] = NOTHING
         if time_ns > self._latest_ns:
             self._advance(time_ns)
@@ -119,12 +121,16 @@ class Streams:
             self._fate("reset")
         elif flags & TH_FIN:
             self._note_sent(half, segment)
-        if flags & ENDS and not half.closing_ns:
-            if half.client is not None and flags & TH_FIN:
-                half.client.closed = seq + len(payload)
+        if flags & ENDS:
+            self._close(half, segment)
+        return heads
+
+    def _close(self, half: HalfStream, segment: Segment) -> None:
+        if not half.closing_ns:
+            if half.client is not None and segment.flags & TH_FIN:
+                half.client.close(segment)
             half.closing_ns = self._now_ns
             self._wake_at(half, self._now_ns + self._limits.gap_ns)
-        return heads
 
     def expire(self, now_ns: int) -> Sequence[RequestHead]:
         """What is due at `now_ns` of the capture clock.
@@ -215,8 +221,7 @@ class Streams:
         opened = self._open(half, segment)
         self._counts["http_bytes"] += fresh if half.client is not None else 0
         if flags & TH_FIN:
-            half.closing_ns = self._now_ns
-            self._wake_at(half, self._now_ns + self._limits.gap_ns)
+            self._close(half, segment)
         return [*heads, *evicted, *opened]
 
     def _note_sent(self, half: HalfStream, segment: Segment) -> int:
@@ -443,12 +448,15 @@ class Streams:
 
     def _forget(self, half: HalfStream) -> Sequence[RequestHead]:
         heads: Sequence[RequestHead] = NOTHING
+        may_come_again = half.closing_ns and half.client is not None and half.client.may_come_again
         while half.client is not None:
             is_last = half.aside is None
             client, finished = half.client, self._finish(half)
             heads = [*heads, *finished]
             if is_last and not client.spoke:
                 self._count_opaque(half, half.looks)
+        if may_come_again and half.last_head is not None:
+            self._ended.remember(half.flow, half.last_head, self._now_ns)
         self._with_holes -= half.sent.holes is not None
         half.wake_ns = 0
         self._beginnings.forget(half)

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::mem;
 
 use super::Streams;
-use super::halves::{Id, LastHead};
+use super::halves::{Id, LastHead, Side};
 use crate::counts::{Count, Counts};
 use crate::looks::Looks;
 use crate::records::{Certainty, PlacedHead, RequestHead, Section};
@@ -54,6 +54,10 @@ impl Streams {
             counts[Count::TwinHeads] += 1;
             return Some("twin");
         }
+        if self.is_of_an_ended(id) {
+            counts[Count::Duplicates] += 1;
+            return Some("duplicate");
+        }
         let is_trailer = head.section == Section::Trailer;
         if placed.part {
             counts[Count::HeadParts] += 1;
@@ -63,6 +67,14 @@ impl Streams {
         }
         counts.odd(head.oddities);
         None
+    }
+
+    /// Whether the latest head is the last one of a connection that has ended, once more.
+    fn is_of_an_ended(&self, id: Id) -> bool {
+        let half = &self.halves[id];
+        half.side == Side::Unknown
+            && !self.ended.is_empty()
+            && self.ended.knows(self.halves.mark(&half.flow), half.last_head)
     }
 
     fn trace(&self, id: Id, placed: &PlacedHead, why_not: Option<&'static str>, counts: &mut Counts) {

@@ -14,7 +14,7 @@ const MET: u32 = u32::MAX;
 
 /// Marks are keyed hashes already.
 #[derive(Debug, Default)]
-struct Itself(u64);
+pub(super) struct Itself(u64);
 
 impl Hasher for Itself {
     fn write(&mut self, _: &[u8]) {}

@@ -1,0 +1,75 @@
+//! The last heads of connections that have ended. Whoever saw no acknowledgement sends once more what he sent, a FIN with
+//! it, later each time (RFC 6298 section 5.5): what is known of the connection is forgotten by then, and the same head
+//! would count again. Kept are hashes, of so many of them, for as long as that may take.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::BuildHasherDefault;
+
+use super::origins::Itself;
+use crate::counts::{Count, Counts};
+
+/// 2 MSL of RFC 9293 section 3.4.1 are twice that; nobody waits as long.
+const REMEMBERED_NS: i64 = 120_000_000_000;
+pub(super) const REMEMBERED: usize = 1 << 16;
+
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    heads: HashSet<u64, BuildHasherDefault<Itself>>,
+    /// Until when each is remembered.
+    by_age: VecDeque<(i64, u64)>,
+}
+
+impl Ended {
+    /// The half-stream of this mark has ended, and this was its last head.
+    pub fn remember(&mut self, mark: u64, head: u32, now_ns: i64, counts: &mut Counts) {
+        let both = both(mark, head);
+        if !self.heads.insert(both) {
+            return;
+        }
+        self.by_age.push_back((now_ns + REMEMBERED_NS, both));
+        while let Some(&(until_ns, oldest)) = self.by_age.front() {
+            let is_over = until_ns <= now_ns;
+            if !is_over && self.heads.len() <= REMEMBERED {
+                break;
+            }
+            counts[Count::ShedEnded] += u64::from(!is_over);
+            self.heads.remove(&oldest);
+            self.by_age.pop_front();
+        }
+    }
+
+    /// Whether a half-stream of this mark has ended with this head.
+    pub fn knows(&self, mark: u64, head: u32) -> bool {
+        self.heads.contains(&both(mark, head))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+}
+
+/// Both are keyed hashes.
+fn both(mark: u64, head: u32) -> u64 {
+    mark.rotate_left(32) ^ u64::from(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_remembered_for_a_while_and_only_so_many_of_them() {
+        let (mut ended, mut counts) = (Ended::default(), Counts::default());
+        ended.remember(1, 2, 0, &mut counts);
+        ended.remember(1, 2, 5, &mut counts);
+        assert!(ended.knows(1, 2) && !ended.knows(1, 3) && !ended.knows(2, 2));
+        ended.remember(2, 2, REMEMBERED_NS, &mut counts);
+        assert!(!ended.knows(1, 2) && ended.knows(2, 2));
+        assert_eq!(counts[Count::ShedEnded], 0);
+        for mark in 0..REMEMBERED as u64 {
+            ended.remember(mark, 7, REMEMBERED_NS, &mut counts);
+        }
+        assert!(!ended.knows(2, 2) && ended.knows(0, 7));
+        assert_eq!((counts[Count::ShedEnded], ended.by_age.len()), (1, REMEMBERED));
+    }
+}
