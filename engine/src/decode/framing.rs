@@ -75,9 +75,8 @@ pub fn ethertype(kind: u16) -> Option<Step> {
         IP => Step::To(ipv4),
         IP6 => Step::To(ipv6),
         _ if is_tag(kind) => Step::To(tag::<TAG_SIZE>),
-        0x8926 => Step::To(tag::<6>), // VN-Tag, Cisco's
-        0x893F => Step::To(tag::<8>), // and its heir in 802.1BR
-        0x8909 => Step::To(tag::<8>), // Cisco MetaData
+        0x8926 => Step::To(tag::<6>),          // VN-Tag, Cisco's
+        0x893F | 0x8909 => Step::To(tag::<8>), // and its heir in 802.1BR; Cisco's MetaData
         0x8903 => Step::To(fabric_path),
         0x22F3 => Step::To(trill),
         0x8847 | 0x8848 => Step::To(mpls),
