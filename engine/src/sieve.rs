@@ -21,7 +21,7 @@ use std::sync::Arc;
 use crate::counts::{Count, Counts};
 use crate::hashes::HashTable;
 use crate::records::{HeadText, RequestHead, Watch};
-use crate::sieve::coded::Coded;
+use crate::sieve::coded::{Coded, SHORTEST};
 use crate::sieve::rows::Rows;
 
 /// What a Watch asks for, made ready.
@@ -114,6 +114,9 @@ impl Sieve {
 
     /// Where an identifier may show; None: nowhere.
     fn look(&self, text: &HeadText, room: &mut Vec<u8>) -> Option<Suspicion> {
+        if text.field_count() == 0 && text.target().len() < self.rows.fewest.min(SHORTEST) {
+            return None;
+        }
         let mut fields = Vec::new();
         for (field, name) in (0..).zip(text.names()) {
             if self.hints(name) {

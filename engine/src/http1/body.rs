@@ -72,6 +72,11 @@ pub struct Lengths {
 }
 
 impl Lengths {
+    /// Whether a receiver may expect chunks, and a trailer section behind them.
+    pub fn may_be_chunked(&self) -> bool {
+        self.first == Extent::Chunked || self.others.contains(&Extent::Chunked)
+    }
+
     /// Whether a receiver may expect a body.
     pub fn may_be_body(&self) -> bool {
         self.first != NONE || !self.others.is_empty()

@@ -1,5 +1,6 @@
 //! The heads and trailer sections of one HTTP/1 half-stream, as far as they follow one another without a hole.
 
+use std::sync::Arc;
 use std::{iter, mem};
 
 use memchr::{memchr, memchr_iter};
@@ -9,7 +10,7 @@ use super::kept::{Kept, empty_line, end_of_lines};
 use super::octets::{part, with_whole_ends, word_at_end};
 use super::reading::{Reading, State, Step};
 use super::request_head::{
-    FieldLines, MOST_NEEDED, RequestLine, begins_request, continuation, continued, field_lines, field_lines_in,
+    FieldLines, MOST_NEEDED, RequestLine, begins_request, clean_request_line, continuation, continued, field_lines, field_lines_in,
     make_head, may_begin_line, request_line,
 };
 use crate::counts::Count;
@@ -24,6 +25,9 @@ const PROXY: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const PROXY_BYTES: usize = 16;
 /// As much of a line as its first words need.
 const WORDS_BYTES: usize = 256;
+/// Of the fields that are kept for what follows a head, for a guess.
+const USUAL_BYTES: usize = 96;
+const USUAL_FIELDS: usize = 4;
 const LONG: Oddities = Oddities::of(&[Oddity::Long]);
 
 impl Reading {
@@ -34,12 +38,22 @@ impl Reading {
         let kept = step.kept;
         let mut line = None;
         if self.line.is_none() {
+            if self.scan <= self.at && step.forks.are_more {
+                if !self.skip_before_line(kept) {
+                    return false;
+                }
+                if self.pass_known(step) {
+                    return true;
+                }
+            }
             match self.read_line(step) {
                 Ok(found) => line = Some(found),
                 Err(goes_on) => return goes_on,
             }
         }
-        let end = kept.end_of_head(self.scan);
+        // seldom is a request line all
+        let bare = empty_line(kept.from(self.line_end)).map(|length| self.line_end + length as i64);
+        let end = bare.or_else(|| kept.end_of_head(self.scan));
         if end.unwrap_or(kept.end()) - self.at > step.head_bytes() {
             return self.read_part(step);
         }
@@ -71,6 +85,15 @@ impl Reading {
             }
         }
         let eol = kept.line_end(self.at.max(self.scan));
+        if let Some(eol) = eol
+            && eol - self.at <= step.head_bytes()
+            && let Some(text) = kept.between(self.at, eol).strip_suffix(b"\r")
+            && let Some(line) = clean_request_line(text)
+        {
+            self.line = Some(text.len() as i64);
+            (self.scan, self.line_end) = (eol, eol + 1);
+            return Ok(line);
+        }
         if self.read_cr_head(eol.unwrap_or(kept.end()), false, step) {
             return Err(true);
         }
@@ -189,16 +212,19 @@ impl Reading {
         if self.tunnel {
             oddities.insert(Oddity::InConnect);
         }
-        self.spoke = true;
-        self.tunnel = self.tunnel || found.text.method() == b"CONNECT";
-        self.switching = self.tunnel || (found.text.may_upgrade() && found.text.has(b"upgrade"));
         let mut head = make_head(self.time_ns, step.context.flow, step.context.path, found, oddities);
-        self.enter_body(&extents, &head, step);
+        let kept = extents.may_be_chunked().then(|| kept_of(&head));
+        self.go_on_behind(is_connect(&head.text), is_upgrade(&head.text), &extents, kept.as_ref(), step);
+        // what `text_of` says, and nothing else is known of it
+        let fits = head.text.field_count() <= step.context.limits.head_lines;
+        let is_plain = fits && !head.oddities.contains(Oddity::Cr) && head.readings.is_empty();
+        let is_alone = self.is_alone(step.forks);
+        if is_plain && !is_alone {
+            self.make_known(start, &head, extents, kept, step);
+        }
         if let Some(early) = &mut step.context.early {
-            let is_plain = !head.oddities.contains(Oddity::Cr) && head.readings.is_empty();
-            let fits = head.text.field_count() <= step.context.limits.head_lines;
-            if is_plain && fits && self.is_alone(step.forks) {
-                early.sift(&mut head.text); // it is what `text_of` says
+            if is_plain && is_alone {
+                early.sift(&mut head.text);
             } else {
                 early.keep(&mut head.text);
             }
@@ -323,7 +349,8 @@ impl Reading {
         let of_trailer = mem::replace(&mut self.section, Section::Head) == Section::Trailer;
         if let Some(head) = self.head.take() {
             let extents = if of_trailer { NO_BODY } else { lengths(&head.text, Oddities::default()) };
-            self.enter_body(&extents, &head, step);
+            let kept = extents.may_be_chunked().then(|| kept_of(&head));
+            self.enter_body(&extents, kept.as_ref(), step);
         }
         true
     }
@@ -341,14 +368,22 @@ impl Reading {
     fn place_lines_up_to(&mut self, end: i64, oddities: Oddities, step: &mut Step<'_, '_>) {
         let start = mem::replace(&mut self.at, end);
         self.scan = end;
+        let lines = step.kept.between(start, end);
+        if self.carry.is_empty() {
+            return self.place_more(start, lines, oddities, step);
+        }
         let mut block = mem::take(&mut self.carry);
-        block.extend_from_slice(step.kept.between(start, end));
+        block.extend_from_slice(lines);
         self.place_more(start, &block, oddities, step);
     }
 
     fn place_more(&mut self, start: i64, block: &[u8], oddities: Oddities, step: &mut Step<'_, '_>) {
+        if empty_line(block) == Some(block.len()) {
+            return; // no field at all, as in most trailer sections
+        }
         let found = field_lines(&RequestLine::default(), block);
         let Some(head) = self.head.as_mut().filter(|_| found.text.field_count() > 0) else { return };
+        let head = Arc::make_mut(head);
         let more = continuation(self.time_ns, head, &found, oddities, self.section);
         let room = MOST_NEEDED.saturating_sub(head.text.field_count());
         if room > 0 && found.text.may_be_needed() {
@@ -361,13 +396,28 @@ impl Reading {
 
     /// Keeps of a head what its sections that follow depend on.
     pub fn keep_head(&mut self, head: &RequestHead) {
-        self.head = Some(Box::new(RequestHead {
-            text: with_fields(&head.text, head.text.fields().filter(is_needed).take(MOST_NEEDED)),
-            readings: Vec::new(),
-            path: head.path.clone(),
-            ..*head
-        }));
+        self.head = Some(kept_of(head));
     }
+}
+
+/// What of a head its sections that follow depend on.
+pub(super) fn kept_of(head: &RequestHead) -> Arc<RequestHead> {
+    Arc::new(RequestHead {
+        text: with_fields(&head.text, head.text.fields().filter(is_needed).take(MOST_NEEDED)),
+        readings: Vec::new(),
+        path: head.path.clone(),
+        ..*head
+    })
+}
+
+/// What follows is for somebody else.
+pub(super) fn is_connect(text: &HeadText) -> bool {
+    text.method() == b"CONNECT"
+}
+
+/// What follows may be another protocol.
+pub(super) fn is_upgrade(text: &HeadText) -> bool {
+    text.may_upgrade() && text.has(b"upgrade")
 }
 
 fn is_needed((name, _): &(&[u8], &[u8])) -> bool {
@@ -376,7 +426,9 @@ fn is_needed((name, _): &(&[u8], &[u8])) -> bool {
 
 /// The request line with these fields.
 fn with_fields<'a>(line: &HeadText, fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> HeadText {
-    let mut text = HeadText::new(line.method(), line.target(), line.version());
+    let mut text = HeadText::default();
+    text.reserve(line.method().len() + line.target().len() + line.version().len() + USUAL_BYTES, USUAL_FIELDS);
+    text.begin(line.method(), line.target(), line.version());
     for (name, value) in fields {
         text.push(name, value);
     }

@@ -18,15 +18,16 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::mem;
+use std::rc::Rc;
 
 use crate::counts::{Count, Counts};
 use crate::early::Early;
 use crate::http2::Http2;
 use crate::limits::Limits;
-use crate::records::{Certainty, Flow, Layer, Oddities, Oddity, PlacedHead};
+use crate::records::{Certainty, Flow, Layer, Oddity, PlacedHead};
 
 use kept::Kept;
-use reading::{Forks, Reading, Step};
+use reading::{Forks, Known, Reading, Step};
 
 pub use octets::{is_space, is_token, trim_start};
 pub use request_head::{
@@ -164,7 +165,7 @@ impl Http1 {
     ) {
         let kept = Kept { octets, first };
         let before = out.len();
-        let mut forks = Forks { are_more: !self.others.is_empty(), ..Forks::default() };
+        let mut forks = Forks { first: before, ..Forks::with_room(self.others.len()) };
         self.note_start();
         let was_framed = self.first.frames.is_some();
         self.first.run(time_ns, &mut Step { kept, context, heads: out, forks: &mut forks });
@@ -176,14 +177,16 @@ impl Http1 {
         if self.others.is_empty() && forks.ways.is_empty() {
             return;
         }
-        let mut found = vec![Found::by(&self.first, out.split_off(before))];
+        let mut found = vec![Found::by(&self.first, out.split_off(before), Vec::new())];
+        (forks.are_more, forks.first) = (true, 0);
         let mut at = 0;
         loop {
             take_in(&mut self.others, MOST_READINGS - 1, &mut forks, context); // the list grows while ways part
             let Some(other) = self.others.get_mut(at) else { break };
             let mut heads = Vec::new();
+            forks.finder = at + 1;
             other.read_on(time_ns, &mut Step { kept, context, heads: &mut heads, forks: &mut forks });
-            found.push(Found::by(other, heads));
+            found.push(Found::by(other, heads, mem::take(&mut forks.again)));
             at += 1;
         }
         self.merge(found, out);
@@ -218,7 +221,7 @@ impl Http1 {
     ) {
         let nothing = Kept { octets: &[], first: self.first.fed };
         let mut others = vec![self.first.beside(octets, start.position, until, why, start.frames.as_deref())];
-        let (mut heads, mut forks) = (Vec::new(), Forks { are_more: true, ..Forks::default() });
+        let (mut heads, mut forks) = (Vec::new(), Forks { room: MOST_READINGS - 1, are_more: true, ..Forks::default() });
         let mut at = 0;
         while let Some(other) = others.get_mut(at) {
             other.read_on(time_ns, &mut Step { kept: nothing, context, heads: &mut heads, forks: &mut forks });
@@ -317,7 +320,7 @@ impl Http1 {
             let forks = &mut Forks { are_more: true, ..Forks::default() };
             let step = &mut Step { kept, context, heads: &mut heads, forks };
             reading.end_with(step, &mut end);
-            found.push(Found::by(reading, heads));
+            found.push(Found::by(reading, heads, Vec::new()));
         }
         self.merge(found, out);
     }
@@ -325,23 +328,44 @@ impl Http1 {
     /// What the readings found, each head once.
     fn merge(&mut self, found: Vec<Found>, out: &mut Vec<PlacedHead>) {
         self.unite();
-        let mut ways = Vec::new();
-        let mut heads: Vec<(usize, PlacedHead)> = Vec::new();
-        for (finder, Found { origin, why, heads: of_way }) in found.into_iter().enumerate() {
-            ways.push(Way { origin, why, starts: of_way.iter().map(|placed| placed.start).collect() });
-            heads.extend(of_way.into_iter().map(|placed| (finder, placed)));
+        let ways: Vec<Way> = found.iter().map(Way::of).collect();
+        let mut places: Vec<Place> = Vec::new();
+        for (finder, of_way) in found.iter().enumerate() {
+            places.extend((0..of_way.heads.len()).map(|number| Place { finder, number }));
         }
-        heads.sort_by_key(|(_, placed)| (placed.start, placed.end)); // stable: the first reading's head is the first of equal ones
-        let mut merged: Vec<(Vec<usize>, PlacedHead)> = Vec::new();
-        for (finder, placed) in heads {
-            let beside =
-                merged.iter_mut().rev().take_while(|(_, known)| (known.start, known.end) == (placed.start, placed.end));
-            match beside.into_iter().find(|(_, known)| are_same(known, &placed)) {
-                Some((finders, _)) => finders.push(finder),
-                None => merged.push((vec![finder], placed)),
+        let placed = |place: &Place| &found[place.finder].heads[place.number];
+        // stable: the first reading's head is the first of equal ones
+        places.sort_by_key(|place| (placed(place).start, placed(place).end));
+        let mut merged: Vec<(Place, Finders)> = Vec::new();
+        let mut same: Vec<Vec<usize>> = found.iter().map(|of_way| vec![0; of_way.heads.len()]).collect();
+        for place in places {
+            let (start, end) = (placed(&place).start, placed(&place).end);
+            let beside = |(_, (known, _)): &(usize, &mut (Place, Finders))| {
+                (placed(known).start, placed(known).end) == (start, end)
+            };
+            let mut beside = merged.iter_mut().enumerate().rev().take_while(beside);
+            let known = beside.find(|(_, (known, _))| are_same(placed(known), placed(&place)));
+            let at = known.map(|(at, (_, finders))| {
+                finders.insert(place.finder);
+                at
+            });
+            same[place.finder][place.number] = at.unwrap_or(merged.len());
+            if at.is_none() {
+                let mut finders = Finders::default();
+                finders.insert(place.finder);
+                merged.push((place, finders));
             }
         }
-        out.extend(merged.into_iter().map(|(finders, placed)| judged(placed, &finders, &ways)));
+        for (finder, of_way) in found.iter().enumerate() {
+            for known in &of_way.again {
+                merged[same[known.finder][known.number]].1.insert(finder);
+            }
+        }
+        let mut heads: Vec<Vec<Option<PlacedHead>>> =
+            found.into_iter().map(|of_way| of_way.heads.into_iter().map(Some).collect()).collect();
+        out.extend(merged.into_iter().filter_map(|(Place { finder, number }, finders)| {
+            Some(judged(heads[finder][number].take()?, finders, &ways))
+        }));
     }
 
     /// Readings of one place go on alike.
@@ -372,6 +396,7 @@ fn take_in(readings: &mut Vec<Reading>, most: usize, forks: &mut Forks, context:
     context.counts[Count::ShedReadings] += left_out as u64;
     forks.ways.truncate(room);
     readings.append(&mut forks.ways);
+    forks.room = most.saturating_sub(readings.len());
 }
 
 /// What one reading found, the position from which it went its way, and why.
@@ -379,11 +404,34 @@ struct Found {
     origin: i64,
     why: Option<Oddity>,
     heads: Vec<PlacedHead>,
+    /// Besides, of those before it.
+    again: Vec<Rc<Known>>,
 }
 
 impl Found {
-    fn by(reading: &Reading, heads: Vec<PlacedHead>) -> Found {
-        Found { origin: reading.origin, why: reading.why, heads }
+    fn by(reading: &Reading, heads: Vec<PlacedHead>, again: Vec<Rc<Known>>) -> Found {
+        Found { origin: reading.origin, why: reading.why, heads, again }
+    }
+}
+
+/// Where a head stands among those that were found.
+#[derive(Clone, Copy)]
+struct Place {
+    finder: usize,
+    number: usize,
+}
+
+/// Numbers of readings.
+#[derive(Clone, Copy, Default)]
+struct Finders(u32);
+
+impl Finders {
+    fn insert(&mut self, finder: usize) {
+        self.0 |= 1 << finder;
+    }
+
+    fn contains(self, finder: usize) -> bool {
+        self.0 >> finder & 1 != 0
     }
 }
 
@@ -391,10 +439,18 @@ impl Found {
 struct Way {
     origin: i64,
     why: Option<Oddity>,
+    /// In order.
     starts: Vec<i64>,
 }
 
 impl Way {
+    fn of(found: &Found) -> Way {
+        let starts = found.heads.iter().map(|placed| placed.start);
+        let mut starts: Vec<i64> = starts.chain(found.again.iter().map(|known| known.start)).collect();
+        starts.sort_unstable();
+        Way { origin: found.origin, why: found.why, starts }
+    }
+
     fn is_of_copy(&self) -> bool {
         self.why.is_some_and(|why| why != Oddity::Framing)
     }
@@ -402,24 +458,24 @@ impl Way {
 
 /// A head that these ways found. Where others found none it is in doubt; where a copy has another one at the same place,
 /// both are ways to read one head.
-fn judged(mut placed: PlacedHead, finders: &[usize], ways: &[Way]) -> PlacedHead {
-    let of_copy = finders.iter().any(|&finder| ways[finder].is_of_copy());
-    let is_silent = |(at, way): &(usize, &Way)| {
-        way.origin <= placed.start
-            && !finders.contains(at)
-            && !((of_copy || way.is_of_copy()) && way.starts.contains(&placed.start))
-    };
-    let silent: Vec<usize> = ways.iter().enumerate().filter(is_silent).map(|(at, _)| at).collect();
-    let is_first = finders.first() == Some(&0);
-    if !is_first {
-        placed.why = finders.iter().map(|&finder| &ways[finder]).find(|way| way.is_of_copy()).and_then(|way| way.why);
+fn judged(mut placed: PlacedHead, finders: Finders, ways: &[Way]) -> PlacedHead {
+    let of = |chosen: Finders| ways.iter().enumerate().filter(move |&(at, _)| chosen.contains(at)).map(|(_, way)| way);
+    let of_copy = of(finders).any(Way::is_of_copy);
+    let mut silent = Finders::default();
+    for (at, way) in ways.iter().enumerate() {
+        let is_other = (of_copy || way.is_of_copy()) && way.starts.binary_search(&placed.start).is_ok();
+        if way.origin <= placed.start && !finders.contains(at) && !is_other {
+            silent.insert(at);
+        }
     }
-    if !silent.is_empty() {
-        let reasons: Vec<Oddity> = if is_first { &silent } else { finders }
-            .iter()
-            .map(|&at| ways[at].why.unwrap_or(Oddity::Framing))
-            .collect();
-        placed.head.oddities = placed.head.oddities.with(Oddities::of(&reasons));
+    let is_first = finders.contains(0);
+    if !is_first {
+        placed.why = of(finders).find(|way| way.is_of_copy()).and_then(|way| way.why);
+    }
+    if silent.0 != 0 {
+        for way in of(if is_first { silent } else { finders }) {
+            placed.head.oddities.insert(way.why.unwrap_or(Oddity::Framing));
+        }
         placed.head.certainty = Certainty::Ambiguous;
     }
     placed

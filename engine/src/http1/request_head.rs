@@ -72,7 +72,9 @@ pub fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
     clean_request_line(line).or_else(|| odd_request_line(line))
 }
 
-fn clean_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
+/// The same of a line as RFC 9112 writes it, and no other.
+#[inline]
+pub(super) fn clean_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
     let (rest, version) = line.split_last_chunk::<8>()?;
     let (method, behind) = rest.split_at_checked(span(rest, TOKEN))?;
     let target = behind.strip_prefix(b" ")?.strip_suffix(b" ")?;

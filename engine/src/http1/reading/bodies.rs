@@ -1,30 +1,31 @@
 //! Bodies: skipped by count or chunk by chunk (RFC 9112 sections 6 and 7), in every way that their lengths can be read.
 
 use std::mem;
+use std::sync::Arc;
 
 use super::{BROKEN, JUNK, LINE_BYTES, Reading, State, Step, TUNNEL};
 use crate::counts::Count;
-use crate::http1::MOST_READINGS;
 use crate::http1::body::{Extent, Lengths, chunk_size, whole_chunks};
 use crate::http1::kept::empty_line;
 use crate::records::{Oddity, RequestHead, Section};
 
 impl Reading {
-    /// Goes on behind the head's empty line, in every way that its body may have.
-    pub fn enter_body(&mut self, extents: &Lengths, head: &RequestHead, step: &mut Step<'_, '_>) {
+    /// Goes on behind the head's empty line, in every way that its body may have; `kept` is what a trailer section would
+    /// depend on.
+    pub fn enter_body(&mut self, extents: &Lengths, kept: Option<&Arc<RequestHead>>, step: &mut Step<'_, '_>) {
         for &extent in &extents.others {
-            self.fork(step, |fork| fork.enter_extent(extent, head));
+            self.fork(step, |fork| fork.enter_extent(extent, kept));
         }
-        self.enter_extent(extents.first, head);
+        self.enter_extent(extents.first, kept);
     }
 
-    pub(super) fn enter_extent(&mut self, extent: Extent, head: &RequestHead) {
+    pub(super) fn enter_extent(&mut self, extent: Extent, kept: Option<&Arc<RequestHead>>) {
         self.doubt = if self.switching { TUNNEL } else { JUNK };
         match extent {
             Extent::Chunked => {
                 self.state = State::ChunkSize;
                 self.odd_chunk = false;
-                self.keep_head(head);
+                self.head = kept.cloned();
             }
             Extent::Octets(0) => self.state = State::Head,
             Extent::Octets(octets) => {
@@ -36,7 +37,7 @@ impl Reading {
 
     /// The same way up to here goes on otherwise, if there is room for one more.
     pub(super) fn fork(&self, step: &mut Step<'_, '_>, turn_off: impl FnOnce(&mut Reading)) {
-        if step.forks.ways.len() == MOST_READINGS {
+        if step.forks.ways.len() >= step.forks.room {
             step.forks.left_out += 1;
             return;
         }

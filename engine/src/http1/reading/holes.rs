@@ -7,6 +7,7 @@ use memchr::memchr;
 use super::{CutHead, LINE_BYTES, LOST, Mark, Reading, State, Step};
 use crate::counts::Count;
 use crate::http1::body::{Extent, lengths};
+use crate::http1::head_reader::kept_of;
 use crate::http1::kept::end_of_lines;
 use crate::http1::octets::part;
 use crate::http1::request_head::{
@@ -121,7 +122,8 @@ impl Reading {
                 }
                 head.readings.push(reading);
             }
-            self.enter_body(&extents, &head, step);
+            let kept = extents.may_be_chunked().then(|| kept_of(&head));
+            self.enter_body(&extents, kept.as_ref(), step);
             self.place(start, end, head, step);
         }
         self.seek_lost();
