@@ -13,6 +13,9 @@ pub const METHOD: u8 = 2;
 pub const CONTROL: u8 = 4;
 /// What a field name may be made of to anyone.
 pub const NAME: u8 = 8;
+/// These alone.
+pub const CR: u8 = 16;
+pub const NUL: u8 = 32;
 
 static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
@@ -33,6 +36,11 @@ static CLASSES: [u8; 256] = {
         if o > b' ' && o != b':' {
             classes[octet] |= NAME;
         }
+        match o {
+            b'\r' => classes[octet] |= CR,
+            0 => classes[octet] |= NUL,
+            _ => {}
+        }
         octet += 1;
     }
     classes
@@ -41,6 +49,12 @@ static CLASSES: [u8; 256] = {
 #[inline]
 pub fn is(octet: u8, class: u8) -> bool {
     CLASSES[usize::from(octet)] & class != 0
+}
+
+/// All classes that one of these octets is of.
+#[inline]
+pub fn classes_of(octets: &[u8]) -> u8 {
+    octets.iter().fold(0, |classes, &octet| classes | CLASSES[usize::from(octet)])
 }
 
 /// How many octets at the beginning are of this class.
@@ -126,14 +140,17 @@ pub fn starts_with_any_case(octets: &[u8], prefix: &[u8]) -> bool {
 
 /// Every lone CR made the end of a line.
 pub fn with_whole_ends(block: &[u8]) -> Vec<u8> {
-    let mut whole = Vec::with_capacity(block.len() + 16);
-    let mut octets = block.iter().peekable();
-    while let Some(&octet) = octets.next() {
-        whole.push(octet);
-        if octet == b'\r' && octets.peek() != Some(&&b'\n') {
+    let mut whole = Vec::with_capacity(block.len() + block.len() / 4 + 16);
+    let mut rest = block;
+    while let Some(cr) = memchr(b'\r', rest) {
+        let (line, behind) = rest.split_at(cr + 1);
+        whole.extend_from_slice(line);
+        if behind.first() != Some(&b'\n') {
             whole.push(b'\n');
         }
+        rest = behind;
     }
+    whole.extend_from_slice(rest);
     whole
 }
 

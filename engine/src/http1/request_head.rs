@@ -13,7 +13,7 @@ use std::ops::Range;
 use memchr::{memchr, memrchr};
 
 use super::octets::{
-    CONTROL, METHOD, NAME, TOKEN, is, is_blank, is_blank_or_cr, is_space, is_token, is_visible, part, span,
+    CONTROL, CR, METHOD, NAME, NUL, TOKEN, classes_of, is_blank, is_blank_or_cr, is_space, is_token, is_visible, part, span,
     starts_with_any_case, trim, trim_blanks, trim_blanks_before, trim_end, trim_start, with_whole_ends,
 };
 use crate::block::{Block, Name, each};
@@ -344,8 +344,11 @@ fn odd_field_lines(line: &RequestLine<'_>, block: &[u8], mut text: HeadText) -> 
             whole_ends = with_whole_ends(block);
             lines = odd_lines(&whole_ends, &mut Oddities::default());
         }
-        for join in [Join::Closely, Join::UpToPartedDigits] {
-            let mut other = HeadText::new(line.method, line.target, line.version);
+        let joins = if has_parted_digits(&lines) { &[Join::Closely, Join::UpToPartedDigits][..] } else { &[Join::Closely] };
+        for &join in joins {
+            let mut other = HeadText::default();
+            other.reserve(line.method.len() + line.target.len() + line.version.len() + block.len(), lines.len());
+            other.begin(line.method, line.target, line.version);
             push_joined(&mut other, &lines, join);
             if other != text && !others.contains(&other) {
                 others.push(other);
@@ -369,12 +372,10 @@ fn odd_lines<'a>(block: &'a [u8], oddities: &mut Oddities) -> Vec<Line<'a>> {
         if line.len() == raw.len() {
             oddities.insert(Oddity::BareLf);
         }
-        for &octet in line {
-            match octet {
-                b'\r' => oddities.insert(Oddity::Cr),
-                0 => oddities.insert(Oddity::Nul),
-                octet if is(octet, CONTROL) => oddities.insert(Oddity::Control),
-                _ => {}
+        let classes = classes_of(line);
+        for (class, oddity) in [(CR, Oddity::Cr), (NUL, Oddity::Nul), (CONTROL, Oddity::Control)] {
+            if classes & class != 0 {
+                oddities.insert(oddity);
             }
         }
         if is_blank(first) {
@@ -403,6 +404,15 @@ fn odd_lines<'a>(block: &'a [u8], oddities: &mut Oddities) -> Vec<Line<'a>> {
     lines
 }
 
+/// Whether a fold stands between two digits.
+fn has_parted_digits(lines: &[Line<'_>]) -> bool {
+    lines.windows(2).any(|pair| pair[1].name.is_none() && are_parted_digits(pair[0].value, pair[1].value))
+}
+
+fn are_parted_digits(before: &[u8], behind: &[u8]) -> bool {
+    matches!((before, behind), ([.., one], [next, ..]) if one.is_ascii_digit() && next.is_ascii_digit())
+}
+
 /// How the lines of a folded value become one (obs-fold, RFC 9112 section 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Join {
@@ -421,11 +431,7 @@ fn push_joined(text: &mut HeadText, lines: &[Line<'_>], join: Join) {
         }
         let mut values: Vec<_> = field.iter().map(|line| line.value).collect();
         if join == Join::UpToPartedDigits {
-            let is_parted = |pair: &[&[u8]]| match pair {
-                [[.., one], [next, ..]] => one.is_ascii_digit() && next.is_ascii_digit(),
-                _ => false,
-            };
-            let whole = values.windows(2).position(is_parted).map_or(values.len(), |fold| fold + 1);
+            let whole = values.windows(2).position(|pair| are_parted_digits(pair[0], pair[1])).map_or(values.len(), |fold| fold + 1);
             values.truncate(whole);
         }
         let joint: &[u8] = if join == Join::WithSpaces { b" " } else { b"" };
