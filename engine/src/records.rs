@@ -422,6 +422,19 @@ impl HeadText {
         }
     }
 
+    /// The same of a line in which one space stands before the target and one behind it.
+    #[inline]
+    pub fn begin_together(&mut self, line: &[u8], method: usize, target: usize) {
+        self.clear();
+        self.octets.extend_from_slice(line);
+        self.octets.push(HeadText::PARTED);
+        let ends = [method, method + 1 + target, line.len()];
+        for end in ends {
+            self.octets[end] = HeadText::PARTED;
+        }
+        self.ends.extend_from_slice(&ends.map(|end| end as u32));
+    }
+
     /// Nothing, with room for more.
     #[inline]
     pub fn clear(&mut self) {

@@ -69,14 +69,14 @@ impl Sieve {
         }
     }
 
-    /// Whether the head must be judged, and leaves of it what `identify` and `judge` need; counts `clean_heads` when not.
+    /// Whether the head must be judged, and leaves of it what `identify` and `judge` need, if that was not done before;
+    /// counts `clean_heads` when not.
     pub fn passes(&self, head: &mut RequestHead, counts: &mut Counts) -> bool {
         if self.every_head {
             return true;
         }
-        if let Some(is_clean) = head.text.sifted() {
-            counts[Count::CleanHeads] += u64::from(is_clean);
-            return !is_clean;
+        if head.text.sifted() == Some(false) {
+            return true;
         }
         let mut room = Vec::new();
         let shown = self.look(&head.text, &mut room);

@@ -10,8 +10,8 @@ use super::kept::{Kept, empty_line, end_of_lines};
 use super::octets::{part, with_whole_ends, word_at_end};
 use super::reading::{Reading, State, Step};
 use super::request_head::{
-    FieldLines, MOST_NEEDED, RequestLine, begins_request, clean_request_line, continuation, continued, field_lines, field_lines_in,
-    make_head, may_begin_line, request_line,
+    FieldLines, MOST_NEEDED, RequestLine, begins_request, clean_request_line, continuation, continued, field_lines,
+    field_lines_in, make_head, may_begin_line, request_line,
 };
 use crate::counts::Count;
 use crate::http2::PREFACE_HEAD;
@@ -233,21 +233,27 @@ impl Reading {
     }
 
     /// Hands a head out, in parts when it has too many lines.
+    #[inline]
     pub fn place(&mut self, start: i64, end: i64, head: RequestHead, step: &mut Step<'_, '_>) {
         self.place_part(start, end, head, false, step);
     }
 
-    fn place_part(&mut self, mut start: i64, end: i64, mut head: RequestHead, is_part: bool, step: &mut Step<'_, '_>) {
+    #[inline]
+    fn place_part(&mut self, mut start: i64, end: i64, head: RequestHead, is_part: bool, step: &mut Step<'_, '_>) {
         if self.shift > 0 && start == self.origin + self.shift {
             start = self.origin;
         }
-        let bound = step.context.limits.head_lines;
-        if head.text.field_count() <= bound {
+        if head.text.field_count() <= step.context.limits.head_lines {
             step.heads.push(PlacedHead { start, end, head, why: None, part: is_part });
-            return;
+        } else {
+            self.place_parts(start, end, head, is_part, step);
         }
+    }
+
+    /// A head with too many lines.
+    fn place_parts(&mut self, start: i64, end: i64, mut head: RequestHead, is_part: bool, step: &mut Step<'_, '_>) {
         self.count(Count::ShedHeadLines, 1, step);
-        let (fields, bound) = (head.text.field_count(), bound.max(1));
+        let (fields, bound) = (head.text.field_count(), step.context.limits.head_lines.max(1));
         let mut text = with_fields(&head.text, iter::empty());
         text.push_fields(&head.text, 0..bound);
         let readings = mem::take(&mut head.readings);
@@ -299,7 +305,8 @@ impl Reading {
                 // not even the request line has ended
                 let (method, target) = part(&block, b' ');
                 let oddities = Oddities::of(&[Oddity::OddTarget]);
-                let line = RequestLine { method, target: target.unwrap_or_default(), version: b"", oddities };
+                let line =
+                    RequestLine { method, target: target.unwrap_or_default(), oddities, ..RequestLine::default() };
                 field_lines(&line, b"")
             }
         };

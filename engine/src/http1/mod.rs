@@ -221,7 +221,8 @@ impl Http1 {
     ) {
         let nothing = Kept { octets: &[], first: self.first.fed };
         let mut others = vec![self.first.beside(octets, start.position, until, why, start.frames.as_deref())];
-        let (mut heads, mut forks) = (Vec::new(), Forks { room: MOST_READINGS - 1, are_more: true, ..Forks::default() });
+        let (mut heads, mut forks) =
+            (Vec::new(), Forks { room: MOST_READINGS - 1, are_more: true, ..Forks::default() });
         let mut at = 0;
         while let Some(other) = others.get_mut(at) {
             other.read_on(time_ns, &mut Step { kept: nothing, context, heads: &mut heads, forks: &mut forks });

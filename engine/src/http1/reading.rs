@@ -16,8 +16,8 @@ use super::head_reader::{HOPELESS_BYTES, is_connect, is_upgrade};
 use super::kept::{Kept, end_of_lines};
 
 use super::body::Lengths;
-use super::{Context, MOST_READINGS};
 use super::request_head::{RequestLine, may_begin_line, request_line, surely_request_line};
+use super::{Context, MOST_READINGS};
 use crate::counts::{Count, Counts};
 use crate::http2::Http2;
 use crate::limits::Limits;

@@ -13,8 +13,8 @@ use std::ops::Range;
 use memchr::{memchr, memrchr};
 
 use super::octets::{
-    CONTROL, CR, METHOD, NAME, NUL, TOKEN, classes_of, is_blank, is_blank_or_cr, is_space, is_token, is_visible, part, span,
-    starts_with_any_case, trim, trim_blanks, trim_blanks_before, trim_end, trim_start, with_whole_ends,
+    CONTROL, CR, METHOD, NAME, NUL, TOKEN, classes_of, is_blank, is_blank_or_cr, is_space, is_token, is_visible, part,
+    span, starts_with_any_case, trim, trim_blanks, trim_blanks_before, trim_end, trim_start, with_whole_ends,
 };
 use crate::block::{Block, Name, each};
 use crate::records::{Certainty, Flow, HeadText, Layer, Oddities, Oddity, RequestHead, Section};
@@ -64,6 +64,8 @@ pub struct RequestLine<'a> {
     pub version: &'a [u8],
     /// What is odd about it.
     pub oddities: Oddities,
+    /// All three, where they stand together with one space between them.
+    pub together: &'a [u8],
 }
 
 /// The three parts of a line without its end, or None: no server would take this for a request.
@@ -82,7 +84,7 @@ pub(super) fn clean_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
         && (1..=LONGEST_WORD).contains(&method.len())
         && !target.is_empty()
         && is_visible(target);
-    is_clean.then_some(RequestLine { method, target, version, oddities: Oddities::default() })
+    is_clean.then_some(RequestLine { method, target, version, oddities: Oddities::default(), together: line })
 }
 
 #[cold]
@@ -130,7 +132,7 @@ fn odd_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
     if !is_spaced_once(written, [method, target, version]) {
         oddities.insert(Oddity::RequestLineSpace);
     }
-    Some(RequestLine { method, target, version, oddities })
+    Some(RequestLine { method, target, version, oddities, together: b"" })
 }
 
 /// Whether a line is made of these parts, those that are empty left out, with one space between two of them.
@@ -268,7 +270,11 @@ pub fn field_lines(line: &RequestLine<'_>, block: &[u8]) -> FieldLines {
 pub(super) fn field_lines_in(mut text: HeadText, line: &RequestLine<'_>, block: &[u8]) -> FieldLines {
     text.clear();
     text.reserve(line.method.len() + line.target.len() + line.version.len() + block.len(), 1 + block.len() / 24);
-    text.begin(line.method, line.target, line.version);
+    if line.together.is_empty() {
+        text.begin(line.method, line.target, line.version);
+    } else {
+        text.begin_together(line.together, line.method.len(), line.target.len());
+    }
     if push_clean_lines(&mut text, block) {
         return FieldLines { text, oddities: line.oddities, others: Vec::new() };
     }
@@ -344,7 +350,8 @@ fn odd_field_lines(line: &RequestLine<'_>, block: &[u8], mut text: HeadText) -> 
             whole_ends = with_whole_ends(block);
             lines = odd_lines(&whole_ends, &mut Oddities::default());
         }
-        let joins = if has_parted_digits(&lines) { &[Join::Closely, Join::UpToPartedDigits][..] } else { &[Join::Closely] };
+        let joins =
+            if has_parted_digits(&lines) { &[Join::Closely, Join::UpToPartedDigits][..] } else { &[Join::Closely] };
         for &join in joins {
             let mut other = HeadText::default();
             other.reserve(line.method.len() + line.target.len() + line.version.len() + block.len(), lines.len());
@@ -431,7 +438,10 @@ fn push_joined(text: &mut HeadText, lines: &[Line<'_>], join: Join) {
         }
         let mut values: Vec<_> = field.iter().map(|line| line.value).collect();
         if join == Join::UpToPartedDigits {
-            let whole = values.windows(2).position(|pair| are_parted_digits(pair[0], pair[1])).map_or(values.len(), |fold| fold + 1);
+            let whole = values
+                .windows(2)
+                .position(|pair| are_parted_digits(pair[0], pair[1]))
+                .map_or(values.len(), |fold| fold + 1);
             values.truncate(whole);
         }
         let joint: &[u8] = if join == Join::WithSpaces { b" " } else { b"" };
@@ -481,6 +491,7 @@ pub fn certainty_of(oddities: Oddities) -> Certainty {
 }
 
 /// A head of its parts; the other ways to read its fields are its readings.
+#[inline]
 pub fn make_head(time_ns: i64, flow: Flow, path: &[Layer], found: FieldLines, oddities: Oddities) -> RequestHead {
     let oddities = found.oddities.with(oddities);
     let mut head = of_text(time_ns, flow, path, found.text, oddities);
@@ -488,6 +499,7 @@ pub fn make_head(time_ns: i64, flow: Flow, path: &[Layer], found: FieldLines, od
     head
 }
 
+#[inline]
 fn of_text(time_ns: i64, flow: Flow, path: &[Layer], text: HeadText, oddities: Oddities) -> RequestHead {
     let oddities = oddities.with(recipient_oddities(&text, !oddities.intersects(CUT)));
     RequestHead {

@@ -17,7 +17,8 @@ const REQUEST_FIELDS: &[&[u8]] =
     &[b"host", b"user-agent", b"referer", b"cookie", b"accept", b"accept-language", b"accept-encoding"];
 
 impl Streams {
-    /// Counts the heads in `placed` and adds those to `out` that are requests and were not seen before.
+    /// Counts the heads in `placed` and adds those to `out` that are requests and were not seen before, but for those that
+    /// the sieve has found clean.
     #[inline]
     pub(super) fn publish(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         if !self.placed.is_empty() {
@@ -26,17 +27,22 @@ impl Streams {
     }
 
     fn publish_placed(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        let published = out.len();
+        let mut are_news = false;
         let mut all = mem::take(&mut self.placed);
         for placed in all.drain(..) {
             let why_not = self.why_no_news(id, &placed, counts);
             self.trace(id, &placed, why_not, counts);
+            are_news |= why_not.is_none();
             if why_not.is_none() {
-                out.push(placed.head);
+                if placed.head.text.sifted() == Some(true) {
+                    counts[Count::CleanHeads] += 1;
+                } else {
+                    out.push(placed.head);
+                }
             }
         }
         self.placed = all;
-        if out.len() > published
+        if are_news
             && let Some(peer) = self.halves.peer(id)
             && self.halves[peer].speaker.as_ref().is_some_and(|speaker| !speaker.client.spoke())
         {

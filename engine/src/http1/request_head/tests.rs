@@ -15,7 +15,7 @@ fn fields(text: &HeadText) -> Fields<'_> {
 }
 
 const LINE: RequestLine<'_> =
-    RequestLine { method: b"GET", target: b"/", version: b"HTTP/1.1", oddities: Oddities::of(&[]) };
+    RequestLine { method: b"GET", target: b"/", version: b"HTTP/1.1", oddities: Oddities::of(&[]), together: b"" };
 
 fn read(block: &[u8]) -> FieldLines {
     field_lines(&LINE, block)
