@@ -6,12 +6,13 @@ use std::{iter, mem};
 use memchr::{memchr, memchr_iter};
 
 use super::body::{NO_BODY, lengths};
+use super::field_lines::{FieldLines, field_lines, field_lines_in};
 use super::kept::{Kept, empty_line, end_of_lines};
 use super::octets::{part, with_whole_ends, word_at_end};
 use super::reading::{Reading, State, Step};
 use super::request_head::{
-    FieldLines, MOST_NEEDED, RequestLine, begins_request, clean_request_line, continuation, continued, field_lines,
-    field_lines_in, make_head, may_begin_line, request_line,
+    MOST_NEEDED, RequestLine, begins_request, clean_request_line, continuation, continued, make_head, may_begin_line,
+    request_line,
 };
 use crate::counts::Count;
 use crate::http2::PREFACE_HEAD;

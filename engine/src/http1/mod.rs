@@ -8,6 +8,7 @@
 //! The caller keeps the octets from `start` on and shows them again together with what follows.
 
 mod body;
+mod field_lines;
 mod head_reader;
 mod kept;
 mod octets;
@@ -15,24 +16,26 @@ mod reading;
 mod request_head;
 #[cfg(test)]
 mod tests;
+mod ways;
 
 use std::collections::VecDeque;
 use std::mem;
-use std::rc::Rc;
 
 use crate::counts::{Count, Counts};
 use crate::early::Early;
 use crate::http2::Http2;
 use crate::limits::Limits;
-use crate::records::{Certainty, Flow, Layer, Oddity, PlacedHead};
+use crate::records::{Flow, Layer, Oddity, PlacedHead};
 
 use kept::Kept;
-use reading::{Forks, Known, Reading, Step};
+use reading::{Reading, Step};
+use ways::{Forks, Found, are_same, merge};
 
+pub use field_lines::{FieldLines, field_lines, text_of};
 pub use octets::{is_space, is_token, trim_start};
 pub use request_head::{
-    FieldLines, RequestLine, begins_known_method, begins_request, certainty_of, continuation, field_lines,
-    is_authority, make_head, request_line, surely_begins_line, surely_request_line, text_of,
+    RequestLine, begins_known_method, begins_request, certainty_of, continuation, is_authority, make_head,
+    request_line, surely_begins_line, surely_request_line,
 };
 
 const MOST_READINGS: usize = 4;
@@ -189,7 +192,8 @@ impl Http1 {
             found.push(Found::by(other, heads, mem::take(&mut forks.again)));
             at += 1;
         }
-        self.merge(found, out);
+        self.unite();
+        merge(found, out);
     }
 
     /// Where to begin to read again what stands at `position`; `head` is the last one of HTTP/1 before it, if there is
@@ -323,50 +327,8 @@ impl Http1 {
             reading.end_with(step, &mut end);
             found.push(Found::by(reading, heads, Vec::new()));
         }
-        self.merge(found, out);
-    }
-
-    /// What the readings found, each head once.
-    fn merge(&mut self, found: Vec<Found>, out: &mut Vec<PlacedHead>) {
         self.unite();
-        let ways: Vec<Way> = found.iter().map(Way::of).collect();
-        let mut places: Vec<Place> = Vec::new();
-        for (finder, of_way) in found.iter().enumerate() {
-            places.extend((0..of_way.heads.len()).map(|number| Place { finder, number }));
-        }
-        let placed = |place: &Place| &found[place.finder].heads[place.number];
-        // stable: the first reading's head is the first of equal ones
-        places.sort_by_key(|place| (placed(place).start, placed(place).end));
-        let mut merged: Vec<(Place, Finders)> = Vec::new();
-        let mut same: Vec<Vec<usize>> = found.iter().map(|of_way| vec![0; of_way.heads.len()]).collect();
-        for place in places {
-            let (start, end) = (placed(&place).start, placed(&place).end);
-            let beside = |(_, (known, _)): &(usize, &mut (Place, Finders))| {
-                (placed(known).start, placed(known).end) == (start, end)
-            };
-            let mut beside = merged.iter_mut().enumerate().rev().take_while(beside);
-            let known = beside.find(|(_, (known, _))| are_same(placed(known), placed(&place)));
-            let at = known.map(|(at, (_, finders))| {
-                finders.insert(place.finder);
-                at
-            });
-            same[place.finder][place.number] = at.unwrap_or(merged.len());
-            if at.is_none() {
-                let mut finders = Finders::default();
-                finders.insert(place.finder);
-                merged.push((place, finders));
-            }
-        }
-        for (finder, of_way) in found.iter().enumerate() {
-            for known in &of_way.again {
-                merged[same[known.finder][known.number]].1.insert(finder);
-            }
-        }
-        let mut heads: Vec<Vec<Option<PlacedHead>>> =
-            found.into_iter().map(|of_way| of_way.heads.into_iter().map(Some).collect()).collect();
-        out.extend(merged.into_iter().filter_map(|(Place { finder, number }, finders)| {
-            Some(judged(heads[finder][number].take()?, finders, &ways))
-        }));
+        merge(found, out);
     }
 
     /// Readings of one place go on alike.
@@ -398,93 +360,4 @@ fn take_in(readings: &mut Vec<Reading>, most: usize, forks: &mut Forks, context:
     forks.ways.truncate(room);
     readings.append(&mut forks.ways);
     forks.room = most.saturating_sub(readings.len());
-}
-
-/// What one reading found, the position from which it went its way, and why.
-struct Found {
-    origin: i64,
-    why: Option<Oddity>,
-    heads: Vec<PlacedHead>,
-    /// Besides, of those before it.
-    again: Vec<Rc<Known>>,
-}
-
-impl Found {
-    fn by(reading: &Reading, heads: Vec<PlacedHead>, again: Vec<Rc<Known>>) -> Found {
-        Found { origin: reading.origin, why: reading.why, heads, again }
-    }
-}
-
-/// Where a head stands among those that were found.
-#[derive(Clone, Copy)]
-struct Place {
-    finder: usize,
-    number: usize,
-}
-
-/// Numbers of readings.
-#[derive(Clone, Copy, Default)]
-struct Finders(u32);
-
-impl Finders {
-    fn insert(&mut self, finder: usize) {
-        self.0 |= 1 << finder;
-    }
-
-    fn contains(self, finder: usize) -> bool {
-        self.0 >> finder & 1 != 0
-    }
-}
-
-/// The same of its heads, only where they begin.
-struct Way {
-    origin: i64,
-    why: Option<Oddity>,
-    /// In order.
-    starts: Vec<i64>,
-}
-
-impl Way {
-    fn of(found: &Found) -> Way {
-        let starts = found.heads.iter().map(|placed| placed.start);
-        let mut starts: Vec<i64> = starts.chain(found.again.iter().map(|known| known.start)).collect();
-        starts.sort_unstable();
-        Way { origin: found.origin, why: found.why, starts }
-    }
-
-    fn is_of_copy(&self) -> bool {
-        self.why.is_some_and(|why| why != Oddity::Framing)
-    }
-}
-
-/// A head that these ways found. Where others found none it is in doubt; where a copy has another one at the same place,
-/// both are ways to read one head.
-fn judged(mut placed: PlacedHead, finders: Finders, ways: &[Way]) -> PlacedHead {
-    let of = |chosen: Finders| ways.iter().enumerate().filter(move |&(at, _)| chosen.contains(at)).map(|(_, way)| way);
-    let of_copy = of(finders).any(Way::is_of_copy);
-    let mut silent = Finders::default();
-    for (at, way) in ways.iter().enumerate() {
-        let is_other = (of_copy || way.is_of_copy()) && way.starts.binary_search(&placed.start).is_ok();
-        if way.origin <= placed.start && !finders.contains(at) && !is_other {
-            silent.insert(at);
-        }
-    }
-    let is_first = finders.contains(0);
-    if !is_first {
-        placed.why = of(finders).find(|way| way.is_of_copy()).and_then(|way| way.why);
-    }
-    if silent.0 != 0 {
-        for way in of(if is_first { silent } else { finders }) {
-            placed.head.oddities.insert(way.why.unwrap_or(Oddity::Framing));
-        }
-        placed.head.certainty = Certainty::Ambiguous;
-    }
-    placed
-}
-
-/// Whether two ways found the same head.
-fn are_same(one: &PlacedHead, other: &PlacedHead) -> bool {
-    let (text, other_text) = (&one.head.text, &other.head.text);
-    (one.start, one.end, text.target()) == (other.start, other.end, other_text.target())
-        && text.fields().eq(other_text.fields())
 }

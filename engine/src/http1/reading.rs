@@ -7,17 +7,16 @@ mod bodies;
 mod holes;
 
 use std::mem;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use memchr::memmem;
 
-use super::head_reader::{HOPELESS_BYTES, is_connect, is_upgrade};
+use super::head_reader::HOPELESS_BYTES;
 use super::kept::{Kept, end_of_lines};
 
-use super::body::Lengths;
+use super::Context;
 use super::request_head::{RequestLine, may_begin_line, request_line, surely_request_line};
-use super::{Context, MOST_READINGS};
+use super::ways::Forks;
 use crate::counts::{Count, Counts};
 use crate::http2::Http2;
 use crate::limits::Limits;
@@ -72,56 +71,6 @@ pub(super) struct Step<'a, 'c> {
     pub heads: &'a mut Vec<PlacedHead>,
     /// Ways that part from this one.
     pub forks: &'a mut Forks,
-}
-
-/// Ways that part, and what those that read before found in the same octets.
-#[derive(Default)]
-pub(super) struct Forks {
-    pub ways: Vec<Reading>,
-    /// There is room for so many.
-    pub room: usize,
-    /// For so many there was none.
-    pub left_out: usize,
-    /// There are others besides: what this way finds is compared with what they do.
-    pub are_more: bool,
-    /// Number of the way that reads, and of its first head among those that it adds to.
-    pub finder: usize,
-    pub first: usize,
-    /// Heads that one way found, in order; another one that comes to such a place need not read it.
-    pub known: Vec<Rc<Known>>,
-    /// Those that the way that reads came to.
-    pub again: Vec<Rc<Known>>,
-}
-
-impl Forks {
-    /// For ways that are read in the octets of all, when there are others or may be.
-    pub fn with_room(others: usize) -> Forks {
-        Forks { room: (MOST_READINGS - 1).saturating_sub(others), are_more: others > 0, ..Forks::default() }
-    }
-
-    fn known_at(&self, start: i64) -> Option<Rc<Known>> {
-        let place = self.known.binary_search_by_key(&start, |known| known.start).ok()?;
-        Some(Rc::clone(&self.known[place]))
-    }
-
-    fn learn(&mut self, known: Known) {
-        let place = self.known.partition_point(|other| other.start < known.start);
-        self.known.insert(place, Rc::new(known));
-    }
-}
-
-/// What any way does that comes to the beginning of a head.
-pub(super) struct Known {
-    /// Who found it, and its number among the heads of that one.
-    pub finder: usize,
-    pub number: usize,
-    pub start: i64,
-    end: i64,
-    extents: Lengths,
-    /// As [`Reading::head`] has it, where its body may have a trailer section.
-    head: Option<Arc<RequestHead>>,
-    is_connect: bool,
-    is_upgrade: bool,
 }
 
 /// Bytes that only one way has, from `first` on; all from `until` on are those of the others.
@@ -329,55 +278,14 @@ impl Reading {
         self.copied = Some(copied);
     }
 
-    /// Comes to a head that another way has read, and goes on behind it as that one did.
-    pub fn pass_known(&mut self, step: &mut Step<'_, '_>) -> bool {
-        if self.copied.is_some() {
-            return false;
-        }
-        let Some(known) = step.forks.known_at(self.at) else { return false };
-        self.at = known.end;
-        self.scan = known.end;
-        self.oddities = Oddities::default();
-        self.go_on_behind(known.is_connect, known.is_upgrade, &known.extents, known.head.as_ref(), step);
-        step.forks.again.push(known);
-        true
-    }
-
-    /// For the ways that come to this head, which ends here and is the next one that is handed out.
-    pub fn make_known(
-        &self,
-        start: i64,
-        head: &RequestHead,
-        extents: Lengths,
-        kept: Option<Arc<RequestHead>>,
-        step: &mut Step<'_, '_>,
-    ) {
-        if self.copied.is_some() {
-            return;
-        }
-        let (finder, number) = (step.forks.finder, step.heads.len() - step.forks.first);
-        let (is_connect, is_upgrade) = (is_connect(&head.text), is_upgrade(&head.text));
-        step.forks.learn(Known { finder, number, start, end: self.at, extents, head: kept, is_connect, is_upgrade });
-    }
-
-    /// A head was read up to here; `kept` is what its trailer section would depend on.
-    pub fn go_on_behind(
-        &mut self,
-        is_connect: bool,
-        is_upgrade: bool,
-        extents: &Lengths,
-        kept: Option<&Arc<RequestHead>>,
-        step: &mut Step<'_, '_>,
-    ) {
-        self.spoke = true;
-        self.tunnel = self.tunnel || is_connect;
-        self.switching = self.tunnel || is_upgrade;
-        self.enter_body(extents, kept, step);
-    }
-
     /// Whether nobody compares what this way finds, and the client keeps the octets that it reads.
     pub fn is_alone(&self, forks: &Forks) -> bool {
         !self.is_fork && self.copied.is_none() && !forks.are_more && forks.ways.is_empty()
+    }
+
+    /// It reads, or began with, octets that the others do not.
+    pub fn has_own_octets(&self) -> bool {
+        self.copied.is_some()
     }
 
     /// A request ended here and nothing of another one was seen.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::counts::Count;
-use crate::records::{RequestHead, Section};
+use crate::records::{Certainty, RequestHead, Section};
 use crate::testing::Random;
 
 const START: i64 = (1 << 32) - 20;

@@ -1,7 +1,8 @@
 //! The table of docs/request-head.md.
 
 use super::*;
-use crate::http1::request_head::{field_lines, request_line};
+use crate::http1::field_lines::field_lines;
+use crate::http1::request_head::request_line;
 
 fn of(line: &[u8], block: &[u8]) -> Lengths {
     let found = field_lines(&request_line(line).unwrap(), block);

@@ -7,12 +7,11 @@ use memchr::memchr;
 use super::{CutHead, LINE_BYTES, LOST, Mark, Reading, State, Step};
 use crate::counts::Count;
 use crate::http1::body::{Extent, lengths};
+use crate::http1::field_lines::{FieldLines, field_lines, looks_like_field};
 use crate::http1::head_reader::kept_of;
 use crate::http1::kept::end_of_lines;
 use crate::http1::octets::part;
-use crate::http1::request_head::{
-    FieldLines, RequestLine, field_lines, looks_like_field, make_head, surely_request_line,
-};
+use crate::http1::request_head::{RequestLine, make_head, surely_request_line};
 use crate::records::{Oddities, Oddity, RequestHead};
 
 impl Reading {

@@ -1,7 +1,9 @@
 //! Lines as docs/request-head.md has them.
 
 use super::*;
+use crate::http1::field_lines::{field_lines, looks_like_field, odd_field_lines};
 use crate::http1::octets::word_at_end;
+use crate::records::HeadText;
 use crate::testing::Random;
 
 fn names(oddities: Oddities) -> Vec<&'static str> {

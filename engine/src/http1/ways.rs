@@ -1,0 +1,240 @@
+//! Several ways to read the same octets at once: what one finds for the others, and the heads of all, each once.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::MOST_READINGS;
+use super::body::Lengths;
+use super::head_reader::{is_connect, is_upgrade};
+use super::reading::{Reading, Step};
+use crate::records::{Certainty, Oddities, Oddity, PlacedHead, RequestHead};
+
+/// Ways that part, and what those that read before found in the same octets.
+#[derive(Default)]
+pub(super) struct Forks {
+    pub ways: Vec<Reading>,
+    /// There is room for so many.
+    pub room: usize,
+    /// For so many there was none.
+    pub left_out: usize,
+    /// There are others besides: what this way finds is compared with what they do.
+    pub are_more: bool,
+    /// Number of the way that reads, and of its first head among those that it adds to.
+    pub finder: usize,
+    pub first: usize,
+    /// Heads that one way found, in order; another one that comes to such a place need not read it.
+    pub known: Vec<Rc<Known>>,
+    /// Those that the way that reads came to.
+    pub again: Vec<Rc<Known>>,
+}
+
+impl Forks {
+    /// For ways that are read in the octets of all, when there are others or may be.
+    pub fn with_room(others: usize) -> Forks {
+        Forks { room: (MOST_READINGS - 1).saturating_sub(others), are_more: others > 0, ..Forks::default() }
+    }
+
+    fn known_at(&self, start: i64) -> Option<Rc<Known>> {
+        let place = self.known.binary_search_by_key(&start, |known| known.start).ok()?;
+        Some(Rc::clone(&self.known[place]))
+    }
+
+    fn learn(&mut self, known: Known) {
+        let place = self.known.partition_point(|other| other.start < known.start);
+        self.known.insert(place, Rc::new(known));
+    }
+}
+
+/// What any way does that comes to the beginning of a head.
+pub(super) struct Known {
+    /// Who found it, and its number among the heads of that one.
+    pub finder: usize,
+    pub number: usize,
+    pub start: i64,
+    end: i64,
+    extents: Lengths,
+    /// As [`Reading::head`] has it, where its body may have a trailer section.
+    head: Option<Arc<RequestHead>>,
+    is_connect: bool,
+    is_upgrade: bool,
+}
+
+impl Reading {
+    /// Comes to a head that another way has read, and goes on behind it as that one did.
+    pub fn pass_known(&mut self, step: &mut Step<'_, '_>) -> bool {
+        if self.has_own_octets() {
+            return false;
+        }
+        let Some(known) = step.forks.known_at(self.at) else { return false };
+        self.at = known.end;
+        self.scan = known.end;
+        self.oddities = Oddities::default();
+        self.go_on_behind(known.is_connect, known.is_upgrade, &known.extents, known.head.as_ref(), step);
+        step.forks.again.push(known);
+        true
+    }
+
+    /// For the ways that come to this head, which ends here and is the next one that is handed out.
+    pub fn make_known(
+        &self,
+        start: i64,
+        head: &RequestHead,
+        extents: Lengths,
+        kept: Option<Arc<RequestHead>>,
+        step: &mut Step<'_, '_>,
+    ) {
+        if self.has_own_octets() {
+            return;
+        }
+        let (finder, number) = (step.forks.finder, step.heads.len() - step.forks.first);
+        let (is_connect, is_upgrade) = (is_connect(&head.text), is_upgrade(&head.text));
+        step.forks.learn(Known { finder, number, start, end: self.at, extents, head: kept, is_connect, is_upgrade });
+    }
+
+    /// A head was read up to here; `kept` is what its trailer section would depend on.
+    pub fn go_on_behind(
+        &mut self,
+        is_connect: bool,
+        is_upgrade: bool,
+        extents: &Lengths,
+        kept: Option<&Arc<RequestHead>>,
+        step: &mut Step<'_, '_>,
+    ) {
+        self.spoke = true;
+        self.tunnel = self.tunnel || is_connect;
+        self.switching = self.tunnel || is_upgrade;
+        self.enter_body(extents, kept, step);
+    }
+}
+
+/// What the readings found, each head once.
+pub(super) fn merge(found: Vec<Found>, out: &mut Vec<PlacedHead>) {
+    let ways: Vec<Way> = found.iter().map(Way::of).collect();
+    let mut places: Vec<Place> = Vec::new();
+    for (finder, of_way) in found.iter().enumerate() {
+        places.extend((0..of_way.heads.len()).map(|number| Place { finder, number }));
+    }
+    let placed = |place: &Place| &found[place.finder].heads[place.number];
+    // stable: the first reading's head is the first of equal ones
+    places.sort_by_key(|place| (placed(place).start, placed(place).end));
+    let mut merged: Vec<(Place, Finders)> = Vec::new();
+    let mut same: Vec<Vec<usize>> = found.iter().map(|of_way| vec![0; of_way.heads.len()]).collect();
+    for place in places {
+        let (start, end) = (placed(&place).start, placed(&place).end);
+        let beside =
+            |(_, (known, _)): &(usize, &mut (Place, Finders))| (placed(known).start, placed(known).end) == (start, end);
+        let mut beside = merged.iter_mut().enumerate().rev().take_while(beside);
+        let known = beside.find(|(_, (known, _))| are_same(placed(known), placed(&place)));
+        let at = known.map(|(at, (_, finders))| {
+            finders.insert(place.finder);
+            at
+        });
+        same[place.finder][place.number] = at.unwrap_or(merged.len());
+        if at.is_none() {
+            let mut finders = Finders::default();
+            finders.insert(place.finder);
+            merged.push((place, finders));
+        }
+    }
+    for (finder, of_way) in found.iter().enumerate() {
+        for known in &of_way.again {
+            merged[same[known.finder][known.number]].1.insert(finder);
+        }
+    }
+    let mut heads: Vec<Vec<Option<PlacedHead>>> =
+        found.into_iter().map(|of_way| of_way.heads.into_iter().map(Some).collect()).collect();
+    out.extend(
+        merged.into_iter().filter_map(|(Place { finder, number }, finders)| {
+            Some(judged(heads[finder][number].take()?, finders, &ways))
+        }),
+    );
+}
+
+/// What one reading found, the position from which it went its way, and why.
+pub(super) struct Found {
+    origin: i64,
+    why: Option<Oddity>,
+    heads: Vec<PlacedHead>,
+    /// Besides, of those before it.
+    again: Vec<Rc<Known>>,
+}
+
+impl Found {
+    pub fn by(reading: &Reading, heads: Vec<PlacedHead>, again: Vec<Rc<Known>>) -> Found {
+        Found { origin: reading.origin, why: reading.why, heads, again }
+    }
+}
+
+/// Where a head stands among those that were found.
+#[derive(Clone, Copy)]
+struct Place {
+    finder: usize,
+    number: usize,
+}
+
+/// Numbers of readings.
+#[derive(Clone, Copy, Default)]
+struct Finders(u32);
+
+impl Finders {
+    fn insert(&mut self, finder: usize) {
+        self.0 |= 1 << finder;
+    }
+
+    fn contains(self, finder: usize) -> bool {
+        self.0 >> finder & 1 != 0
+    }
+}
+
+/// The same of its heads, only where they begin.
+struct Way {
+    origin: i64,
+    why: Option<Oddity>,
+    /// In order.
+    starts: Vec<i64>,
+}
+
+impl Way {
+    fn of(found: &Found) -> Way {
+        let starts = found.heads.iter().map(|placed| placed.start);
+        let mut starts: Vec<i64> = starts.chain(found.again.iter().map(|known| known.start)).collect();
+        starts.sort_unstable();
+        Way { origin: found.origin, why: found.why, starts }
+    }
+
+    fn is_of_copy(&self) -> bool {
+        self.why.is_some_and(|why| why != Oddity::Framing)
+    }
+}
+
+/// A head that these ways found. Where others found none it is in doubt; where a copy has another one at the same place,
+/// both are ways to read one head.
+fn judged(mut placed: PlacedHead, finders: Finders, ways: &[Way]) -> PlacedHead {
+    let of = |chosen: Finders| ways.iter().enumerate().filter(move |&(at, _)| chosen.contains(at)).map(|(_, way)| way);
+    let of_copy = of(finders).any(Way::is_of_copy);
+    let mut silent = Finders::default();
+    for (at, way) in ways.iter().enumerate() {
+        let is_other = (of_copy || way.is_of_copy()) && way.starts.binary_search(&placed.start).is_ok();
+        if way.origin <= placed.start && !finders.contains(at) && !is_other {
+            silent.insert(at);
+        }
+    }
+    let is_first = finders.contains(0);
+    if !is_first {
+        placed.why = of(finders).find(|way| way.is_of_copy()).and_then(|way| way.why);
+    }
+    if silent.0 != 0 {
+        for way in of(if is_first { silent } else { finders }) {
+            placed.head.oddities.insert(way.why.unwrap_or(Oddity::Framing));
+        }
+        placed.head.certainty = Certainty::Ambiguous;
+    }
+    placed
+}
+
+/// Whether two ways found the same head.
+pub(super) fn are_same(one: &PlacedHead, other: &PlacedHead) -> bool {
+    let (text, other_text) = (&one.head.text, &other.head.text);
+    (one.start, one.end, text.target()) == (other.start, other.end, other_text.target())
+        && text.fields().eq(other_text.fields())
+}
