@@ -148,6 +148,8 @@ class Pipeline:
     def _judge_all(self, heads: Sequence[RequestHead]) -> None:
         tallies, identify, judge, redact = self.tallies, self._identify.feed, self._judge.feed, self._redactor.token
         conditions, feed, holder = tallies.conditions, tallies.subscriber_feed, None
+        if feed and not feed.was_heard:
+            feed = None
         assert conditions is not None, "there is a rule book"
         tick, told = conditions.tick, list[tuple[Verdict, str]]()
         with_number_ns: list[int] = []

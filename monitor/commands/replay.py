@@ -14,9 +14,9 @@ from monitor.commands.common import complain, lock_in_to_read, no_search_for_cyc
 from monitor.engine import Preference
 from monitor.pipeline import Pipeline, exit_code
 from monitor.records import CaptureFiles
-from monitor.report.journal import Journal
 
 if TYPE_CHECKING:
+    from monitor.report.journal import Journal
     from monitor.report.terminal import Findings
 
 
@@ -41,6 +41,8 @@ def replay(
             lock_in_to_read(*(listen or ())[1:])
         sink: Journal | Findings
         if output == "jsonl":
+            from monitor.report.journal import Journal  # late, as Findings
+
             sink = Journal(sys.stdout, redact)
         else:
             from monitor.report.terminal import Findings  # late: rich is for people

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from monitor.recipient import recipient_of
-from monitor.records import RequestHead, Section, Verdict, Verdicts, Whose
+from monitor.records import Number, RequestHead, Section, Verdict, Verdicts, Whose
 from monitor.redact import Redactor
 from monitor.report.tallies import Summary
-from monitor.report.text import LONGEST_REMEMBERED, address, masked, rfc3339
+from monitor.report.text import LONGEST_REMEMBERED, SECOND_NS, address, masked, rfc3339, to_second
 
 VERSION = len("HTTP/1.1")
 REMEMBERED = 16_384  # kinds of verdict; a full memory starts again
@@ -45,19 +45,30 @@ class Journal:
         self._redactor = redactor
         self._lines: list[str] = []
         self._known: dict[tuple[object, ...], list[str]] = {}  # what stands around that which differs, by what does not
+        self._masks: dict[str, str] = {}  # by token
 
     def feed(self, verdicts: Verdicts) -> None:
-        known, mask, append = self._known, self._redactor.mask, self._lines.append
+        known, masks, append = self._known, self._masks, self._lines.append
         for verdict, token in verdicts.told:
             sighting, outcome, recipient, partner, purpose, access, brand, _, whose = verdict
             head, identifier, number, place, field, form, _, certainty, _, _ = sighting
             src, sport, dst, dport, _ = head.flow
+            second, rest = divmod(head.time_ns, SECOND_NS)
+            time = f"{to_second(second)}.{rest:09d}Z"
+            mask = masks.get(token) or self._mask(number, token)
             kind = (
                 outcome, recipient, partner, purpose, access, brand, whose, identifier, place, field, form, certainty
             )  # fmt: skip
             a, b, c, d, e, f, g, h = known.get(kind) or self._around(kind, verdict, token)
-            time, to, by = rfc3339(head.time_ns), address(dst), address(src)
-            append(f"{a}{time}{b}{to}{c}{by}{d}{sport}{e}{dport}{f}{token}{g}{mask(number)}{h}")
+            append(f"{a}{time}{b}{address(dst)}{c}{address(src)}{d}{sport}{e}{dport}{f}{token}{g}{mask}{h}")
+
+    def _mask(self, number: Number, token: str) -> str:
+        mask = self._redactor.mask(number)
+        if len(mask) <= LONGEST_REMEMBERED:
+            if len(self._masks) >= REMEMBERED:
+                self._masks.clear()
+            self._masks[token] = mask
+        return mask
 
     def _around(self, kind: tuple[object, ...], verdict: Verdict, token: str) -> list[str]:
         around = _parts(verdict_row(verdict, token, self._redactor))

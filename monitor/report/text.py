@@ -10,26 +10,30 @@ from monitor.redact import mask_text
 
 LONGEST_REMEMBERED = 255
 NO_NAME = "(no name)"
+SECOND_NS = 1_000_000_000
 LAST_SECOND = 253_402_300_799  # of the year 9999: a pcapng time stamp may claim half a million years
 
 
 def rfc3339(time_ns: int) -> str:
     """`2012-01-10T02:14:07.000000001Z` (RFC 3339 section 5.6): always UTC, always nine digits, so it sorts as text."""
-    second, rest = divmod(time_ns, 1_000_000_000)
-    return f"{_second(second)}.{rest:09d}Z"
+    second, rest = divmod(time_ns, SECOND_NS)
+    return f"{to_second(second)}.{rest:09d}Z"
 
 
 @lru_cache(maxsize=16)  # neighbours in a capture share their second
-def _second(second: int) -> str:
+def to_second(second: int) -> str:
+    """The same, up to the second."""
     return datetime.fromtimestamp(min(max(second, 0), LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 @lru_cache(maxsize=8192)
 def address(packed: bytes) -> str:
     """An IPv4 or IPv6 address as people write it (RFC 5952)."""
-    import socket  # late: it takes as long as reading the rules, and many runs show no address
+    if len(packed) == 4:
+        return "{}.{}.{}.{}".format(*packed)
+    import socket  # late: it takes as long as reading the rules, and many runs show no such address
 
-    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
+    return socket.inet_ntop(socket.AF_INET6, packed)
 
 
 def masked(text: str) -> str:

@@ -55,6 +55,11 @@ class Feed:
             self._take(message)
         self._take_file(time_ns)
 
+    @property
+    def was_heard(self) -> bool:
+        """Whether anything was said so far; where nothing was, nobody holds an address."""
+        return self.sessions.heard_ns is not None
+
     def holder(self, address: bytes, time_ns: int) -> Holder | None:
         return self.sessions.holder(address, time_ns)
 
