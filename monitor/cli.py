@@ -6,21 +6,24 @@ for the web server of `watch`. What a command does stands in commands/.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from monitor.errors import MonitorError
-from monitor.manual import Manual, Page
+from monitor.manual import STOPPED, Manual, Page
 
 PROGRAM = "msisdn-monitor"
 OWN_PROCESS = object()  # said by main alone: who calls `cli` from a program of theirs does not want it locked in
 MISTAKE = 70  # EX_SOFTWARE of sysexits.h
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # what nobody but standard output fails with unhandled
 OBJECTS = 50_000  # between two searches for cycles: what is imported holds none, and Python would look every 700
 
 
@@ -432,7 +435,9 @@ def main() -> None:
     except SystemExit as end:
         _leave(end.code)
         raise
-    except Exception:  # noqa: BLE001 - Python would end with 1, which means violations, and show what the traffic held
+    except Exception as fault:  # noqa: BLE001 - Python would end with 1: violations; and show what the traffic held
+        if isinstance(fault, OSError) and fault.filename is None and fault.errno in NO_ROOM:
+            _give_up(fault)
         import traceback
 
         from monitor.redact import mask_text
@@ -444,13 +449,23 @@ def main() -> None:
 def _leave(code: object) -> None:
     """Ends the process at once where all is said: to take it apart object by object takes a tenth of a short run.
 
-    Returns where it has to end as others do: nobody takes what we say, or the code is none.
+    Returns where the code is none, and it has to end as others do.
     """
     if not isinstance(code, int):
         return
     try:
         sys.stdout.flush()
+    except OSError as fault:
+        _give_up(fault)
+    with suppress(OSError):
         sys.stderr.flush()
-    except OSError:
-        return
     os._exit(code)
+
+
+def _give_up(fault: OSError) -> None:
+    """Ends the process: what was found cannot be written, for the disk is full, or who reads it has left."""
+    with suppress(OSError):
+        if fault.errno != errno.EPIPE:
+            sys.stderr.write(f"standard output: {fault.strerror}; make room there, or write to another place\n")
+        sys.stderr.flush()
+    os._exit(STOPPED)

@@ -329,6 +329,21 @@ def test_a_closed_pipe_ends_it_quietly(tmp_path: Path) -> None:
     assert (ran.returncode, complaints) == (4, b"")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")
+@pytest.mark.parametrize(
+    "told", [("replay", "--format", "jsonl"), ("replay",), ("requests",), ("--help",), ("--version",)]
+)
+def test_what_cannot_be_written_is_said_and_ends_with_4(told: tuple[str, ...], tmp_path: Path) -> None:
+    command, *options = told
+    captures = [str(write(tmp_path / "leak.pcap", leak(requests=2000)))] if not command.startswith("-") else []
+    rules = ["--rules", str(RULES)] if command == "replay" else []
+    with Path("/dev/full").open("wb") as full:
+        asked = [*COMMAND, command, *captures, *rules, *options]
+        ran = subprocess.run(asked, stdout=full, stderr=subprocess.PIPE, check=False)
+    said = b"standard output: No space left on device; make room there, or write to another place\n"
+    assert (ran.returncode, ran.stderr) == (4, said)
+
+
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_keeps_what_was_found_and_ends_with_4(asked: signal.Signals) -> None:
     command = [*COMMAND, "replay", "-", "--rules", str(RULES), "--format", "jsonl"]
