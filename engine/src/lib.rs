@@ -14,6 +14,7 @@ mod decoded;
 pub mod defrag;
 pub mod doubts;
 pub mod early;
+pub mod fault;
 pub mod front;
 pub mod hashes;
 pub mod hpack;

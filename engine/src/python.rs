@@ -15,6 +15,7 @@ use pyo3::types::PyDict;
 
 use crate::capture::Ending;
 use crate::counts::{Count, Counts};
+use crate::fault::{contained, say_little};
 use crate::front::{Died, Front, Pace};
 use crate::hashes::{HashTable, Numbers, Octets, write_sections};
 use crate::limits::Limits;
@@ -59,7 +60,7 @@ impl Engine {
     fn pump(&mut self, py: Python<'_>, seconds: f64) -> PyResult<Option<(&'static str, String)>> {
         let (front, heads) = (&mut self.front, self.batch_heads);
         let until = Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 60.0));
-        let ending = py.detach(move || front.pump(heads, until)).map_err(died)?;
+        let ending = py.detach(move || contained(Died, || front.pump(heads, until))).map_err(died)?;
         Ok(ending.map(|ending| match ending {
             Ending::Proper => ("proper", String::new()),
             Ending::Cut => ("cut", String::new()),
@@ -78,7 +79,7 @@ impl Engine {
     /// Nothing follows: let go of a batch of the heads that wait. Whether it was the last one.
     fn finish(&mut self, py: Python<'_>) -> PyResult<bool> {
         let (front, heads) = (&mut self.front, self.batch_heads);
-        py.detach(move || front.finish(heads)).map_err(died)
+        py.detach(move || contained(Died, || front.finish(heads))).map_err(died)
     }
 
     /// Another Watch from now on.
@@ -242,6 +243,7 @@ fn write_hashes(
 /// The native engine (see monitor/_engine.pyi).
 #[pymodule]
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    say_little();
     module.add_function(wrap_pyfunction!(write_hashes, module)?)?;
     #[cfg(target_os = "linux")]
     module.add_class::<live::Live>()?;
