@@ -124,7 +124,7 @@ pub fn surely_begins_request(payload: &[u8]) -> bool {
 #[inline]
 fn begins_with_word(line: &[u8]) -> bool {
     let is_blank = |octet: &u8| matches!(octet, b' ' | b'\t');
-    let mut rest = line.iter().skip_while(|octet| is_blank(octet)).enumerate();
+    let mut rest = line.iter().skip_while(|octet| is_blank(octet)).take(LONGEST_WORD + 1).enumerate();
     let end = rest.find(|(_, octet)| !octet.is_ascii_graphic() || **octet == b':');
     end.is_some_and(|(length, octet)| is_space(*octet) && (1..=LONGEST_WORD).contains(&length))
 }

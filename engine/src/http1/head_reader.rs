@@ -216,15 +216,14 @@ impl Reading {
         let mut head = make_head(self.time_ns, step.context.flow, step.context.path, found, oddities);
         let kept = extents.may_be_chunked().then(|| kept_of(&head));
         self.go_on_behind(is_connect(&head.text), is_upgrade(&head.text), &extents, kept.as_ref(), step);
-        // what `text_of` says, and nothing else is known of it
+        // whether it is what `text_of` says to every way
         let fits = head.text.field_count() <= step.context.limits.head_lines;
         let is_plain = fits && !head.oddities.contains(Oddity::Cr) && head.readings.is_empty();
-        let is_alone = self.is_alone(step.forks);
-        if is_plain && !is_alone {
+        if is_plain && (step.forks.are_more || !step.forks.ways.is_empty()) {
             self.make_known(start, &head, extents, kept, step);
         }
         if let Some(early) = &mut step.context.early {
-            if is_plain && is_alone {
+            if is_plain && !step.forks.are_copies {
                 early.sift(&mut head.text);
             } else {
                 early.keep(&mut head.text);

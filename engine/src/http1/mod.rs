@@ -168,7 +168,7 @@ impl Http1 {
     ) {
         let kept = Kept { octets, first };
         let before = out.len();
-        let mut forks = Forks { first: before, ..Forks::with_room(self.others.len()) };
+        let mut forks = Forks { first: before, ..Forks::beside(&self.others) };
         self.note_start();
         let was_framed = self.first.frames.is_some();
         self.first.run(time_ns, &mut Step { kept, context, heads: out, forks: &mut forks });
@@ -193,7 +193,7 @@ impl Http1 {
             at += 1;
         }
         self.unite();
-        merge(found, out);
+        merge(found, kept, out);
     }
 
     /// Where to begin to read again what stands at `position`; `head` is the last one of HTTP/1 before it, if there is
@@ -226,7 +226,7 @@ impl Http1 {
         let nothing = Kept { octets: &[], first: self.first.fed };
         let mut others = vec![self.first.beside(octets, start.position, until, why, start.frames.as_deref())];
         let (mut heads, mut forks) =
-            (Vec::new(), Forks { room: MOST_READINGS - 1, are_more: true, ..Forks::default() });
+            (Vec::new(), Forks { room: MOST_READINGS - 1, are_more: true, are_copies: true, ..Forks::default() });
         let mut at = 0;
         while let Some(other) = others.get_mut(at) {
             other.read_on(time_ns, &mut Step { kept: nothing, context, heads: &mut heads, forks: &mut forks });
@@ -235,7 +235,7 @@ impl Http1 {
         }
         let mut known: Vec<PlacedHead> = Vec::new();
         for placed in heads {
-            if !known.iter().rev().any(|other| are_same(&placed, other)) {
+            if !known.iter().rev().any(|other| are_same(&placed, other, nothing)) {
                 known.push(PlacedHead { why: Some(why), ..placed });
             }
         }
@@ -322,13 +322,13 @@ impl Http1 {
         let mut found = Vec::new();
         for reading in [&mut self.first].into_iter().chain(&mut self.others) {
             let mut heads = Vec::new();
-            let forks = &mut Forks { are_more: true, ..Forks::default() };
+            let forks = &mut Forks { are_more: true, are_copies: true, ..Forks::default() };
             let step = &mut Step { kept, context, heads: &mut heads, forks };
             reading.end_with(step, &mut end);
             found.push(Found::by(reading, heads, Vec::new()));
         }
         self.unite();
-        merge(found, out);
+        merge(found, kept, out);
     }
 
     /// Readings of one place go on alike.

@@ -278,11 +278,6 @@ impl Reading {
         self.copied = Some(copied);
     }
 
-    /// Whether nobody compares what this way finds, and the client keeps the octets that it reads.
-    pub fn is_alone(&self, forks: &Forks) -> bool {
-        !self.is_fork && self.copied.is_none() && !forks.are_more && forks.ways.is_empty()
-    }
-
     /// It reads, or began with, octets that the others do not.
     pub fn has_own_octets(&self) -> bool {
         self.copied.is_some()

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::MOST_READINGS;
 use super::body::Lengths;
+use super::field_lines::text_of;
 use super::head_reader::{is_connect, is_upgrade};
+use super::kept::Kept;
 use super::reading::{Reading, Step};
-use crate::records::{Certainty, Oddities, Oddity, PlacedHead, RequestHead};
+use crate::records::{Certainty, HeadText, Oddities, Oddity, PlacedHead, RequestHead};
 
 /// Ways that part, and what those that read before found in the same octets.
 #[derive(Default)]
@@ -19,6 +21,8 @@ pub(super) struct Forks {
     pub left_out: usize,
     /// There are others besides: what this way finds is compared with what they do.
     pub are_more: bool,
+    /// Some of them read, or began with, octets of their own.
+    pub are_copies: bool,
     /// Number of the way that reads, and of its first head among those that it adds to.
     pub finder: usize,
     pub first: usize,
@@ -29,9 +33,14 @@ pub(super) struct Forks {
 }
 
 impl Forks {
-    /// For ways that are read in the octets of all, when there are others or may be.
-    pub fn with_room(others: usize) -> Forks {
-        Forks { room: (MOST_READINGS - 1).saturating_sub(others), are_more: others > 0, ..Forks::default() }
+    /// For a way beside these.
+    pub fn beside(others: &[Reading]) -> Forks {
+        Forks {
+            room: (MOST_READINGS - 1).saturating_sub(others.len()),
+            are_more: !others.is_empty(),
+            are_copies: others.iter().any(Reading::has_own_octets),
+            ..Forks::default()
+        }
     }
 
     fn known_at(&self, start: i64) -> Option<Rc<Known>> {
@@ -108,7 +117,7 @@ impl Reading {
 }
 
 /// What the readings found, each head once.
-pub(super) fn merge(found: Vec<Found>, out: &mut Vec<PlacedHead>) {
+pub(super) fn merge(found: Vec<Found>, kept: Kept<'_>, out: &mut Vec<PlacedHead>) {
     let ways: Vec<Way> = found.iter().map(Way::of).collect();
     let mut places: Vec<Place> = Vec::new();
     for (finder, of_way) in found.iter().enumerate() {
@@ -124,7 +133,7 @@ pub(super) fn merge(found: Vec<Found>, out: &mut Vec<PlacedHead>) {
         let beside =
             |(_, (known, _)): &(usize, &mut (Place, Finders))| (placed(known).start, placed(known).end) == (start, end);
         let mut beside = merged.iter_mut().enumerate().rev().take_while(beside);
-        let known = beside.find(|(_, (known, _))| are_same(placed(known), placed(&place)));
+        let known = beside.find(|(_, (known, _))| are_same(placed(known), placed(&place), kept));
         let at = known.map(|(at, (_, finders))| {
             finders.insert(place.finder);
             at
@@ -232,9 +241,19 @@ fn judged(mut placed: PlacedHead, finders: Finders, ways: &[Way]) -> PlacedHead 
     placed
 }
 
-/// Whether two ways found the same head.
-pub(super) fn are_same(one: &PlacedHead, other: &PlacedHead) -> bool {
+/// Whether two ways found the same head, in `kept`. Of what the sieve has seen the text is what stands there.
+pub(super) fn are_same(one: &PlacedHead, other: &PlacedHead, kept: Kept<'_>) -> bool {
+    if (one.start, one.end) != (other.start, other.end) {
+        return false;
+    }
     let (text, other_text) = (&one.head.text, &other.head.text);
-    (one.start, one.end, text.target()) == (other.start, other.end, other_text.target())
-        && text.fields().eq(other_text.fields())
+    let are_alike =
+        |one: &HeadText, other: &HeadText| one.target() == other.target() && one.fields().eq(other.fields());
+    let text_here = || text_of(kept.between(one.start, one.end));
+    match (text.sifted(), other_text.sifted()) {
+        (None, None) => are_alike(text, other_text),
+        (Some(_), Some(_)) => true,
+        (Some(_), None) => are_alike(&text_here(), other_text),
+        (None, Some(_)) => are_alike(text, &text_here()),
+    }
 }
