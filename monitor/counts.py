@@ -101,6 +101,7 @@ ODDITIES: tuple[str, ...] = (
     # readings that differ: the head is, or may be, ambiguous
     "overlap",  # retransmitted bytes that differ
     "frag_overlap",  # IP fragments that differ
+    "frag_mixed",  # put together from fragments, and its checksum is bad: some may be of another datagram
     "urgent",  # URG byte inside the head (RFC 6093)
     "fold",  # obs-fold (RFC 9112 section 5.2)
     "cr",  # lone CR

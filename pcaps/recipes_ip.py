@@ -140,6 +140,19 @@ def i15_last_fragment_shrinks() -> Talk:
     return with_request(change, LEAK)
 
 
+@recipe(34, ambiguous("a.example"), "oddities.frag_mixed")
+def i24_two_datagrams_of_one_number_and_half_of_each_lost() -> Talk:
+    """The half with the Host is of one request, the half with the number of another one: the TCP checksum tells."""
+    one, other = (get(FIELD, b"A: " + b"c" * 60, host=host) for host in (b"a.example", b"b.example"))
+    half = one.index(b"\r\n" + FIELD) + 20 & ~7
+
+    def change(packet: bytes) -> list[bytes]:
+        second = tcp(CLIENT, 40002, SERVER, 80, 77, 88, PSH | ACK, other.replace(NUMBER, b"447700900199"))
+        return [cut(packet, half)[0], *cut(second, half)[1:]]
+
+    return with_request(change, one)
+
+
 # --- IPv6 ---------------------------------------------------------------------------------------------------------
 
 

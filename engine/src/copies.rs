@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::mem;
 
 use crate::counts::{Count, Counts};
-use crate::http1::{FieldLines, continuation, is_authority};
+use crate::http1::{FieldLines, certainty_of, continuation, is_authority};
 use crate::reassembly::Version;
 use crate::records::{Certainty, HeadText, Oddities, Oddity, PlacedHead, RequestHead, Section};
 
@@ -61,6 +61,9 @@ impl Copies {
         for mark in &self.marks {
             if overlap(mark.start, mark.stop, placed) {
                 placed.head.oddities = placed.head.oddities.with(mark.oddities);
+                if certainty_of(mark.oddities) == Certainty::Ambiguous {
+                    placed.head.certainty = Certainty::Ambiguous;
+                }
             }
         }
     }

@@ -72,6 +72,7 @@ counts! {
     BodyBytes "body_bytes"
     OdditiesOverlap "oddities.overlap"
     OdditiesFragOverlap "oddities.frag_overlap"
+    OdditiesFragMixed "oddities.frag_mixed"
     OdditiesUrgent "oddities.urgent"
     OdditiesFold "oddities.fold"
     OdditiesCr "oddities.cr"

@@ -239,6 +239,7 @@ macro_rules! oddities {
 oddities! {
     Overlap "overlap"
     FragOverlap "frag_overlap"
+    FragMixed "frag_mixed"
     Urgent "urgent"
     Fold "fold"
     Cr "cr"

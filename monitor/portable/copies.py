@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from monitor.portable.parts import Octets
-from monitor.portable.request_head import AUTHORITY, FieldLines, continuation
+from monitor.portable.request_head import AUTHORITY, FieldLines, certainty_of, continuation
 from monitor.records import Certainty, Fields, PlacedHead, RequestHead, Section, Version
 
 MOST_MARKS = 256
@@ -121,7 +121,9 @@ def in_doubt(placed: PlacedHead, oddity: str) -> PlacedHead:
 
 def noted(placed: PlacedHead, *oddities: str) -> PlacedHead:
     head = placed.head
-    return placed._replace(head=head._replace(oddities=tuple(dict.fromkeys((*head.oddities, *oddities)))))
+    certainty = Certainty.AMBIGUOUS if certainty_of(oddities) is Certainty.AMBIGUOUS else head.certainty
+    oddities = tuple(dict.fromkeys((*head.oddities, *oddities)))
+    return placed._replace(head=head._replace(oddities=oddities, certainty=certainty))
 
 
 def _patched(octets: Octets, first: int, chosen: list[Version]) -> Text:

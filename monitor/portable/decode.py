@@ -18,7 +18,7 @@ from monitor.portable.framing import LINKS
 from monitor.portable.internet import PROTOCOLS, payload
 from monitor.portable.packet import Packet, Skip, Step
 from monitor.portable.tunnels import INSIDE_IP
-from monitor.records import Datagram, Fragment, Frame, Limits, Message, Segment
+from monitor.records import Checksum, Datagram, Fragment, Frame, Limits, Message, Segment
 
 PROTOCOLS.update(INSIDE_IP)  # what an IP packet holds may hold IP packets: here the circle closes
 BLIND = frozenset((Skip.UNKNOWN_LINK, Skip.TRUNCATED, Skip.ENCRYPTED, Skip.UNKNOWN_TUNNEL, Skip.DEPTH))
@@ -38,11 +38,18 @@ class Decoder:
         return self._walk(packet, LINKS.get(link, Skip.UNKNOWN_LINK) if octets else Skip.EMPTY)
 
     def datagram(self, datagram: Datagram) -> Segment | Fragment | Message | None:
-        """The same for what `defrag` put together."""
+        """The same for what `defrag` put together.
+
+        No network card fills in a checksum behind fragments: one that is bad says that these may be of several
+        datagrams of one number, of which other fragments were lost.
+        """
         packet = Packet(datagram.time_ns, datagram.data, datagram.missing, True, self.ports)
         packet.src, packet.dst, packet.protocol = datagram.src, datagram.dst, datagram.protocol
         packet.path, packet.depth, packet.oddities = datagram.path, datagram.depth + 1, datagram.oddities
-        return self._walk(packet, payload)
+        found = self._walk(packet, payload)
+        if isinstance(found, Segment) and found.checksum is Checksum.BAD and "frag_overlap" not in found.oddities:
+            return found._replace(oddities=(*found.oddities, "frag_mixed"))
+        return found
 
     def _walk(self, packet: Packet, step: Step) -> Segment | Fragment | Message | None:
         try:

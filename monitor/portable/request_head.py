@@ -18,7 +18,9 @@ METHODS = frozenset(
     b"REPORT NOTIFY SUBSCRIBE UNSUBSCRIBE M-SEARCH PURGE LINK UNLINK PRI".split()
 )
 TCHAR = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"  # RFC 9110 section 5.6.2
-AMBIGUOUS = frozenset(("not_http", "framing", "host", "host_unknown"))  # of these oddities nobody knows what was meant
+AMBIGUOUS = frozenset(
+    ("not_http", "framing", "host", "host_unknown", "frag_mixed")
+)  # of these oddities nobody knows what was meant
 AUTHORITY = (b":authority", b"host")  # who gets a request: RFC 9113 section 8.3.1, RFC 9112 section 3.2
 CUT = frozenset(("incomplete", "after_gap"))
 MOST_NEEDED = 64  # fields of a head that are kept for what follows it

@@ -30,6 +30,7 @@ from monitor.records import Checksum, Flow, Limits, PlacedHead, RequestHead, Seg
 
 NOTHING: tuple[RequestHead, ...] = ()
 ENDS = TH_FIN | TH_RST
+OF_FRAGMENTS = frozenset(("frag_overlap", "frag_mixed"))  # whatever their checksum is
 UNSENT_BYTES = 256 * 1024  # an acknowledgement so far beyond what was seen is no loss of the capture
 STEP_NS = 600_000_000_000  # of the capture clock; more at once is no passing of time, or nothing passed the tap
 SWEEP_NS = 1_000_000_000  # between two looks for half-streams that have been silent for long
@@ -539,7 +540,7 @@ class Streams:
         return heads
 
     def _doubt(self, half: HalfStream, segment: Segment) -> Doubt | None:
-        if segment.checksum is Checksum.BAD and "frag_overlap" not in segment.oddities:
+        if segment.checksum is Checksum.BAD and OF_FRAGMENTS.isdisjoint(segment.oddities):
             return Doubt.BAD_CHECKSUM
         if segment.flags & TH_SYN:
             return Doubt.SYN_DATA

@@ -15,7 +15,7 @@ use std::hash::BuildHasher;
 
 use crate::counts::{Count, Counts};
 use crate::limits::Limits;
-use crate::records::{Datagram, Fragment, Frame, Layer, Message, Oddities, Segment};
+use crate::records::{Checksum, Datagram, Fragment, Frame, Layer, Message, Oddities, Oddity, Segment};
 
 /// What a frame turned out to be.
 #[derive(Clone, Copy, Debug)]
@@ -190,7 +190,8 @@ impl Decoder {
         self.with_path(found)
     }
 
-    /// The same for what `defrag` put together.
+    /// The same for what `defrag` put together. No network card fills in a checksum behind fragments: one that is bad says
+    /// that these may be of several datagrams of one number, of which other fragments were lost.
     pub fn datagram<'a>(&'a mut self, datagram: &'a Datagram, counts: &mut Counts) -> Found<'a> {
         self.path.clear();
         self.path.extend_from_slice(&datagram.path);
@@ -210,7 +211,13 @@ impl Decoder {
             found: Found::Nothing,
         };
         walk(&mut packet, Step::To(internet::payload), self.deepest, counts);
-        let found = packet.found;
+        let mut found = packet.found;
+        if let Found::Segment(segment) = &mut found
+            && !segment.oddities.contains(Oddity::FragOverlap)
+            && segment.checksum() == Checksum::Bad
+        {
+            segment.oddities.insert(Oddity::FragMixed);
+        }
         self.with_path(found)
     }
 

@@ -33,7 +33,8 @@ const MOST_BLANKS: usize = 16;
 pub(super) const MOST_NEEDED: usize = 64;
 
 /// Of these oddities nobody knows what was meant.
-const AMBIGUOUS: Oddities = Oddities::of(&[Oddity::NotHttp, Oddity::Framing, Oddity::Host, Oddity::HostUnknown]);
+const AMBIGUOUS: Oddities =
+    Oddities::of(&[Oddity::NotHttp, Oddity::Framing, Oddity::Host, Oddity::HostUnknown, Oddity::FragMixed]);
 const CUT: Oddities = Oddities::of(&[Oddity::Incomplete, Oddity::AfterGap]);
 
 fn is_known_method(method: &[u8]) -> bool {

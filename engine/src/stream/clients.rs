@@ -12,7 +12,7 @@ use crate::counts::{Count, Counts};
 use crate::doubts::Doubt;
 use crate::http1::Context;
 use crate::looks::{Looks, looks_of};
-use crate::records::{Checksum, Oddity, PlacedHead, RequestHead, Segment};
+use crate::records::{Checksum, Oddities, Oddity, PlacedHead, RequestHead, Segment};
 
 /// An acknowledgement so far beyond what was seen is no loss of the capture.
 const UNSENT_BYTES: u32 = 256 * 1024;
@@ -115,7 +115,8 @@ impl Streams {
     }
 
     pub(super) fn doubt(&self, id: Id, segment: &Segment<'_>) -> Option<Doubt> {
-        if !segment.oddities.contains(Oddity::FragOverlap) && segment.checksum() == Checksum::Bad {
+        const OF_FRAGMENTS: Oddities = Oddities::of(&[Oddity::FragOverlap, Oddity::FragMixed]);
+        if !segment.oddities.intersects(OF_FRAGMENTS) && segment.checksum() == Checksum::Bad {
             return Some(Doubt::BadChecksum);
         }
         if segment.flags & SYN != 0 {
