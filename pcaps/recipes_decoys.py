@@ -100,6 +100,21 @@ def t92_one_byte_segments_behind_a_record_of_tls() -> Talk:
     return one_by_one(b"\x16\x03\x01\x02\0\x01")
 
 
+@recipe(38, ambiguous(times=1), "opaque_streams.tls")
+def t97_one_byte_segments_behind_a_record_of_tls_and_out_of_order() -> Talk:
+    """The same, and each four of them come backwards."""
+    talk = one_by_one(b"\x16\x03\x01\x02\0\x01")
+    begin = 4  # behind handshake and decoy
+    for at in range(begin, begin + 4 * (len(LEAK) // 4), 4):
+        talk.packets[at : at + 4] = [
+            (time_ns, octets)
+            for (time_ns, _), (_, octets) in zip(
+                talk.packets[at : at + 4], talk.packets[at : at + 4][::-1], strict=True
+            )
+        ]
+    return talk
+
+
 @recipe(38, ambiguous(times=1), "opaque_streams.response")
 def t93_one_byte_segments_behind_a_status_line() -> Talk:
     """The same behind what a server would say."""

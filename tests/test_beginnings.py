@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor import counts
 from monitor.portable import beginnings
@@ -14,9 +16,7 @@ def joined(*segments: bytes, seq: int = 2**32 - 3) -> tuple[bytes, bytes] | None
     known = Beginnings(counts.zeros())
     for segment in segments:
         if known.join("a", seq, segment):
-            begun = known.forget("a")
-            assert begun is not None
-            return begun.octets, segment
+            return b"".join(piece.octets for piece in known.forget("a")), segment
         seq = seq + len(segment) & 0xFFFFFFFF
     return None
 
@@ -51,13 +51,36 @@ def test_segments_of_any_small_size_are_joined() -> None:
     assert joined(b"GE", b"T /" + b"a" * 40) is None  # a segment of this size is looked at by itself
 
 
-def test_a_segment_that_comes_twice_changes_nothing_and_one_out_of_place_begins_anew() -> None:
+@given(st.permutations(range(5)), st.integers(0, 2**32 - 1))
+def test_single_bytes_are_joined_in_whatever_order_they_come(order: list[int], seq: int) -> None:
+    known = Beginnings(counts.zeros())
+    said = [known.join("a", seq + at & 0xFFFFFFFF, b"GET /"[at : at + 1]) for at in order]
+    assert said == [False] * 4 + [True]
+    before = [(seq + at & 0xFFFFFFFF, b"GET /"[at : at + 1]) for at in range(5) if at != order[-1]]
+    assert known.forget("a") == before
+
+
+def test_a_byte_that_is_another_one_the_second_time_takes_its_place() -> None:
+    known = Beginnings(counts.zeros())
+    for seq, octets in ((7, b"G"), (8, b"O"), (9, b"T"), (10, b" "), (8, b"E")):
+        assert not known.join("a", seq, octets)
+    assert known.join("a", 11, b"/")
+
+
+@pytest.mark.parametrize("small", [b"\x15\x03\x03\0\x02\1\0", b"\0", b"220 ready\r\n", b"x" * 31])
+def test_of_what_is_no_part_of_a_request_line_nothing_is_kept(small: bytes) -> None:
+    known = Beginnings(counts.zeros())
+    assert not known.join("a", 7, small)
+    assert known.forget("a") == []
+
+
+def test_a_segment_that_comes_twice_changes_nothing_and_one_far_away_begins_anew() -> None:
     known = Beginnings(counts.zeros())
     for seq, octets in ((7, b"G"), (8, b"E"), (8, b"E"), (7, b"G"), (9, b"T"), (10, b" ")):
         assert not known.join("a", seq, octets)
     assert known.join("a", 11, b"/")
-    assert not known.join("a", 20, b"/")
-    assert known.forget("a") is None
+    assert not known.join("a", 99, b"/")
+    assert known.forget("a") == [(99, b"/")]
 
 
 def test_of_so_many_half_streams_and_then_the_first_one_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,4 +90,4 @@ def test_of_so_many_half_streams_and_then_the_first_one_makes_room(monkeypatch: 
     for whose in ("a", "b", "c"):
         known.join(whose, 0, b"G")
     assert counted["shed.beginnings"] == 1
-    assert [known.forget(whose) is None for whose in ("a", "b", "c")] == [True, False, False]
+    assert [known.forget(whose) == [] for whose in ("a", "b", "c")] == [True, False, False]

@@ -435,17 +435,19 @@ impl Streams {
         out: &mut Vec<RequestHead>,
     ) {
         self.origins.forget(mark);
-        let begun = self.beginnings.forget(self.halves.link(id));
-        let first = begun.as_ref().map_or_else(|| first_byte(segment), |begun| begun.seq);
+        let pieces = self.beginnings.forget(self.halves.link(id));
+        let first = first_byte(segment);
+        let first =
+            pieces.first().map(|piece| piece.seq).filter(|&seq| first.wrapping_sub(seq) < 1 << 31).unwrap_or(first);
         self.begin(id, first, Beginning::Doubtful, counts);
-        if let Some(begun) = begun {
+        for piece in &pieces {
             let Segment { time_ns, flow, path, ack, .. } = *segment;
-            let (octets, oddities) = (begun.octets.as_slice(), Oddities::default());
+            let (octets, oddities) = (piece.octets(), Oddities::default());
             let before = Segment {
                 time_ns,
                 flow,
                 path,
-                seq: first,
+                seq: piece.seq,
                 ack,
                 flags: ACK,
                 octets,

@@ -286,18 +286,20 @@ class Streams:
     def _open_doubtful(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
         """Here is a request where none was to be expected: whoever reads on from here will find more."""
         self._origins.forget(half.flow)
-        begun = self._beginnings.forget(half)
-        half.origin = first_byte(segment) if begun is None else begun.seq
+        pieces = self._beginnings.forget(half)
+        half.origin = first_byte(segment)
+        if pieces and half.origin - pieces[0].seq & 0xFFFFFFFF < 0x80000000:
+            half.origin = pieces[0].seq
         half.client = Client(
             self._limits, self._counts, half.flow, self._parts, half.origin, placed=False, midstream=False,
             doubtful=True, tracer=self._tracer,
         )  # fmt: skip
-        if begun is None:
-            return self._take(half, half.client, segment)
-        before = Segment(
-            segment.time_ns, segment.flow, begun.seq, segment.ack, TH_ACK, begun.octets, 0, 0, Checksum.UNKNOWN, ()
-        )
-        return [*self._take(half, half.client, before), *self._take(half, half.client, segment)]
+        time_ns, flow, ack = segment.time_ns, segment.flow, segment.ack
+        heads: Sequence[RequestHead] = NOTHING
+        for seq, octets in pieces:
+            before = Segment(time_ns, flow, seq, ack, TH_ACK, octets, 0, 0, Checksum.UNKNOWN, ())
+            heads = [*heads, *self._take(half, half.client, before)]
+        return [*heads, *self._take(half, half.client, segment)]
 
     def _is_answered(self, half: HalfStream) -> bool:
         """Whether the other direction has sent requests: then this one sends responses."""
