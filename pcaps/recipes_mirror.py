@@ -206,6 +206,59 @@ def t38_host_line_lost() -> Talk:
     return holed(head, head.index(b"HTTP/1.1") - 20, head.index(b"text/html"))
 
 
+WRITTEN_BEHIND = get(b"Accept: text/html", FIELD)  # the gateway's line comes last
+
+
+@recipe(27, ambiguous("203.0.113.9"), "gap_bytes", "oddities.host_unknown")
+def t99_all_but_the_number_lost() -> Talk:
+    """The gateway writes its line in a segment of its own, and the segment before it is lost: one line is the head."""
+    return holed(WRITTEN_BEHIND, 0, WRITTEN_BEHIND.index(FIELD))
+
+
+@recipe(27, ambiguous("203.0.113.9"), "gap_bytes", "oddities.host_unknown")
+def t99_all_but_the_number_lost_from_the_request_line_on() -> Talk:
+    """The same, but some octets of the request line were seen, and the hole ends within the name of the field."""
+    return holed(WRITTEN_BEHIND, 10, WRITTEN_BEHIND.index(FIELD) + 4)
+
+
+@recipe(27, ambiguous("203.0.113.9"), "gap_bytes", "oddities.host_unknown")
+def t99_all_but_the_number_lost_one_way() -> Talk:
+    """The same where only the client's direction is mirrored: the SYN says who speaks."""
+    at = WRITTEN_BEHIND.index(FIELD)
+    talk = Talk()
+    talk.segment(SYN)
+    talk.seq += 1
+    return talk.lose(WRITTEN_BEHIND[:at]).client(WRITTEN_BEHIND[at:], acknowledged=False)
+
+
+@recipe(27, ambiguous("203.0.113.9"), "gap_bytes", "oddities.host_unknown")
+def t99_all_but_the_number_late() -> Talk:
+    """What was lost comes after it was given up: too late to say to whom the number went."""
+    at = WRITTEN_BEHIND.index(FIELD)
+    talk = Talk().open()
+    begin = talk.seq
+    talk.lose(WRITTEN_BEHIND[:at]).client(WRITTEN_BEHIND[at:]).server(OK)
+    talk.time_ns += 500 * MS
+    talk.segment(PSH | ACK, WRITTEN_BEHIND[:at], seq=begin)
+    return talk.client(CLEAN).server(OK).close()
+
+
+@recipe(68, QUIET, "gap_bytes")
+def t99_body_behind_a_hole_of_its_own() -> Talk:
+    """A body that is like the rest of such a head: a length says that it is one, whatever was lost of it."""
+    body = b"b" * 400 + FIELD + b"\r\n\r\n"
+    post = get(b"Content-Length: %d" % len(body)).replace(b"GET", b"POST")
+    return Talk().open().client(post).lose(body[:400]).client(body[400:]).server(OK).client(CLEAN).server(OK).close()
+
+
+@recipe(68, QUIET, "gap_bytes")
+def t99_lines_of_text_behind_a_hole() -> Talk:
+    """What no field begins with is no rest of a head, though a number and an empty line are behind the hole."""
+    text = b'{"msisdn": "447700900123"}\r\n\r\n'
+    talk = Talk().open().client(CLEAN).server(OK).lose(b"x" * 400).client(text).server(OK)
+    return talk.client(CLEAN).server(OK).close()
+
+
 def holed(head: bytes, begin: int, end: int) -> Talk:
     """A connection on which [begin, end) of the second head was never captured."""
     talk = Talk().open().client(CLEAN).server(OK)

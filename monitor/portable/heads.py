@@ -72,7 +72,7 @@ class Heads:
 
 def _is_request(half: HalfStream, head: RequestHead) -> bool:
     """Whether fields without a request line are those of a request: a response has fields as well."""
-    answers = half.peer is not None and half.peer.looks is Looks.RESPONSE
+    answers = half.side is Side.CLIENT or (half.peer is not None and half.peer.looks is Looks.RESPONSE)
     return answers or not REQUEST_FIELDS.isdisjoint(name for name, _ in head.fields)
 
 

@@ -16,6 +16,7 @@ from monitor.portable.request_head import (
     field_lines,
     looks_like_field,
     make_head,
+    may_end_field,
     surely_request_line,
 )
 from monitor.records import Flow, Gap, Limits, PlacedHead, RequestHead, Section
@@ -417,7 +418,7 @@ class Reading(HeadReader):
             found = field_lines(before.block + rest)
         self.at = self.scan = first + end
         self.state = State.HEAD
-        if found.fields or before:
+        if found.fields or before or may_end_field(cut):
             head = self._cut_head(line, found, oddity)
             if b":" in cut:  # its value is whole, its name may not be
                 torn = field_lines(cut + b"\n").fields

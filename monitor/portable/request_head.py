@@ -134,6 +134,12 @@ def looks_like_field(line: bytes) -> bool:
     return not line.strip(b"\r") or _FIELD.match(line) is not None
 
 
+def may_end_field(line: bytes) -> bool:
+    """Whether the only line behind a hole is what is left of a field line, from within its name at the latest."""
+    name, colon, _ = line.partition(b":")
+    return bool(colon) and _TOKEN.fullmatch(name) is not None
+
+
 def field_lines(block: bytes, start: int = 0) -> FieldLines:
     """The field lines of a head or a trailer section, from `start` up to the empty line (RFC 9112 section 5)."""
     if _CLEAN_FIELDS.fullmatch(block, start):

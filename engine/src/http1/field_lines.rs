@@ -46,6 +46,12 @@ pub fn looks_like_field(line: &[u8]) -> bool {
     (1..=LONGEST_NAME).contains(&length) && trim_blanks_before(behind).first() == Some(&b':')
 }
 
+/// Whether the only line behind a hole is what is left of a field line, from within its name at the latest.
+pub fn may_end_field(line: &[u8]) -> bool {
+    let (name, value) = part(line, b':');
+    value.is_some() && is_token(name)
+}
+
 /// The field lines of a head or a trailer section, up to the empty line (RFC 9112 section 5), behind their request line.
 #[inline]
 pub fn field_lines(line: &RequestLine<'_>, block: &[u8]) -> FieldLines {
