@@ -156,6 +156,29 @@ def t33_urgent_digit() -> Talk:
     return urgent(LEAK, LEAK.index(NUMBER) + 6)
 
 
+def announced(*before: bytes) -> Talk:
+    """An urgent octet inside the number, announced before it comes: with these first octets, or with none."""
+    at = LEAK.index(NUMBER) + 6
+    head, sent = LEAK[:at] + b"x" + LEAK[at:], b"".join(before)
+    talk = begun()
+    for octets in before or (b"",):
+        talk.segment((DATA if octets else ACK) | URG, octets, urgent=at + 1)
+        talk.seq += len(octets)
+    return talk.client(head[len(sent) :]).server(OK).close()
+
+
+@recipe(51, ambiguous(), "oddities.urgent")
+def t85_urgent_octet_announced_by_an_earlier_segment() -> Talk:
+    """The pointer leads into the next segment."""
+    return announced(LEAK[:10])
+
+
+@recipe(51, ambiguous(), "oddities.urgent")
+def t86_urgent_octet_announced_before_any_octet() -> Talk:
+    """The pointer comes with an acknowledgement, before the first octet."""
+    return announced()
+
+
 @recipe(52, leak())
 def t54_pause_in_the_head() -> Talk:
     """400 seconds of silence before the number's line."""

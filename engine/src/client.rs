@@ -64,6 +64,12 @@ struct Hole {
     until_ns: i64,
 }
 
+/// The sequence number to which the urgent pointer leads (RFC 9293 section 3.8.5).
+#[inline]
+pub fn urgent_pointer(segment: &Segment<'_>) -> Option<u32> {
+    (segment.urgent > 0).then(|| first_byte(segment).wrapping_add(u32::from(segment.urgent)))
+}
+
 /// The sequence number of the first byte of payload: a SYN takes one of its own (RFC 9293 section 3.4).
 #[inline]
 pub fn first_byte(segment: &Segment<'_>) -> u32 {
@@ -280,8 +286,8 @@ impl Client {
             self.copies.mark(position, stop, segment.oddities, context.counts);
         }
         self.insert(position, octets, segment.missing, segment.time_ns, now_ns, context, out);
-        if segment.urgent > 0 {
-            self.leave_urgent_out(position, stop, segment.urgent);
+        if let Some(pointer) = urgent_pointer(segment) {
+            self.leave_urgent_out(pointer);
             self.read_copies(now_ns, context);
         }
     }

@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::Arc;
 
-use crate::client::{Beginning, Client, first_byte};
+use crate::client::{Beginning, Client, first_byte, urgent_pointer};
 use crate::counts::{Count, Counts};
 use crate::early::Early;
 use crate::http1::Context;
@@ -283,6 +283,9 @@ impl Streams {
             if flags & (FIN | RST) == FIN {
                 self.origins.end(mark, first_byte(segment), counts);
             }
+            if let Some(pointer) = urgent_pointer(segment) {
+                self.origins.note_urgent(mark, pointer);
+            }
             fate("reset", counts);
             counts[Count::BlindSnaplen] += u64::from(segment.missing > 0);
             return;
@@ -359,6 +362,10 @@ impl Streams {
             fate("reset", counts);
         } else if flags & FIN != 0 {
             self.note_sent(id, segment, counts);
+        } else if let Some(pointer) = urgent_pointer(segment)
+            && let Some(speaker) = &mut self.halves[id].speaker
+        {
+            speaker.client.leave_urgent_out(pointer);
         }
         if flags & (FIN | RST) != 0 {
             self.close(id, segment);
@@ -402,6 +409,7 @@ impl Streams {
         if side == Side::Server {
             return self.open_doubtful(id, segment, mark, counts, out); // nobody asked it to ask
         }
+        let urgent = self.origins.urgent(mark);
         if let Some(ahead) = ahead {
             self.origins.forget(mark);
             if window < ahead && ahead <= u32::MAX - window {
@@ -422,6 +430,9 @@ impl Streams {
             self.halves[id].looks = looks;
         }
         self.begin(id, origin, beginning, counts);
+        if let (Some(pointer), Some(speaker)) = (urgent, &mut self.halves[id].speaker) {
+            speaker.client.leave_urgent_out(pointer);
+        }
         self.take(id, segment, counts, out);
     }
 

@@ -35,6 +35,11 @@ class Hole(NamedTuple):
     until_ns: int  # then it is given up
 
 
+def urgent_pointer(segment: Segment) -> int:
+    """The sequence number to which it leads (RFC 9293 section 3.8.5)."""
+    return first_byte(segment) + segment.urgent & 0xFFFFFFFF
+
+
 def first_byte(segment: Segment) -> int:
     """The sequence number of the first byte of payload: a SYN takes one of its own (RFC 9293 section 3.4)."""
     return segment.seq + 1 & 0xFFFFFFFF if segment.flags & TH_SYN else segment.seq
@@ -174,7 +179,7 @@ class Client:
             self._copies.mark(position, position + len(octets), oddity)
         self._insert(position, octets, missing, segment.time_ns, now_ns)
         if segment.urgent:
-            self._leave_urgent_out(position, octets, segment.urgent)
+            self.leave_urgent_out(urgent_pointer(segment))
             self._read_copies(now_ns)
         return self._done(now_ns)
 
@@ -409,11 +414,12 @@ class Client:
 
     # --- copies that differ ---------------------------------------------------------------------------------------
 
-    def _leave_urgent_out(self, position: int, octets: bytes, urgent: int) -> None:
-        """RFC 6093: receivers take the urgent byte out of the stream, and do not agree on which one it is."""
-        for at in (position + urgent - 1, position + urgent):
-            if position <= at < position + len(octets):
-                self._assembler.add_version(Version(at, at + 1, b"", "urgent"))
+    def leave_urgent_out(self, pointer: int) -> None:
+        """RFC 6093: receivers take the urgent byte out of the stream, and do not agree on which one it is: that to
+        which the urgent pointer leads, or the one before. It may be announced before it comes."""
+        last = self._assembler.place(pointer)
+        for at in (last - 1, last):
+            self._assembler.add_version(Version(at, at + 1, b"", "urgent"))
 
     def _read_copies(self, now_ns: int) -> None:
         """Read what was read already once more, with the copies of it that came."""

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from enum import IntEnum
 from typing import NamedTuple
 
-from monitor.portable.client import first_byte
+from monitor.portable.client import first_byte, urgent_pointer
 from monitor.portable.losses import Sent, missed
 from monitor.records import Flow, Segment
 
@@ -32,6 +32,7 @@ class Origin(NamedTuple):
     side: Side = Side.UNKNOWN
     met: bool = False  # payload of it was seen
     missed: int = 0  # bytes that its FIN told of before any payload was seen
+    urgent: int = -1  # where an urgent pointer leads that came before any payload; -1: there was none
 
 
 UNKNOWN = Origin()
@@ -65,6 +66,12 @@ class Origins:
         if origin is not UNKNOWN:
             self._table[hash(segment.flow)] = origin._replace(met=True, missed=0)
         return Sent.since(origin.seq, origin.missed, first_byte(segment))
+
+    def announced(self, segment: Segment) -> None:
+        """An urgent pointer, and no payload was ever seen."""
+        origin = self.look(segment.flow)
+        if origin is not UNKNOWN:
+            self._table[hash(segment.flow)] = origin._replace(urgent=urgent_pointer(segment))
 
     def ended(self, segment: Segment) -> None:
         """A FIN, and no payload was ever seen: it tells how much there was."""

@@ -16,7 +16,7 @@ from dpkt.tcp import TH_ACK, TH_FIN, TH_RST, TH_SYN
 
 from monitor.portable.admission import LIVELY_NS, Admission
 from monitor.portable.beginnings import Beginnings
-from monitor.portable.client import Client, first_byte
+from monitor.portable.client import Client, first_byte, urgent_pointer
 from monitor.portable.doubts import Doubt
 from monitor.portable.ended import Ended
 from monitor.portable.halves import HalfStream, Halves
@@ -122,6 +122,8 @@ class Streams:
             self._fate("reset")
         elif flags & TH_FIN:
             self._note_sent(half, segment)
+        elif segment.urgent and half.client is not None:
+            half.client.leave_urgent_out(urgent_pointer(segment))
         if flags & ENDS:
             self._close(half, segment)
         return heads
@@ -206,6 +208,8 @@ class Streams:
         if not payload or flags & TH_RST:
             if flags & ENDS == TH_FIN:
                 self._origins.ended(segment)
+            if segment.urgent:
+                self._origins.announced(segment)
             self._fate("reset")
             self._counts["blind.snaplen"] += bool(segment.missing)
             return heads
@@ -252,7 +256,7 @@ class Streams:
     def _open(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
         """A half-stream without a client: does one begin with this segment?"""
         window = self._limits.window_bytes
-        seq, (origin, side, _, _) = first_byte(segment), self._origins.look(half.flow)
+        seq, (origin, side, _, _, urgent) = first_byte(segment), self._origins.look(half.flow)
         half.side = side or half.side
         ahead = seq - origin & 0xFFFFFFFF
         placed = origin >= 0 and ahead <= window
@@ -274,6 +278,8 @@ class Streams:
                 return NOTHING
         half.origin = origin if placed else seq
         half.client = self._client(half, looks, placed=placed)
+        if urgent >= 0:
+            half.client.leave_urgent_out(urgent)
         return self._take(half, half.client, segment)
 
     def _client(self, half: HalfStream, looks: Looks, *, placed: bool) -> Client:

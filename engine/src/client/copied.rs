@@ -8,10 +8,11 @@ use crate::reassembly::{Version, Versions};
 use crate::records::{Oddity, PlacedHead, Section};
 
 impl Client {
-    /// RFC 6093: receivers take the urgent byte out of the stream, and do not agree on which one it is.
-    pub(super) fn leave_urgent_out(&mut self, position: i64, stop: i64, urgent: u16) {
-        let last = position + i64::from(urgent);
-        for start in [last - 1, last].into_iter().filter(|at| (position..stop).contains(at)) {
+    /// RFC 6093: receivers take the urgent byte out of the stream, and do not agree on which one it is: that to which the
+    /// urgent pointer leads, or the one before. It may be announced before it comes.
+    pub fn leave_urgent_out(&mut self, pointer: u32) {
+        let last = self.assembler.place(pointer);
+        for start in [last - 1, last] {
             let (stop, oddity) = (start + 1, Oddity::Urgent);
             self.assembler.add_version(Version { start, stop, octets: Vec::new(), oddity });
         }
