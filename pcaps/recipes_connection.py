@@ -125,6 +125,16 @@ def t30_keep_alive_probe() -> Talk:
 
 
 @recipe(50, leak())
+def t87_keep_alive_probe_inside_a_head() -> Talk:
+    """The client pauses inside the number; the probe's garbage stands where a digit was that is acknowledged."""
+    at = LEAK.index(NUMBER) + 5
+    talk = begun().client(LEAK[:at])
+    talk.segment(ACK, b"9", seq=talk.seq - 1)
+    talk.segment(ACK, client=False)
+    return ended(talk, LEAK[at:])
+
+
+@recipe(50, leak())
 def t31_zero_window_probe() -> Talk:
     """The server's window is closed; the probe's octet is refused, and is not the one that is sent later."""
     talk = begun()

@@ -195,15 +195,11 @@ impl Client {
         CLIENT_BYTES + self.http1.weight() + self.kept.len() + self.held() + heads
     }
 
-    /// Whether it is in the middle of something: a head that waits or has not ended, bytes in doubt or behind a hole.
-    pub fn is_amid(&self) -> bool {
-        self.awaits() || self.is_amid_head()
-    }
-
-    /// Whether an acknowledgement would change something.
+    /// Whether it is in the middle of something: a head that waits or has not ended, bytes in doubt or behind a hole. Then
+    /// an acknowledgement would change something.
     #[inline]
     pub fn awaits(&self) -> bool {
-        !self.heads.is_empty() || !self.doubts.is_empty() || self.hole.is_some()
+        !self.heads.is_empty() || !self.doubts.is_empty() || self.hole.is_some() || self.is_amid_head()
     }
 
     /// Whether a request was read.
@@ -251,7 +247,7 @@ impl Client {
             tracer.taken(self.reading, position);
         }
         let ahead = position - self.assembler.next();
-        if octets.len() == 1 && matches!(ahead, -1 | 0) && self.is_idle() && !may_begin_request(octets) {
+        if octets.len() == 1 && matches!(ahead, -1 | 0) && self.is_probe(octets, ahead) {
             doubt = doubt.or(Some(Doubt::Probe));
         }
         match doubt {
@@ -402,8 +398,12 @@ impl Client {
     }
 
     /// Whether a request ended here and nothing of another one was seen.
-    fn is_idle(&self) -> bool {
-        self.http1.idle()
+    /// Whether one octet at the end of what came, or behind it, asks for an acknowledgement and says nothing.
+    fn is_probe(&self, octets: &[u8], ahead: i64) -> bool {
+        if self.http1.idle() {
+            return !may_begin_request(octets);
+        }
+        ahead < 0 && self.acked.is_some_and(|acked| acked >= self.assembler.next())
     }
 
     // --- doubtful segments ------------------------------------------------------------------------------------------

@@ -164,7 +164,7 @@ class Client:
         if self._tracer is not None:
             self._tracer.taken(self.traced, position)
         ahead = position - self._assembler.next
-        if len(octets) == 1 and ahead in (-1, 0) and self._http1.idle and not may_begin_request(octets):
+        if len(octets) == 1 and ahead in (-1, 0) and self._is_probe(octets, ahead):
             doubt = doubt or Doubt.PROBE
         if doubt and not (self._offloaded and doubt is Doubt.BAD_CHECKSUM):
             self._put_aside(Doubtful(position, octets, missing, segment.time_ns, doubt, now_ns))
@@ -182,6 +182,12 @@ class Client:
             self.leave_urgent_out(urgent_pointer(segment))
             self._read_copies(now_ns)
         return self._done(now_ns)
+
+    def _is_probe(self, octets: bytes, ahead: int) -> bool:
+        """Whether one octet at the end of what came, or behind it, asks for an acknowledgement and says nothing."""
+        if self._http1.idle:
+            return not may_begin_request(octets)
+        return ahead < 0 and self._acked is not None and self._acked >= self._assembler.next
 
     def acknowledge(self, ack: int, now_ns: int) -> list[PlacedHead]:
         """The peer has taken everything before this sequence number."""
@@ -504,7 +510,7 @@ class Client:
             self._keep_from(self._needed)
         self._assembler.forget_versions(self._kept_from)
         self._heads.forget(self._kept_from)
-        self.awaits = bool(self._heads or self._doubts or self._hole)
+        self.awaits = bool(self._heads or self._doubts or self._hole) or self.amid_head
         return self._heads.take()
 
     def _let_go(self) -> None:

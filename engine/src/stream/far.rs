@@ -48,7 +48,7 @@ impl Speaker {
 
     /// Whether a client is in the middle of something.
     pub(super) fn is_amid(&self) -> bool {
-        self.clients().any(Client::is_amid)
+        self.clients().any(Client::awaits)
     }
 
     /// Bytes that wait behind a hole or a doubt, or outside of the window.
