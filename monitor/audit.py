@@ -24,7 +24,9 @@ from monitor.records import Batch, Carried, Certainty, Fate, NumberPlan, Request
 Kind = Literal["confirmed", "ambiguous", "rejected", "gap", "shed", "unaccounted"]
 _DIGITS = re.compile(rb"(?<![0-9])[0-9]{7,18}(?![0-9])")
 
-MOST_STRETCHES, KEPT_STRETCHES = 512, 64  # of a reading that goes on and on
+MOST_STRETCHES, MOST_WAITING = 8192, 65536  # of one reading
+SETTLED_AT_ONCE = 64
+WEAK = frozenset(("midstream", "not_http", "frames"))  # what bytes are, unless more is said of them
 
 FATES: dict[str, Kind] = {
     "confirmed": "confirmed",
@@ -33,6 +35,8 @@ FATES: dict[str, Kind] = {
     **dict.fromkeys(REJECTED, "rejected"),
     **dict.fromkeys(LOOKS, "rejected"),  # a half-stream that is no client's
     "body": "rejected",
+    "frames": "rejected",  # of HTTP/2, neither a head nor a body
+    "not_http": "rejected",  # between requests, or before the first
     "duplicate": "rejected",
     "twin": "rejected",  # the same head, mirrored before and after a gateway
     "reset": "rejected",  # the text of an RST
@@ -43,6 +47,7 @@ FATES: dict[str, Kind] = {
     "malformed": "rejected",
     # the sensor knows that it could not look
     "gap": "gap",
+    "midstream": "gap",
     "snaplen": "gap",
     "head_incomplete": "gap",
     "fragments": "gap",
@@ -54,6 +59,8 @@ FATES: dict[str, Kind] = {
     "panic": "gap",  # a mistake of ours in one connection
     # work that was dropped at a bound
     "copies": "shed",
+    "head_bytes": "shed",
+    "stretches": "shed",  # of this audit
     "": "unaccounted",  # taken by a reading that never ended
 }
 
@@ -67,12 +74,25 @@ class Candidate(NamedTuple):
         return f"Candidate(place={self.place}, size={self.size})"
 
 
+class Waiting(NamedTuple):
+    position: int  # in the reading
+    candidate: Candidate
+    late: bool  # what stood there is not kept any more
+
+    @property
+    def stop(self) -> int:
+        return self.position + self.candidate.size
+
+
 class Reading:
     """What one client's reading made of its bytes, until it ends."""
 
     def __init__(self) -> None:
         self.stretches: list[tuple[int, int, str, dict[str, Certainty]]] = []
-        self.waiting: list[tuple[int, Candidate]] = []  # position in the reading
+        self.waiting: list[Waiting] = []
+        self.forgotten: int | None = None  # stretches that end before this position are not kept
+        self.due = SETTLED_AT_ONCE  # so many of both, and it is worth while to look what is settled
+        self.shed = False  # stretches that may be needed were dropped
 
 
 class Audit:
@@ -99,6 +119,7 @@ class Audit:
     def feed(self, batch: Batch) -> None:
         for step in batch.trace:
             if isinstance(step, Carried):
+                self._place()  # of the one before all is said
                 self._scan(step)
             elif isinstance(step, Fate):
                 if step.number in self._new:
@@ -155,7 +176,13 @@ class Audit:
         for number, fate in self._fates.items():
             found = self._new.pop(number)
             if fate.what == "taken":
-                self._readings[fate.reading].waiting += [(fate.position + each.place, each) for each in found]
+                reading = self._readings[fate.reading]
+                for each in found:
+                    position = fate.position + each.place
+                    late = reading.forgotten is not None and position < reading.forgotten
+                    reading.waiting.append(Waiting(position, each, late))
+                if len(reading.waiting) > MOST_WAITING:
+                    self._shed(reading)
             else:
                 self.fates[fate.what] += len(found)
         self._fates.clear()
@@ -166,12 +193,23 @@ class Audit:
             self._place()
             self._close(step.reading, stop=step.stop)
             return
+        if step.what == "settled":
+            if len(reading.stretches) + len(reading.waiting) > reading.due:
+                self._settle(reading, step.stop)
+            return
         shown: dict[str, Certainty] = {}
         if step.head is not None:
             shown = self._shown(step.head)
-        reading.stretches.append((step.start, step.stop, step.what, shown))
+        start = step.start
+        if reading.stretches and not shown and step.what != "head":
+            begin, stop, what, _ = reading.stretches[-1]
+            if (stop, what) == (start, step.what):
+                start = begin
+                del reading.stretches[-1]
+        reading.stretches.append((start, step.stop, step.what, shown))
         if len(reading.stretches) > MOST_STRETCHES:
-            self._settle(reading)
+            self._place()
+            self._shed(reading)
 
     def _shown(self, head: RequestHead) -> dict[str, Certainty]:
         shown: dict[str, Certainty] = {}
@@ -182,32 +220,46 @@ class Audit:
                 shown[digits] = sighting.certainty
         return shown
 
-    def _settle(self, reading: Reading) -> None:
-        """A connection that lasts: what lies behind the newest stretches is decided, so that memory has a bound."""
-        newest = reading.stretches[-KEPT_STRETCHES:]
-        start = min(stretch[0] for stretch in newest)
-        for position, candidate in reading.waiting:
-            if position < start:
-                self.fates[self._fate(reading, position, candidate, start)] += 1
-        reading.waiting = [each for each in reading.waiting if each[0] >= start]
-        reading.stretches = newest
+    def _settle(self, reading: Reading, stop: int) -> None:
+        """Before this position nothing more will be said: a connection that lasts is not kept in memory."""
+        waiting, reading.waiting = reading.waiting, []
+        for each in waiting:
+            if each.stop <= stop:
+                self.fates[self._fate(reading, each)] += 1
+            else:
+                reading.waiting.append(each)
+        reading.stretches = [stretch for stretch in reading.stretches if stretch[1] > stop]
+        reading.forgotten = stop if reading.forgotten is None else max(reading.forgotten, stop)
+        reading.due = 2 * (len(reading.stretches) + len(reading.waiting)) + SETTLED_AT_ONCE
+
+    def _shed(self, reading: Reading) -> None:
+        """Too much of one reading that is not settled: from here on not all that is known of it is."""
+        reading.shed = True
+        waiting, reading.waiting = reading.waiting, []
+        for each in waiting:
+            self.fates[self._fate(reading, each)] += 1
+        reading.stretches = []
 
     def _close(self, number: int, stop: int | None = None) -> None:
         """The reading has ended, before position `stop`; what is behind it was never in order."""
         reading = self._readings.pop(number)
-        for position, candidate in reading.waiting:
-            self.fates[self._fate(reading, position, candidate, stop)] += 1
+        for each in reading.waiting:
+            what = self._fate(reading, each)
+            self.fates[what or ("gap" if stop is not None and each.position >= stop else "")] += 1
 
-    def _fate(self, reading: Reading, position: int, candidate: Candidate, stop: int | None) -> str:
-        last = position + candidate.size
+    def _fate(self, reading: Reading, waiting: Waiting) -> str:
+        position, candidate, late = waiting
+        last = waiting.stop
         over = [(what, shown) for start, end, what, shown in reading.stretches if start < last and position < end]
         certainties = {shown[candidate.digits] for _, shown in over if candidate.digits in shown}
         if certainties:
             return Certainty.CONFIRMED if Certainty.CONFIRMED in certainties else Certainty.AMBIGUOUS
-        for what, _ in over:
-            if what != "head":
+        said = dict.fromkeys(what for what, _ in over)
+        for what in said:
+            if what != "head" and what not in WEAK:
                 return what
+        if "head" in said:
             return "not_identified"
-        if stop is None:
-            return ""
-        return "body" if position < stop else "gap"
+        for what in said:
+            return what
+        return "copies" if late else "stretches" if reading.shed else ""

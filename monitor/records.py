@@ -210,6 +210,11 @@ class Gap(NamedTuple):
     missing: int
     cut: bool  # by the snap length; else lost
 
+    @property
+    def reason(self) -> str:
+        """Of the blind spot."""
+        return "snaplen" if self.cut else "gap"
+
 
 class Version(NamedTuple):
     """Another copy of the bytes [start, stop) of one half-stream; `octets` may be of another length."""
@@ -299,12 +304,16 @@ class Fate(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """What became of the bytes [start, stop) of a reading; of those that are in order and in no stretch, nothing."""
+    """What became of the bytes [start, stop) of a reading. Nothing is said of a byte that is not in order.
+
+    `what` is `head`; `settled`: of what stands before `stop` nothing more will be said, unless it comes again; `end`,
+    and then nothing of the reading at all; or a reason of audit.FATES.
+    """
 
     reading: int
     start: int
     stop: int
-    what: str  # `head` (all of the reading where start is stop, as in HTTP/2), `end`, or a reason of audit.FATES
+    what: str
     head: RequestHead | None = None
 
 

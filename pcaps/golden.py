@@ -25,6 +25,7 @@ from monitor.redact import Redactor
 from monitor.report.journal import request_row, verdict_row
 
 LEFT_OUT = ("clean_heads", "http_bytes", "sent_bytes")
+UNTOLD = ("version", "engine", "rules", "skipped")  # of the summary; what was skipped is among the counts
 RULES = Path(__file__).parent.parent / "rules"
 KEY = b"the key of the goldens: no secret"
 MOST_ROWS, MOST_OCTETS = 60, 1500
@@ -74,7 +75,7 @@ def text(path: Path, engine: Preference) -> str:
     parts: dict[str, Any] = {
         "requests": rows_of(requests(path, engine), SUMMED),
         "verdicts": rows_of(seen.verdicts, JUDGED),
-        "summary": {key: value for key, value in seen.summary.items() if key not in ("version", "engine", "rules")},
+        "summary": {key: value for key, value in seen.summary.items() if key not in UNTOLD},
         "counts": {key: value for key, value in sorted(seen.counts.items()) if value and key not in LEFT_OUT},
     }
     if not seen.summary["conditions"]:

@@ -93,7 +93,18 @@ def test_a_clean_capture_says_so_and_what_was_not_seen(story: Story) -> None:
     story.counts = {"requests": 5, "frames": 9}
     page = story.page()
     assert "NO VIOLATION  1 subscriber number seen in 5 requests of 9 frames, each allowed" in page
-    assert "0  blind spots" in page
+    assert "0  blind spots: every frame was read to its end" in page
+
+
+def test_what_is_no_http_is_not_said_to_be_read(story: Story) -> None:
+    story.counts = {
+        "requests": 5, "frames": 9_000, "skipped.not_ip": 1200, "skipped.not_tcp": 34, "skipped.malformed": 1,
+        "opaque_streams.other": 2,
+    }  # fmt: skip
+    page = story.page()
+    assert "0  blind spots; 1,234 frames no TCP, 1 frame malformed, 2 half-streams no HTTP" in page
+    story.counts["blind.gap"] = 1
+    assert "1,234 frames no TCP, 1 frame malformed, 2 half-streams no HTTP: in them nothing was looked" in story.page()
 
 
 def test_a_capture_without_a_frame_is_not_called_clean(story: Story) -> None:

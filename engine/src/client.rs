@@ -244,6 +244,9 @@ impl Client {
         let position = self.assembler.place(first_byte(segment));
         self.time_ns = segment.time_ns;
         if let Some(tracer) = &mut context.counts.tracer {
+            let waiting = self.heads.iter().map(|waiting| waiting.placed.start);
+            let settled = waiting.fold(self.kept_from.min(self.http1.unsettled()), i64::min);
+            tracer.stretch(self.reading, self.origin, settled, "settled");
             tracer.taken(self.reading, position);
         }
         let ahead = position - self.assembler.next();
@@ -370,7 +373,6 @@ impl Client {
         }
         self.count_lost_end(context);
         let settled = out.len();
-        self.trace(self.http1.start(), self.assembler.next(), "head_incomplete", context.counts);
         self.http1.finish(self.kept.all(), self.kept_from, context, out);
         self.wait(settled, now_ns, context, out);
         while let Some(first) = self.heads.pop_front() {
@@ -379,9 +381,9 @@ impl Client {
         self.done(now_ns, context, out);
     }
 
-    /// Nothing is read any more; what was, and shows in no head, was `why`.
+    /// Nothing is read any more; what was, unless it is said already, was `why`.
     pub fn end(&self, why: &'static str, counts: &mut Counts) {
-        for what in [why, "end"] {
+        for what in [why, "end"].into_iter().filter(|what| !what.is_empty()) {
             self.trace(self.origin, self.assembler.next(), what, counts);
         }
     }

@@ -112,6 +112,17 @@ impl Http2 {
         self.astray
     }
 
+    /// Whether frames cannot be followed.
+    pub fn seeks(&self) -> bool {
+        self.seeker.is_some()
+    }
+
+    /// Before this position stands no head that is not handed out yet.
+    pub fn unsettled(&self) -> i64 {
+        let held = self.seeker.as_ref().map_or(self.held.len(), |seeker| seeker.held.len());
+        self.block.as_ref().map_or(self.fed - held as i64, |block| block.start)
+    }
+
     /// Octets at the end that may be text yet.
     pub fn pending(&self) -> usize {
         let is_short = !self.begun || (self.seeker.is_none() && self.held.len() < HEADER_SIZE);
@@ -291,6 +302,7 @@ impl Http2 {
                 break;
             };
             self.frame(first + at as i64, header, seen, Oddity::Long, limits, counts);
+            tell_payload(first + (at + HEADER_SIZE) as i64, header, looked_at, counts);
             let is_body = header.kind == DATA;
             if is_body {
                 self.bodies += header.length.min(payload.len()) as u64;
@@ -394,6 +406,8 @@ impl Http2 {
         }
         let mut oddities = Oddities::default();
         if let Some(lack) = lack {
+            let what = if lack == Oddity::Incomplete { "head_incomplete" } else { "head_bytes" };
+            tell(coded.start, end, what, counts);
             oddities.insert(lack);
         }
         if block.unresolved > 0 {
@@ -415,6 +429,7 @@ impl Http2 {
         }
         if fields.iter().any(|(name, _)| name == b":status") {
             self.answers = true;
+            tell(start, end, "response", counts);
             return;
         }
         let awaited = self.requests.iter().position(|&(awaiting, _)| awaiting == stream);
@@ -488,6 +503,23 @@ impl Http2 {
         }
         let (time_ns, flow, path) = (self.time_ns, self.flow, self.path.clone());
         RequestHead { time_ns, flow, path, text, oddities, certainty, section, readings: Vec::new() }
+    }
+}
+
+/// For the audit.
+fn tell(start: i64, stop: i64, what: &'static str, counts: &mut Counts) {
+    if let Some(tracer) = &mut counts.tracer {
+        tracer.passed(start, stop, what);
+    }
+}
+
+/// The same of a payload that begins at `start`, so far as it is not looked at.
+fn tell_payload(start: i64, header: FrameHeader, looked_at: usize, counts: &mut Counts) {
+    let stop = start + header.length as i64;
+    match header.kind {
+        DATA => tell(start, stop, "body", counts),
+        HEADERS | CONTINUATION => tell(start + looked_at as i64, stop, "head_bytes", counts),
+        _ => {}
     }
 }
 

@@ -62,6 +62,13 @@ pub struct Gap {
     pub cut: bool,
 }
 
+impl Gap {
+    /// Of the blind spot.
+    pub fn reason(&self) -> &'static str {
+        if self.cut { "snaplen" } else { "gap" }
+    }
+}
+
 /// What came in order at once, before what waited behind it.
 pub type Straight<'a> = Flatten<array::IntoIter<Option<Item<'a>>, 2>>;
 

@@ -621,7 +621,7 @@ impl Streams {
         self.publish(id, counts, out);
         let spoke = self.halves[id].speaker.as_ref().is_some_and(|speaker| speaker.client.spoke());
         let looks = self.halves[id].looks;
-        self.end_client(id, if spoke { "body" } else { looks.name() }, counts);
+        self.end_client(id, if spoke { "" } else { looks.name() }, counts);
         spoke
     }
 }

@@ -45,7 +45,8 @@ pub enum Step {
         start: i64,
         /// Behind the last byte.
         stop: i64,
-        /// `head`, `end`, or a reason.
+        /// `head`; `settled`: of what stands before `stop` nothing more will be said, unless it comes again; `end`, and
+        /// then nothing of the reading at all; or a reason.
         what: &'static str,
         /// What they are.
         head: Option<Box<RequestHead>>,
@@ -63,6 +64,8 @@ pub struct Tracer {
     now: u64,
     /// Where it stands.
     position: i64,
+    /// The reading that reads on.
+    speaking: u32,
     /// Why the latest frame became no segment.
     skipped: &'static str,
     /// Keyed per process: nobody outside can choose flows that are not traced.
@@ -79,6 +82,7 @@ impl Tracer {
             readings: worker << 24,
             now: 0,
             position: 0,
+            speaking: 0,
             skipped: "",
             hasher: RandomState::default(),
         }
@@ -122,6 +126,18 @@ impl Tracer {
         }
         self.readings += 1;
         self.readings
+    }
+
+    /// This reading reads on.
+    pub fn speaks(&mut self, reading: u32) {
+        self.speaking = reading;
+    }
+
+    /// It passed these bytes, and they are in no head.
+    pub fn passed(&mut self, start: i64, stop: i64, what: &'static str) {
+        if start < stop {
+            self.stretch(self.speaking, start, stop, what);
+        }
     }
 
     /// Of the payload that is being fed.

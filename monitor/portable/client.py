@@ -14,7 +14,7 @@ from dpkt.tcp import TH_SYN
 from monitor.portable.copies import Copies
 from monitor.portable.doubts import Doubt, Doubtful, Doubts
 from monitor.portable.looks import may_begin_request
-from monitor.portable.parts import Octets, Parts
+from monitor.portable.parts import Octets, Parts, Reader
 from monitor.portable.settling import Settling
 from monitor.portable.trace import Tracer
 from monitor.records import Data, Flow, Gap, Limits, PlacedHead, Segment, Version
@@ -70,7 +70,7 @@ class Client:
         self._flow = flow
         self._parts = parts
         self._assembler = parts.assembler(position)
-        self._http1 = parts.http1(limits, counts, flow, position, midstream)
+        self._http1 = self._reader(position, midstream)
         if doubtful:
             self._http1.distrust()
         if frames:
@@ -162,6 +162,7 @@ class Client:
         position = self._assembler.place(first_byte(segment))
         self._time_ns = segment.time_ns
         if self._tracer is not None:
+            self._trace(self._origin, min([self._kept_from, self._http1.unsettled, *self._heads.starts]), "settled")
             self._tracer.taken(self.traced, position)
         ahead = position - self._assembler.next
         if len(octets) == 1 and ahead in (-1, 0) and self._is_probe(octets, ahead):
@@ -256,15 +257,15 @@ class Client:
         while self._assembler.waiting:
             self._give_up_hole(now_ns)
         self._count_lost_end()
-        self._trace(self._http1.start, self._assembler.next, "head_incomplete")
         self._wait(self._http1.finish(self._kept, self._kept_from), now_ns)
         while self._heads:
             self._let_go()
         return self._done(now_ns)
 
     def end(self, why: str) -> None:
-        """Nothing is read any more; what was, and shows in no head, was `why`."""
-        self._trace(self._origin, self._assembler.next, why)
+        """Nothing is read any more; what was, unless it is said already, was `why`."""
+        if why:
+            self._trace(self._origin, self._assembler.next, why)
         self._trace(self._origin, self._assembler.next, "end")
 
     def _fate(self, position: int, what: str) -> None:
@@ -275,18 +276,26 @@ class Client:
         if self._tracer is not None:
             self._tracer.stretch(self.traced, start, stop, what)
 
+    def _reader(self, position: int, midstream: bool) -> Reader:
+        """What reads all that comes in order."""
+        http1 = self._parts.http1(self._limits, self._counts, self._flow, position, midstream)
+        if self.traced:
+            http1.tell_to(self._trace)
+        return http1
+
     # --- bytes in order -------------------------------------------------------------------------------------------
 
     def _insert(self, position: int, octets: bytes, missing: int, time_ns: int, now_ns: int) -> None:
         assembler = self._assembler
         if position < self._kept_from and self._is_old(position, octets, time_ns, now_ns):
             return
-        known = len(assembler.versions)
+        known, following = len(assembler.versions), assembler.next
         fresh = assembler.insert(position, octets, missing, time_ns, self._kept, self._kept_from)
         if assembler.left_out:
             self._counts["shed.copies"] += assembler.left_out
             assembler.left_out = 0
-            self._fate(position, "copies")
+            stop = position + len(octets)
+            self._trace(position, min(stop, following) if fresh else stop, "copies")
         elif not fresh and len(assembler.versions) == known:
             self._counts["duplicates"] += 1
             self._fate(position, "duplicate")
@@ -303,7 +312,7 @@ class Client:
         begin, end = self._body
         if acked < min(position + len(octets), self._kept_from) and not (begin <= acked and self._kept_from <= end):
             self._counts["shed.copies"] += 1
-            self._fate(position, "copies")
+            self._trace(position, min(position + len(octets), self._kept_from), "copies")
         return False
 
     def _give_up_hole(self, now_ns: int) -> None:
@@ -360,10 +369,10 @@ class Client:
 
     def _pass_gap(self, gap: Gap, now_ns: int) -> None:
         self._counts["gap_bytes"] += gap.missing
-        self._counts["blind.snaplen" if gap.cut else "blind.gap"] += 1
+        self._counts["blind." + gap.reason] += 1
         self._lost.append(gap)
         self._forget_lost()
-        self._trace(self._http1.start, gap.position + gap.missing, "snaplen" if gap.cut else "gap")
+        self._trace(gap.position, gap.position + gap.missing, gap.reason)
         self._wait(self._http1.gap(self._kept, self._kept_from, gap), now_ns)
         self._replays = 0
         self._kept = bytearray()
@@ -379,10 +388,12 @@ class Client:
                 behind = gap._replace(position=stop, missing=gap.position + gap.missing - stop)
                 self._lost += [rest for rest in (before, behind) if rest.missing]
                 self._forget_lost()
+                self._trace(position, stop, "gap")
                 self._read_alone(position, octets, time_ns, now_ns)
                 return True
         if stop > self._origin:
             return False
+        self._trace(position, stop, "midstream")
         self._read_alone(position, octets, time_ns, now_ns)
         return True
 
@@ -415,7 +426,7 @@ class Client:
         self._kept = bytearray()
         self._kept_from = self._origin = position
         midstream, bodies = not may_begin_request(octets), self._http1.bodies
-        self._http1 = self._parts.http1(self._limits, self._counts, self._flow, position, midstream)
+        self._http1 = self._reader(position, midstream)
         self._http1.begin_anew(bodies)
 
     # --- copies that differ ---------------------------------------------------------------------------------------
@@ -432,7 +443,9 @@ class Client:
         for fresh in self._assembler.take_versions():
             if fresh.stop <= self._kept_from:
                 self._counts["shed.copies"] += 1
+                self._trace(fresh.start, fresh.stop, "copies")
                 continue
+            shed = self._shed_copies
             version = self._joined(fresh)
             self._assembler.taken.append(version)
             before = [each.start for each in self._heads.whole() if each.start <= version.start]
@@ -444,6 +457,12 @@ class Client:
                 ):
                     heads = self._http1.reread(text, start, until, version.oddity, self._time_ns)
                     self._heads.compare(heads, place, version, now_ns)
+            if self._shed_copies > shed:
+                self._trace(version.start, version.stop, "copies")
+
+    @property
+    def _shed_copies(self) -> int:
+        return self._counts["shed.copies"] + self._counts["shed.readings"]
 
     def _joined(self, version: Version) -> Version:
         """A copy that comes in many small segments is one copy."""

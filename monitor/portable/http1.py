@@ -16,6 +16,7 @@ from typing import NamedTuple
 from monitor.portable.head_reader import Octets, State
 from monitor.portable.http2 import Http2
 from monitor.portable.reading import FRAMING, MOST_READINGS, Reading
+from monitor.portable.trace import Tell
 from monitor.records import Certainty, Fields, Flow, Gap, Limits, PlacedHead, RequestHead
 
 FRAMES_BYTES = 16 * 1024  # that one takes in the native engine to read HTTP/2, with its tables, in round figures
@@ -42,6 +43,15 @@ class Http1:
         self._weight = 0  # of all of `_starts`
         self._starts: list[Start] = []  # in order; what they take is in proportion to the bytes that are kept for them
         self._compared = position  # before which readings of HTTP/2 are not compared again: that takes time
+
+    def tell_to(self, tell: Tell) -> None:
+        """Says to it what becomes of bytes that are in no head."""
+        self._readings[0].tell = tell
+
+    @property
+    def unsettled(self) -> int:
+        """Before this position stands no head that is not handed out yet."""
+        return min([reading.unsettled for reading in self._readings])
 
     def expect_frames(self) -> None:
         """These are bytes of HTTP/2, from its middle perhaps."""

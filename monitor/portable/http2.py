@@ -17,6 +17,7 @@ from struct import Struct
 
 from monitor.portable.hpack import Hpack
 from monitor.portable.request_head import AUTHORITY, certainty_of
+from monitor.portable.trace import Tell
 from monitor.records import Certainty, Fields, Flow, Limits, PlacedHead, RequestHead, Section
 
 PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"  # what of the preface reads as a head of HTTP/1
@@ -135,6 +136,7 @@ class Http2:
         self._heads: list[PlacedHead] = []  # read, not yet yielded
         self.answers = False  # these are responses
         self.bodies = 0  # octets of DATA so far
+        self.tell: Tell | None = None  # what becomes of octets that are in no head
 
     @property
     def weight(self) -> int:
@@ -146,7 +148,7 @@ class Http2:
     def beside(self, position: int) -> Http2:
         """The same, to go on by itself with what stands at `position`; what it counts is not counted."""
         other = copy(self)
-        other.fed = position
+        other.fed, other.tell = position, None
         other._counts, other._hpack = Counter(), self._hpack.beside()
         other._seeker = self._seeker and self._seeker.beside()
         other._held, other._requests, other._heads = bytearray(self._held), dict(self._requests), []
@@ -162,6 +164,17 @@ class Http2:
             and list(self._requests.items()) == list(other._requests.items())
             and self._hpack.is_like(other._hpack)
         )
+
+    @property
+    def seeks(self) -> bool:
+        """Whether frames cannot be followed."""
+        return self._seeker is not None
+
+    @property
+    def unsettled(self) -> int:
+        """Before this position stands no head that is not handed out yet."""
+        held = len(self._held) if self._seeker is None else self._seeker.held
+        return self.fed - held if self._block is None else self._block.start
 
     @property
     def pending(self) -> int:
@@ -273,12 +286,21 @@ class Http2:
             start = self.fed - len(held) + at
             at += FRAME_HEADER.size
             self._frame(start, kind, flags, stream, length, bytes(held[at : at + looked_at]), lack="long")
+            if self.tell is not None:
+                self._tell_payload(start, kind, length, looked_at, self.tell)
             if kind == DATA:
                 self.bodies += min(length, len(held) - at)
             at += length
             if at > len(held):
                 self._skip, self._skips_body = at - len(held), kind == DATA
         del held[:at]
+
+    def _tell_payload(self, start: int, kind: int, length: int, looked_at: int, tell: Tell) -> None:
+        payload = start + FRAME_HEADER.size
+        if kind == DATA and length:
+            tell(payload, payload + length, "body")
+        elif kind in (HEADERS, CONTINUATION) and looked_at < length:
+            tell(payload + looked_at, payload + length, "head_bytes")
 
     def _room(self, kind: int) -> int:
         """Octets of a payload of this kind that are looked at."""
@@ -342,6 +364,8 @@ class Http2:
         oddities = [lack] if lack else []
         if block.unresolved:
             oddities.append("hpack_unresolved")
+        if lack and self.tell is not None:
+            self.tell(coded.start, end, "head_incomplete" if lack == "incomplete" else "head_bytes")
         if block.fields:
             self._message(coded, end, block.fields[: self._limits.head_lines], oddities)
 
@@ -350,6 +374,8 @@ class Http2:
         oddities += _field_oddities(wire_fields)
         if any(name == b":status" for name, _ in fields):
             self.answers = True
+            if self.tell is not None:
+                self.tell(coded.start, end, "response")
             return
         request = self._requests.pop(coded.stream, None)
         # "Trailers MUST NOT include pseudo-header fields" (RFC 9113 section 8.1), every request has some (8.3.1)

@@ -19,6 +19,7 @@ from monitor.portable.request_head import (
     may_end_field,
     surely_request_line,
 )
+from monitor.portable.trace import Tell
 from monitor.records import Flow, Gap, Limits, PlacedHead, RequestHead, Section
 
 MOST_READINGS = 4
@@ -48,7 +49,7 @@ class CutHead(NamedTuple):
 class Reading(HeadReader):
     __slots__ = (
         "again", "before", "bodies", "copied", "copied_from", "doubt", "forks", "frames", "left", "left_out", "mark",
-        "odd_chunk", "segment", "shift", "sought", "until", "why",
+        "odd_chunk", "segment", "shift", "sought", "tell", "until", "why",
     )  # fmt: skip
 
     def __init__(
@@ -73,13 +74,17 @@ class Reading(HeadReader):
         self.copied: bytearray | None = None  # bytes that only this way has, from `copied_from` on
         self.copied_from = self.until = position  # all bytes from `until` on are those of the others
         self.shift = 0  # how much later its first head begins, since its copy is shorter
+        self.tell: Tell | None = None  # what becomes of bytes that are in no head; the first way alone says it
 
     def distrust(self) -> None:
         self.state, self.doubt = State.SEEK, JUNK
 
-    def expect_frames(self) -> None:
+    def expect_frames(self) -> Http2:
         """These are bytes of HTTP/2, from its middle perhaps."""
-        self.state, self.frames = State.FRAMES, Http2(self.limits, self.counts, self.flow, self.at)
+        frames = Http2(self.limits, self.counts, self.flow, self.at)
+        frames.tell = self.tell
+        self.state, self.frames = State.FRAMES, frames
+        return frames
 
     def beside(self, octets: bytearray, first: int, until: int, why: str, frames: Http2 | None = None) -> Reading:
         """Another way beside this one: `octets`, from the place `first` on, are a copy up to `until`.
@@ -120,22 +125,63 @@ class Reading(HeadReader):
         end = first + len(octets)
         if end > self.fed:
             self.segment, self.fed = self.fed, end
+        if self.tell is not None:
+            self._run_telling(octets, first, self.tell)
+            return self._taken()
         while self.at < end and _STEPS[self.state](self, octets, first):
             pass
         return self._taken()
 
+    def _run_telling(self, octets: Octets, first: int, tell: Tell) -> None:
+        """The same, and say what became of the bytes that are in no head."""
+        end, goes_on = first + len(octets), True
+        while self.at < end and goes_on:
+            at, placed, what, state = self.at, len(self.heads), self._passes, self.state
+            goes_on = _STEPS[state](self, octets, first)
+            if self.frames is not None and self.frames.seeks:
+                what = "midstream"
+            if self.at > at and (state is State.FRAMES or len(self.heads) == placed):
+                tell(at, self.at, what)
+
+    @property
+    def _passes(self) -> str:
+        """What bytes are that are passed now and are in no head."""
+        if self.state is State.SEEK:
+            return "midstream" if self.doubt is MIDSTREAM else "gap" if self.doubt is LOST else "not_http"
+        if self.frames is not None:
+            return "midstream" if self.frames.seeks else "frames"
+        return _PASSED.get(self.state, "not_http")
+
+    @property
+    def unsettled(self) -> int:
+        """Before this position stands no head that is not handed out yet."""
+        waiting = [self.at if not self.shift else min(self.at, self.origin)]
+        if self.before is not None:
+            waiting.append(self.before.start)
+        if self.frames is not None:
+            waiting.append(self.frames.unsettled)
+        return min(waiting)
+
+    def _tell(self, start: int, stop: int, what: str) -> None:
+        if self.tell is not None and start < stop:
+            self.tell(start, stop, what)
+
     def gap(self, octets: Octets, first: int, gap: Gap) -> list[PlacedHead]:
         """Bytes are missing behind `octets`. Whole lines before them wait for what follows."""
+        read = self.at
         if self.frames is not None:
             self.heads += self.frames.gap(gap.missing)
         elif self.state in (State.BODY, State.CHUNK_DATA) and gap.missing <= self.left:
             self._count(gap.missing)
         elif self.state in (State.HEAD, State.BODY, State.HOLE) or self._between:
             self._keep_whole_lines(octets, first)
+            read = self.at if self.before is None else self.before.end
             self._turn(State.HOLE, LOST)
         else:
             self._end_section(octets, first)
+            read = self.at
             self._turn(State.SEEK, LOST)
+        self._tell(read, gap.position, gap.reason)
         self.forks, self.left_out = [], 0
         self.copied = None
         self.at = self.fed = self.scan = gap.position + gap.missing
@@ -151,14 +197,15 @@ class Reading(HeadReader):
         if self.frames is not None:
             self.heads += self.frames.finish()
         self._keep_whole_lines(octets, first)
+        read = self.at if self.before is None else self.before.end
         self._end_before()
         self._end_section(octets, first)
+        self._tell(max(read, self.at), self.fed, "head_incomplete")
         return self._taken()
 
     def _read_frames(self, octets: Octets, first: int) -> bool:
-        if self.frames is None:
-            self.frames = Http2(self.limits, self.counts, self.flow, self.at)
-        frames, before = self.frames, self.frames.bodies
+        frames = self.frames or self.expect_frames()
+        before = frames.bodies
         self.heads += frames.feed(bytes(octets[frames.fed - first :]), self.time_ns)
         self._count_bodies(frames.bodies - before)
         self.spoke = self.spoke or bool(self.heads)
@@ -242,7 +289,7 @@ class Reading(HeadReader):
         fork.counts, fork.heads, fork.forks, fork.origin, fork.shift = Counter(), [], [], self.at, 0
         fork.copied = None if self.copied is None else bytearray(self.copied)
         fork.why = self.why or FRAMING
-        fork.left_out = 0
+        fork.left_out, fork.tell = 0, None
         enter(fork, *told)
         self.forks.append(fork)
 
@@ -384,6 +431,7 @@ class Reading(HeadReader):
         if eol >= 0 and surely_request_line(bytes(octets[new:eol])):  # a segment that begins with a request
             if (end := octets.rfind(b"\n", i, new) + 1) > i:
                 self._join(octets, first, end, "incomplete")
+            self._tell(self.at, first + new, "gap")
             self._end_before()
             return self._found(first + new, SEGMENT)
         blank = END.search(octets, max(i, self.scan - first))
@@ -403,6 +451,7 @@ class Reading(HeadReader):
         at = self.at + len(cut) + 1
         for text in rest.split(b"\n"):
             if surely_request_line(text):
+                self._tell(self.at, at, "gap")
                 self._end_before()
                 return self._found(at, LINE)
             if not looks_like_field(text):
@@ -416,6 +465,7 @@ class Reading(HeadReader):
         if before:
             start, line = before.start, before.line
             found = field_lines(before.block + rest)
+        self._tell(self.at, self.at + len(cut), "gap")
         self.at = self.scan = first + end
         self.state = State.HEAD
         if found.fields or before or may_end_field(cut):
@@ -433,6 +483,10 @@ class Reading(HeadReader):
         return True
 
 
+_PASSED = {
+    State.BODY: "body", State.CHUNK_SIZE: "body", State.CHUNK_DATA: "body", State.CHUNK_END: "body",
+    State.HOLE: "gap", State.FRAMES: "frames",
+}  # fmt: skip
 _SLOTS = (*HeadReader.__slots__, *Reading.__slots__)
 _STEPS: dict[State, Callable[[Reading, Octets, int], bool]] = {
     State.HEAD: Reading._read_head,

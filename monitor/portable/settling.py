@@ -46,6 +46,11 @@ class Settling:
         return [waiting.placed.start for waiting in self._waiting[:1]]
 
     @property
+    def starts(self) -> list[int]:
+        """Where those begin that wait."""
+        return [waiting.placed.start for waiting in self._waiting]
+
+    @property
     def weight(self) -> int:
         """Bytes of memory, about."""
         past = sum(placed.end - placed.start for placed in self._past)

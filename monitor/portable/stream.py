@@ -542,7 +542,7 @@ class Streams:
         if client is None:
             return NOTHING
         heads = self._publish(half, client.finish(self._now_ns))
-        client.end("body" if client.spoke else half.looks)
+        client.end("" if client.spoke else half.looks)
         half.end_client()
         self._account(half)
         return heads

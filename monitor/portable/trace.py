@@ -6,9 +6,12 @@ decides anything, and without an audit there is no Tracer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from monitor.records import Carried, Fate, Flow, RequestHead, Stretch, Trace
 
 Steps = list[Trace]
+Tell = Callable[[int, int, str], None]  # of the bytes [start, stop) of a reading: what
 
 
 class Tracer:

@@ -32,7 +32,7 @@ VerdictSeries = tuple[str, str, str, str]  # partner, purpose, outcome, certaint
 
 
 class Summary(TypedDict):
-    """The last line of a replay; `outcomes`, `blind`, `shed` and `opaque` hold their whole closed list."""
+    """The last line of a replay; `outcomes`, `blind`, `shed`, `opaque` and `skipped` hold their whole closed list."""
 
     type: str
     version: str
@@ -53,6 +53,7 @@ class Summary(TypedDict):
     blind: dict[str, int]
     shed: dict[str, int]
     opaque: dict[str, int]
+    skipped: dict[str, int]  # frames that became no segment of TCP
     lost: NotRequired[float]  # share of the TCP payload that never came, estimated; only where something is missing
     conditions: list[dict[str, object]]  # over_volume and missing_expected, as they came
     audit: NotRequired[dict[str, object]]  # what became of each number that a plain scan saw, where that was asked for
@@ -138,6 +139,7 @@ class Tallies:
             blind=counts.values(batch.counts, "blind"),
             shed=counts.values(batch.counts, "shed"),
             opaque=counts.values(batch.counts, "opaque_streams"),
+            skipped=counts.values(batch.counts, "skipped"),
             conditions=[condition_row(each) for each in self.conditions.episodes] if self.conditions else [],
             faults=[fault.message for fault in batch.faults],
             stopped=stopped,

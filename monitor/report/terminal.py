@@ -45,7 +45,7 @@ BLIND_WORDS = {
 BOOK_WORDS = {
     "confirmed": "found in a request head",
     "ambiguous": "found in a head that two receivers would read differently",
-    "rejected": "in no request head that a receiver accepts",
+    "rejected": "in no request head that a receiver accepts, or something else in one (not_identified)",
     "gap": "where the sensor knows that it could not look",
     "shed": "dropped at a bound",
     "unaccounted": "of which nobody knows what became: must be 0",
@@ -217,7 +217,22 @@ def unseen(summary: Summary) -> list[tuple[str, str]]:
         rows.append(("", "what came after the replay was stopped"))
     if not summary["frames"]:
         rows.append(("0", "frames: nothing was captured"))
+    if apart := no_http(summary):
+        rows.append(("", f"{apart}: in them nothing was looked for") if rows else ("0", f"blind spots; {apart}"))
     return rows or [("0", "blind spots: every frame was read to its end")]
+
+
+def no_http(summary: Summary) -> str:
+    """How much is no blind spot, for it is nothing that a request is carried in."""
+    skipped, other = summary["skipped"], summary["opaque"]["other"]
+    frames = {
+        "no TCP": sum(skipped[reason] for reason in ("empty", "not_ip", "not_tcp", "tunnel_control")),
+        "malformed": skipped["malformed"],
+    }
+    parts = [f"{plural(amount, 'frame')} {what}" for what, amount in frames.items() if amount]
+    if other:
+        parts.append(f"{plural(other, 'half-stream')} no HTTP")
+    return ", ".join(parts)
 
 
 def books(audit: Mapping[str, object]) -> list[tuple[str, str]]:

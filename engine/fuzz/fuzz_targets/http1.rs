@@ -6,6 +6,7 @@
 use _engine::counts::Counts;
 use _engine::http1::{Context, Http1};
 use _engine::limits::Limits;
+use _engine::reassembly::Gap;
 use _engine::records::Flow;
 use libfuzzer_sys::fuzz_target;
 
@@ -27,7 +28,8 @@ fuzz_target!(|octets: &[u8]| {
         sent.extend_from_slice(segment);
         if cut >= 128 && cut & 1 != 0 {
             let position = first + kept.len() as i64;
-            http1.gap(&kept, first, position, size as i64, &mut context, &mut placed);
+            let gap = Gap { position, missing: size as i64, cut: false };
+            http1.gap(&kept, first, &gap, &mut context, &mut placed);
             kept.clear();
             first = position + size as i64;
         } else {

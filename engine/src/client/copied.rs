@@ -2,7 +2,7 @@
 
 use super::{Client, Waiting};
 use crate::copies::{add_reading, are_alike, late, overlap, put_in_doubt};
-use crate::counts::Count;
+use crate::counts::{Count, Counts};
 use crate::http1::{Context, Start, text_of};
 use crate::reassembly::{Version, Versions};
 use crate::records::{Oddity, PlacedHead, Section};
@@ -27,8 +27,10 @@ impl Client {
         for mut version in versions {
             if version.stop <= self.kept_from {
                 context.counts[Count::ShedCopies] += 1;
+                self.trace(version.start, version.stop, "copies", context.counts);
                 continue;
             }
+            let shed = shed_copies(context.counts);
             if let Some(versions) = self.assembler.versions()
                 && let Some(until) = join_to_last(&mut version, versions, self.kept_from)
             {
@@ -46,6 +48,9 @@ impl Client {
             }
             for start in self.http1.starts(version.start, before, self.kept_from) {
                 self.read_from(&start, &version, came, now_ns, context);
+            }
+            if shed_copies(context.counts) > shed {
+                self.trace(version.start, version.stop, "copies", context.counts);
             }
         }
     }
@@ -132,6 +137,10 @@ impl Client {
             self.heads.insert(behind.unwrap_or(self.heads.len()), Waiting { since_ns: now_ns, placed });
         }
     }
+}
+
+fn shed_copies(counts: &Counts) -> u64 {
+    counts[Count::ShedCopies] + counts[Count::ShedReadings]
 }
 
 /// A copy that comes in many small segments is one copy: makes it that, and says where the last of it ended before.

@@ -31,12 +31,13 @@ impl Client {
         if position < self.kept_from && self.is_old(position, octets, time_ns, now_ns, context, out) {
             return;
         }
-        let known = self.assembler.fresh_versions();
+        let (known, following) = (self.assembler.fresh_versions(), self.assembler.next());
         let inserted = self.assembler.insert(position, octets, missing, time_ns, self.kept.all(), self.kept_from);
         let left_out = self.assembler.versions().map_or(0, |versions| std::mem::take(&mut versions.left_out));
         context.counts[Count::ShedCopies] += left_out;
         if left_out > 0 {
-            fate(position, "copies", context.counts);
+            let stop = position + octets.len() as i64;
+            self.trace(position, if inserted.fresh > 0 { stop.min(following) } else { stop }, "copies", context.counts);
         } else if inserted.fresh == 0 && self.assembler.fresh_versions() == known {
             context.counts[Count::Duplicates] += 1;
             fate(position, "duplicate", context.counts);
@@ -65,7 +66,7 @@ impl Client {
         let is_body = self.body.0 <= unsettled && self.kept_from <= self.body.1;
         if unsettled < self.kept_from.min(position + octets.len() as i64) && !is_body {
             context.counts[Count::ShedCopies] += 1;
-            fate(position, "copies", context.counts);
+            self.trace(position, self.kept_from.min(position + octets.len() as i64), "copies", context.counts);
         }
         false
     }
@@ -159,12 +160,11 @@ impl Client {
     fn pass_gap(&mut self, gap: Gap, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         context.counts[Count::GapBytes] += gap.missing as u64;
         context.counts[if gap.cut { Count::BlindSnaplen } else { Count::BlindGap }] += 1;
-        let what = if gap.cut { "snaplen" } else { "gap" };
-        self.trace(self.http1.start(), gap.position + gap.missing, what, context.counts);
+        self.trace(gap.position, gap.position + gap.missing, gap.reason(), context.counts);
         self.lost.push(gap);
         self.forget_lost(context);
         let settled = out.len();
-        self.http1.gap(self.kept.all(), self.kept_from, gap.position, gap.missing, context, out);
+        self.http1.gap(self.kept.all(), self.kept_from, &gap, context, out);
         self.wait(settled, now_ns, context, out);
         self.replays = 0;
         self.kept.clear();
@@ -186,6 +186,7 @@ impl Client {
         let Some(at) = self.lost.iter().position(holds) else {
             let is_before = stop <= self.origin;
             if is_before {
+                self.trace(position, stop, "midstream", context.counts);
                 self.read_alone(position, octets, time_ns, now_ns, context, out);
             }
             return is_before;
@@ -195,6 +196,7 @@ impl Client {
         let behind = Gap { position: stop, missing: gap.position + gap.missing - stop, ..gap };
         self.lost.extend([before, behind].into_iter().filter(|rest| rest.missing > 0));
         self.forget_lost(context);
+        self.trace(position, stop, "gap", context.counts);
         self.read_alone(position, octets, time_ns, now_ns, context, out);
         true
     }

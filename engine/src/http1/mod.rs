@@ -25,6 +25,7 @@ use crate::counts::{Count, Counts};
 use crate::early::Early;
 use crate::http2::Http2;
 use crate::limits::Limits;
+use crate::reassembly::Gap;
 use crate::records::{Flow, Layer, Oddity, PlacedHead};
 
 use kept::Kept;
@@ -139,6 +140,11 @@ impl Http1 {
     /// The position from which on the caller must keep the octets.
     pub fn start(&self) -> i64 {
         self.others.iter().fold(self.first.at, |start, other| start.min(other.at))
+    }
+
+    /// Before this position stands no head that is not handed out yet.
+    pub fn unsettled(&self) -> i64 {
+        self.others.iter().map(Reading::unsettled).fold(self.first.unsettled(), i64::min)
     }
 
     /// Whether a request ended here and nothing of another one was seen.
@@ -258,18 +264,10 @@ impl Http1 {
         self.others.retain(|other| !other.is_of_copy_until(until, why));
     }
 
-    /// `missing` octets are missing behind `octets`, from `position` on.
-    pub fn gap(
-        &mut self,
-        octets: &[u8],
-        first: i64,
-        position: i64,
-        missing: i64,
-        context: &mut Context<'_>,
-        out: &mut Vec<PlacedHead>,
-    ) {
+    /// Octets are missing behind `octets`.
+    pub fn gap(&mut self, octets: &[u8], first: i64, gap: &Gap, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         let kept = Kept { octets, first };
-        self.each(kept, context, out, |reading, step| reading.gap(position, missing, step));
+        self.each(kept, context, out, |reading, step| reading.gap(gap, step));
         self.forget_starts();
         self.note_start();
     }

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod holes;
+mod told;
 
 use std::mem;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use super::ways::Forks;
 use crate::counts::{Count, Counts};
 use crate::http2::Http2;
 use crate::limits::Limits;
+use crate::reassembly::Gap;
 use crate::records::{HeadText, Oddities, Oddity, PlacedHead, RequestHead, Section};
 
 /// Of a chunk-size line with its extensions, or of a line between requests.
@@ -329,6 +331,9 @@ impl Reading {
         if end > self.fed {
             self.segment = mem::replace(&mut self.fed, end);
         }
+        if step.context.counts.tracer.is_some() && !self.is_fork {
+            return self.run_telling(end, step);
+        }
         while self.at < end && self.step(step) {}
     }
 
@@ -346,8 +351,9 @@ impl Reading {
     }
 
     /// Octets are missing behind what is kept. Whole lines before them wait for what follows.
-    pub fn gap(&mut self, position: i64, missing: i64, step: &mut Step<'_, '_>) {
-        let lost = u64::try_from(missing).unwrap_or_default();
+    pub fn gap(&mut self, gap: &Gap, step: &mut Step<'_, '_>) {
+        let lost = u64::try_from(gap.missing).unwrap_or_default();
+        let mut read = self.at;
         match self.state {
             State::Frames => {
                 self.with_frames(step, |frames, limits, counts, heads| {
@@ -355,14 +361,16 @@ impl Reading {
                 });
             }
             State::Body | State::ChunkData if lost <= self.left => self.count_body(lost, step),
-            State::Head | State::Body | State::Hole => self.open_hole(step),
-            _ if self.is_between() => self.open_hole(step),
+            State::Head | State::Body | State::Hole => read = self.open_hole(step),
+            _ if self.is_between() => read = self.open_hole(step),
             _ => {
                 self.end_section(step);
+                read = self.at;
                 self.turn(State::Seek, Some(LOST));
             }
         }
-        self.at = position + missing;
+        self.tell(read, gap.position, gap.reason(), step);
+        self.at = gap.position + gap.missing;
         self.fed = self.at;
         self.scan = self.at;
     }
@@ -372,9 +380,12 @@ impl Reading {
         self.state == State::Seek && self.doubt == LOST && self.at == self.fed
     }
 
-    fn open_hole(&mut self, step: &mut Step<'_, '_>) {
+    /// Says up to where the octets before the hole are read.
+    fn open_hole(&mut self, step: &mut Step<'_, '_>) -> i64 {
         self.keep_whole_lines(step);
+        let read = self.read_to();
         self.turn(State::Hole, Some(LOST));
+        read
     }
 
     /// Nothing follows: judges the lines that are whole.
@@ -383,8 +394,10 @@ impl Reading {
             self.with_frames(step, Http2::finish);
         }
         self.keep_whole_lines(step);
+        let read = self.read_to();
         self.end_before(step);
         self.end_section(step);
+        self.tell(read.max(self.at), self.fed, "head_incomplete", step);
     }
 
     fn read_frames(&mut self, step: &mut Step<'_, '_>) -> bool {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::counts::Count;
+use crate::reassembly::Gap;
 use crate::records::{Certainty, RequestHead, Section};
 use crate::testing::Random;
 
@@ -61,7 +62,8 @@ impl Bench {
                 }
                 Part::Gap(missing) => {
                     let position = first + kept.len() as i64;
-                    http1.gap(&kept, first, position, *missing, &mut context, &mut placed);
+                    let gap = Gap { position, missing: *missing, cut: false };
+                    http1.gap(&kept, first, &gap, &mut context, &mut placed);
                     kept.clear();
                     first = position + missing;
                 }

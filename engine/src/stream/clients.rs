@@ -164,6 +164,9 @@ impl Streams {
         let early = self.early.as_mut().filter(|_| counts.tracer.is_none());
         let mut context = Context { limits: &self.limits, counts, flow: half.flow, path, early };
         let Some(speaker) = &mut half.speaker else { return false };
+        if let Some(tracer) = &mut context.counts.tracer {
+            tracer.speaks(speaker.client.reading());
+        }
         let placed = &mut self.placed;
         let before = placed.len();
         if panic::catch_unwind(AssertUnwindSafe(|| act(&mut speaker.client, &mut context, placed))).is_ok() {

@@ -63,6 +63,7 @@ impl Reading {
             if end > self.at {
                 self.join(end, Oddity::Incomplete, step);
             }
+            self.tell(self.at, segment, "gap", step);
             self.end_before(step);
             return self.found(segment, Mark::Segment);
         }
@@ -85,6 +86,7 @@ impl Reading {
         let mut at = self.at + cut.len() as i64 + 1;
         for line in rest.split(|&octet| octet == b'\n') {
             if surely_request_line(line).is_some() {
+                self.tell(self.at, at, "gap", step);
                 self.end_before(step);
                 return self.found(at, Mark::Line);
             }
@@ -103,6 +105,7 @@ impl Reading {
         if let Some(before) = &before {
             found = field_lines(&before.line(), &[before.block.as_slice(), rest].concat());
         }
+        self.tell(self.at, self.at + cut.len() as i64, "gap", step);
         self.at = end;
         self.scan = end;
         self.state = State::Head;
