@@ -5,7 +5,7 @@ from typing import final
 
 from monitor.records import Limits, Message, RequestHead, Trace, Watch
 
-__all__ = ["Engine", "Live", "write_hashes"]
+__all__ = ["Engine", "Live", "Screen", "write_hashes"]
 
 def write_hashes(
     path: str,
@@ -15,6 +15,11 @@ def write_hashes(
     ranges: list[tuple[int, int]],
     progress: Callable[[int], object],
 ) -> None: ...
+
+@final
+class Screen:
+    def __new__(cls, watch: Watch) -> Screen: ...
+    def shown(self, text: bytes) -> int: ...
 
 @final
 class Engine:

@@ -7,6 +7,7 @@ never a secret: `Engine.name` is in the version, the summary, the log and the me
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Literal, Protocol, get_args
 
@@ -48,6 +49,16 @@ class Engine(Protocol):
 def default_limits(source: CaptureFiles | Interface) -> Limits:
     """A live port settles heads in milliseconds (docs/decisions/0002-heads-wait-until-settled.md)."""
     return Limits(settle_ns=LIVE_SETTLE_NS) if isinstance(source, Interface) else Limits()
+
+
+def screen(prefer: Preference = "auto") -> Callable[[Watch], Callable[[bytes], int]] | None:
+    """The sieve of the engine that runs, on single texts: what `Identify` looks with; None where it does so itself."""
+    prefer = preferred(prefer)
+    if prefer == "portable" or not native_is_here():
+        return None
+    from monitor.native import screen_of  # late: it may not be there
+
+    return screen_of
 
 
 def open_engine(

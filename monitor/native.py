@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import os
 import select
+from collections.abc import Callable
 from threading import Thread
 
-from monitor._engine import Engine
+from monitor._engine import Engine, Screen
 from monitor.portable.capture import AGAIN, STANDARD_INPUT, Capture, CaptureReader
 from monitor.portable.compressed import Octets, answered
 from monitor.portable.pcap import HEADER_SIZE
 from monitor.records import Batch, CaptureFiles, Frame, Limits, Watch
 
 PUMP_S = 0.2  # between two looks at signals and at the progress bar
+
+
+def screen_of(watch: Watch) -> Callable[[bytes], int]:
+    """What shows in a text, by the bits of monitor/identify/found.py."""
+    return Screen(watch).shown
 
 
 class NativeEngine:

@@ -54,8 +54,9 @@ class Watch(NamedTuple):
     any digit) and how many others follow. One of `named_rows` counts only where the letters `named_by` stand in the
     same target or field, its name included, whatever lies between them. So does every head with a token, no letter or
     digit in front of it, that may be a number coded by itself: one of `tokens`, each what it begins with and how many
-    letters or digits follow at the least; every head in which digits show in base64; and every head with a digest of an
-    own number, as `digests` knows them. `every_head` passes all heads.
+    letters or digits follow at the least; every head in which one of `rows`, or with the letters `named_by` one of
+    `named_rows`, stands in what is coded in base64 or hex; and every head with a digest of an own number, as `digests`
+    knows them. `every_head` passes all heads.
     What goes to one of the UDP `ports` is handed over as a Message.
     """
 

@@ -114,16 +114,19 @@ def mask_path(path: str) -> str:
 
 
 def load_key(path: str | Path) -> bytes:
-    """The key in a file that nobody else may read, without white space around it. Raises ConfigError."""
+    """The key in a file that nobody else may read; of text, without white space around it. Raises ConfigError."""
     remedy = f"make one with `(umask 077; python3 -c 'import secrets; print(secrets.token_hex())' > {path})`"
     try:
         with Path(path).open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            key = file.read().strip()
+            key = file.read()
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the key ({error.strerror}); {remedy}") from None
     if mode & 0o077:
         raise ConfigError(f"{path}: others may read or write this key (mode {mode:04o}); run `chmod 600 {path}`")
+    text = key.strip()
+    if text.isascii() and text.decode("ascii").isprintable():
+        key = text  # random octets may begin or end with what looks like white space
     if len(key) < KEY_OCTETS:
         raise ConfigError(f"{path}: the key has {len(key)} octets, fewer than {KEY_OCTETS}; {remedy}")
     return key

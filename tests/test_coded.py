@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import counts
+from monitor.engine import native_is_here, screen
 from monitor.identify import Identify
 from monitor.portable.sieve import Sieve
 from monitor.records import Flow, Form, NumberPlan, Place, RequestHead, Section
@@ -17,7 +18,8 @@ NUMBER = "447700900123"
 PLAN = NumberPlan("44", "0", "00", (("447700900000", "447700900999"),), ("00101",))
 IDENTIFY = Identify(PLAN)
 # an operator with 25 million numbers: many tokens look like one of them
-MANY = Identify(PLAN._replace(msisdn_ranges=(("447700000000", "447724999999"),)))
+MANY_PLAN = PLAN._replace(msisdn_ranges=(("447700000000", "447724999999"),))
+MANY = Identify(MANY_PLAN)
 ODD = Identify(PLAN._replace(msisdn_ranges=(("44770090000", "44770090099"),)))
 FLOW = Flow(bytes([100, 64, 1, 2]), 40001, bytes([203, 0, 113, 9]), 80)
 
@@ -142,3 +144,16 @@ def test_what_identify_finds_the_sieve_passes(fields, target, as_trailer, identi
     request = head(*fields, target=target, section=Section.TRAILER if as_trailer else Section.HEAD)
     if identify.feed(request):
         assert Sieve(identify.watch(), counts.zeros()).passes(request)
+
+
+@pytest.mark.skipif(not native_is_here(), reason="the native engine is not in this installation")
+@given(st.lists(st.tuples(NAMES | st.just(b"x-imei"), TEXTS), max_size=3), TEXTS, st.sampled_from([PLAN, MANY_PLAN]))
+def test_what_the_engine_shows_is_what_the_readers_find(fields, target, plan):
+    request = head(*fields, target=target)
+    assert Identify(plan, screen("native")).feed(request) == Identify(plan).feed(request)
+
+
+def test_a_number_at_the_end_of_much_coded_text_is_found():
+    for code in (base64.b64encode, base64.b16encode):
+        text = code(b"1234567 " * 3000 + b"447700900123").rstrip(b"=")
+        assert [one.number.digits for one in IDENTIFY.feed(head((b"x-any", text)))] == [NUMBER]

@@ -54,6 +54,24 @@ def test_a_folded_value_is_not_sealed_where_a_number_stands_in_it() -> None:
         assert (sighting.form, sighting.certainty) == (Form.PLAIN, Certainty.AMBIGUOUS)
 
 
+def test_a_number_that_is_in_one_field_or_another_was_sent_once() -> None:
+    """What stands behind a lone CR belongs to the field in front or is one by itself: the one with the telling name."""
+    apart = head((b"x-a", b"b"), (b"x-msisdn", b"447700900123"))
+    together = head((b"x-a", b"b\rX-MSISDN: 447700900123"))
+    for first, second in ((apart, together), (together, apart)):
+        (sighting,) = IDENTIFY.feed(first._replace(oddities=("cr",), readings=(second,)))
+        assert (sighting.field, sighting.certainty) == (b"x-msisdn", Certainty.AMBIGUOUS)
+    twice = head((b"x-a", b"447700900123"), (b"x-msisdn", b"447700900123"))
+    assert len(IDENTIFY.feed(twice._replace(readings=(together,)))) == 2
+
+
+def test_of_many_subscribers_all_but_the_last_are_contested() -> None:
+    numbers = [b"447700900%03d" % number for number in range(300)]
+    sightings = IDENTIFY.feed(head((b"x-a", b",".join(numbers))))
+    assert [one.number.digits.encode() for one in sightings] == numbers
+    assert [one.contested for one in sightings] == [True] * 299 + [False]
+
+
 # --- where --------------------------------------------------------------------------------------------------------
 
 
@@ -360,14 +378,14 @@ def test_what_is_remembered_of_a_field_is_what_it_shows_each_time(monkeypatch):
 def test_watch():
     watch = Identify(PLAN).watch()
     assert isinstance(watch, Watch)
-    assert watch.rows[:3] == ((b"7700900", 3), (b"00101", 10), (b"3.3.3.3.3.3.3.3.", 0))
+    assert watch.rows[:2] == ((b"7700900", 3), (b"00101", 10))
     assert (watch.named_rows, watch.named_by) == (((b"", 15),), b"imei")
-    assert {(b"...009007744", 0), (b"44770009.0..", 0)} <= set(watch.rows[3:])
+    assert {(b"...009007744", 0), (b"44770009.0..", 0)} <= set(watch.rows[2:])
     assert {(b"683d0d9", 3), (b"RHcAkA", 2), (b"RHcAC", 3)} <= set(watch.tokens)
     assert {b"x-msisdn", b"http-x-msisdn", b"x-own-subscriber", b"x-uidh"} <= watch.names
     assert b"msisdn" in watch.stems
     assert not watch.every_head
-    assert Identify(NumberPlan("44", "0", "00", (), ())).watch().rows == ((b"3.3.3.3.3.3.3.3.", 0),)
+    assert Identify(NumberPlan("44", "0", "00", (), ())).watch().rows == ()
     for name in {*CATALOGUE, *STEMS}:
         assert watch.named_by in letters(name) or hint(name) is not Identifier.IMEI
 

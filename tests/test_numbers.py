@@ -13,7 +13,7 @@ PLAN = NumberPlan("44", "0", "00", (("447700900000", "447700900999"),), ("00101"
 def found(text: bytes, plan: NumberPlan = PLAN) -> list[tuple[Identifier, str]]:
     """What the patterns find and the ranges confirm; what stands around is not their business."""
     own = OwnNumbers(plan)
-    matches = [(kind, match) for kind, pattern in own.patterns for match in pattern.finditer(text)]
+    matches = [(kind, match) for kind, pattern, _ in own.patterns for match in pattern.finditer(text)]
     return [(kind, number) for kind, match in matches if (number := own.number(kind, match))]
 
 
@@ -162,7 +162,7 @@ def test_bisection_is_right_for_any_ranges(spans, number):
 def test_the_search_before_the_search_never_says_no_by_mistake(text, number):
     own = OwnNumbers(PLAN)
     for octets in (text.encode(), text.encode() + b"+44 (0)7700-900.%03d" % number):
-        for identifier, pattern in own.patterns:
+        for identifier, pattern, _ in own.patterns:
             for match in pattern.finditer(octets):
                 assert own.may_be_in(octets) or own.number(identifier, match) is None
                 assert any(start <= match.start() and match.end("written") <= end for start, end in own.rows(octets))
@@ -174,5 +174,7 @@ def test_the_search_before_the_search_never_says_no_by_mistake(text, number):
 )
 def test_adversarial_texts_take_linear_work(seed):
     own, text = OwnNumbers(PLAN), (seed * 2**18)[: 2**20]
-    candidates = sum(1 for span in own.rows(text) for _, pattern in own.patterns for _ in pattern.finditer(text, *span))
+    candidates = sum(
+        1 for span in own.rows(text) for _, pattern, _ in own.patterns for _ in pattern.finditer(text, *span)
+    )
     assert candidates <= len(text) // 3

@@ -246,6 +246,13 @@ def test_refuses_a_key_that_can_be_guessed(tmp_path):
         load_key(key_file(tmp_path, b"x" * 31 + b"\n", 0o600))
 
 
+def test_takes_random_octets_as_they_are(tmp_path):
+    """White space around a key is an editor's, but of random octets any may look like it."""
+    octets = b"\x0c" + bytes(range(200, 230)) + b"\n"
+    assert load_key(key_file(tmp_path, octets, 0o600)) == octets
+    assert load_key(key_file(tmp_path, b" " + b"k" * 32 + b"\n", 0o600)) == b"k" * 32
+
+
 def test_says_how_to_make_the_key_that_is_missing(tmp_path):
     path = tmp_path / "token.key"
     with pytest.raises(ConfigError, match=rf"{path}: cannot read the key \(No such file or directory\); make one with"):

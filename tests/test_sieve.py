@@ -112,6 +112,25 @@ def test_drops_shorter_rows_of_digits(value):
     assert not passes(head((b"x-odd", value)))
 
 
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (b"NDQ3NzAwOTAwMTIz", True),  # 447700900123
+        (b"xxNDQ3NzAwOTAwMTIz", True),  # and from the third letter on
+        (b"eyJtc2lzZG4iOiI0NDc3MDA5MDAxMjMifQ", True),
+        (b"MTIzNDU2Nzg5MDEyMzQ1", False),  # 123456789012345
+        (b"aW1laT0xMjM0NTY3ODkwMTIzNDU", True),  # imei=123456789012345
+        (b"imei=MTIzNDU2Nzg5MDEyMzQ1", True),
+        (b"343437373030393030313233", True),
+        (b"a343437373030393030313233", True),
+        (b"313233343536373839303132333435", False),
+        (b"%4EDQ3NzAwOTAwMTIz", True),
+    ],
+)
+def test_looks_into_base64_and_hex(value, wanted):
+    assert passes(head((b"x-odd", value))) == wanted
+
+
 IMEI = b"49-015420-323751-8"
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.identify.numbers import OwnNumbers
+from monitor.identify.plain import Plain
 from monitor.identify.surroundings import LOOK_BACK, lead, stands_alone
 from monitor.records import Identifier, NumberPlan
 
@@ -13,7 +14,7 @@ MSISDN = Identifier.MSISDN
 def believed(text: bytes, field_hint: Identifier | None = None, plan: NumberPlan = PLAN) -> list[str]:
     """The numbers that the ranges confirm and the surroundings allow."""
     own = OwnNumbers(plan)
-    matches = [(kind, match) for kind, pattern in own.patterns for match in pattern.finditer(text)]
+    matches = [(kind, match) for kind, pattern, _ in own.patterns for match in pattern.finditer(text)]
     return [
         number
         for kind, match in matches
@@ -110,6 +111,35 @@ def test_a_hint_does_not_make_another_number_ours(text):
     assert believed(text, MSISDN) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"m447700900123",
+        b"447700900123A",
+        b"+447700900123x1",
+        b"447700900123abcdef",
+        b"a07700900123b",
+        b"T447700900123T",
+    ],
+)
+def test_a_hint_makes_a_number_of_digits_between_letters(text):
+    assert believed(text) == believed(b"id=" + text) == []
+    assert believed(text, MSISDN) == believed(b"msisdn=" + text) == ["447700900123"]
+    assert believed(text, Identifier.IMSI) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"a447700900123b447700900123cdefab",  # as long as MD5
+        b"5f3b9a0c447700900123f",
+        b"a7700900123",
+    ],
+)
+def test_a_hint_makes_no_number_of_a_digest(text):
+    assert believed(text, MSISDN) == believed(b"msisdn=" + text) == []
+
+
 def test_a_hint_of_the_field_makes_a_fraction_a_number():
     assert believed(b"1.447700900123", MSISDN) == ["447700900123"]
 
@@ -171,7 +201,28 @@ def test_an_imsi_needs_none():
     ],
 )
 def test_lead(text, leads):
-    _, pattern = OwnNumbers(PLAN).patterns[0]
+    _, pattern, _ = OwnNumbers(PLAN).patterns[0]
     match = pattern.search(text)
     assert match
     assert lead(match) == leads
+
+
+@pytest.mark.parametrize("gap", [b" ", b"-", b"+", b"(", b""])
+@pytest.mark.parametrize("front", [b"", b"+", b"msisdn: ", b"tel:"])
+@pytest.mark.parametrize(
+    "groups",
+    [
+        [b"4477009001"],
+        [b"44", b"7700", b"900123"],
+        [b"1", b"447700900123", b"44", b"7700", b"900124"],
+        [b"490154203237518", b"12"],
+        [b"001", b"010123456789"],
+    ],
+)
+def test_a_long_row_shows_what_each_of_its_places_shows(monkeypatch, gap, front, groups):
+    """Of a row whose gaps are all alike only the beginning is read: nothing else of it can be a number."""
+    plain = Plain(OwnNumbers(PLAN))
+    text = front + gap.join(groups * 60)
+    found = list(plain.read(text, None))
+    monkeypatch.setattr("monitor.identify.plain.LONGEST_SPELT", len(text))
+    assert found == list(plain.read(text, None))

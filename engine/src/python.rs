@@ -20,6 +20,7 @@ use crate::front::{Died, Front, Pace};
 use crate::hashes::{HashTable, Numbers, Octets, write_sections};
 use crate::limits::Limits;
 use crate::records::Watch;
+use crate::sieve::Sieve;
 use crate::tandem::Tandem;
 use crate::worker::Worker;
 use crossing::Crossing;
@@ -142,6 +143,23 @@ impl Engine {
     }
 }
 
+/// The sieve on one text, for whoever looks for numbers in it.
+#[pyclass(module = "monitor._engine", frozen)]
+struct Screen(Sieve);
+
+#[pymethods]
+impl Screen {
+    #[new]
+    fn new(watch: &Bound<'_, PyAny>) -> PyResult<Screen> {
+        Ok(Screen(Sieve::new(&watch_of(watch)?)))
+    }
+
+    /// The kinds of numbers that may stand in this text, as monitor/identify/found.py numbers them.
+    fn shown(&self, text: &[u8]) -> u8 {
+        self.0.shown(text)
+    }
+}
+
 fn died(_: Died) -> PyErr {
     PyRuntimeError::new_err("a thread of the engine has died")
 }
@@ -247,5 +265,6 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(write_hashes, module)?)?;
     #[cfg(target_os = "linux")]
     module.add_class::<live::Live>()?;
+    module.add_class::<Screen>()?;
     module.add_class::<Engine>()
 }

@@ -4,7 +4,8 @@
 //! begins and how many it has: a head passes when that many stand in a row, or when a field name hints at a subscriber
 //! identifier. An identifier that only its name gives away (15 digits are an IMEI or anything) needs that name in the
 //! same field. What may lie between the digits of one number is drawn wider than `identify` draws it; letters and the
-//! delimiters of lists, parameters and clock times end a row.
+//! delimiters of lists, parameters and clock times end a row. Base64 and hex in which digits show are decoded and looked
+//! at likewise.
 //!
 //! A head is looked at once, sixty-four octets at a time (`screen`); only the parts in which something shows are read
 //! octet by octet. Nothing is copied, no clean head costs an allocation.
@@ -15,6 +16,7 @@ mod rows;
 mod screen;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use std::sync::Arc;
 
@@ -23,6 +25,7 @@ use crate::hashes::HashTable;
 use crate::records::{HeadText, RequestHead, Watch};
 use crate::sieve::coded::{Coded, SHORTEST};
 use crate::sieve::rows::Rows;
+use crate::sieve::screen::kinds;
 
 /// What a Watch asks for, made ready.
 #[derive(Debug)]
@@ -135,13 +138,13 @@ impl Sieve {
                 Some(field) => fields[named..].last() == Some(&field),
                 None => in_target || part != HeadText::TARGET,
             };
-            if is_known || (!shown.number && read.replace(part) == Some(part)) {
+            if is_known || (shown.kinds == 0 && read.replace(part) == Some(part)) {
                 return;
             }
             // a line without a colon may have come as a name, so names are searched like values
             let beside =
                 || if field.is_some() { text.part(((part - HeadText::FIELDS) ^ 1) + HeadText::FIELDS) } else { b"" };
-            if shown.number || self.has_number(text.part(part), beside(), room) {
+            if shown.kinds != 0 || self.has_number(text.part(part), beside(), room) {
                 in_target |= field.is_none();
                 fields.extend(field);
             }
@@ -162,6 +165,13 @@ impl Sieve {
             || self.has_number(name, value, &mut Vec::new())
     }
 
+    /// The kinds of numbers that may stand in a text as it is, as monitor/identify/found.py numbers them.
+    pub fn shown(&self, text: &[u8]) -> u8 {
+        let mut kinds = 0;
+        self.screen(text, |_, shown| kinds |= shown.kinds | if shown.named_row { kinds::NAMED } else { 0 });
+        kinds
+    }
+
     /// Whether a number may stand in these octets; `beside` are the others of the same field.
     ///
     /// As they are, and with percent-encoding (RFC 3986 section 2.1) undone once and twice: a Referer quotes an address
@@ -172,7 +182,7 @@ impl Sieve {
             let text = if times == 0 { octets } else { &room[..] };
             let (mut is_number, mut is_quoted) = (false, false);
             self.screen(text, |_, shown| {
-                is_number |= shown.number;
+                is_number |= shown.kinds != 0;
                 has_row |= shown.named_row;
                 is_quoted |= shown.percent;
             });

@@ -7,8 +7,10 @@ often and in how many spellings it stands there. What only some readings of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 
+from monitor.field import letters
 from monitor.identify.catalogue import (
     ALIAS_FIELDS,
     CLIENT_FIELDS,
@@ -19,9 +21,9 @@ from monitor.identify.catalogue import (
     SUBSCRIBER_FIELDS,
     hint,
 )
-from monitor.identify.coded import ASCII_HEX_ROW, codings_of
+from monitor.identify.coded import codings_of
 from monitor.identify.forms import READERS, foreign, sealed
-from monitor.identify.found import Found, Reader, Spelling
+from monitor.identify.found import BASE64, HEX, NAMED, ROW, Found, Reader, Spelling
 from monitor.identify.hashed import Hashed
 from monitor.identify.hashes import table_of
 from monitor.identify.numbers import IMEI_ROW, OwnNumbers
@@ -52,9 +54,12 @@ _OPEN = (Form.PLAIN, Form.ENCODED, Form.HASHED)
 
 
 class Identify:
-    """Raises ConfigError when the plan's table of hashes cannot be used."""
+    """Raises ConfigError when the plan's table of hashes cannot be used.
 
-    def __init__(self, plan: NumberPlan) -> None:
+    `screen` says, for a Watch, what shows in a text (found.py): as the readers say themselves, or more, and faster.
+    """
+
+    def __init__(self, plan: NumberPlan, screen: Callable[[Watch], Callable[[bytes], int]] | None = None) -> None:
         own, table = OwnNumbers(plan), table_of(plan)
         self._own = own
         self._readers: list[Reader] = [reader(own) for reader in READERS]
@@ -74,7 +79,6 @@ class Identify:
             stems=tuple(STEMS),
             rows=(
                 *own.digit_rows,
-                ASCII_HEX_ROW,
                 *sorted({(one.begin, one.more) for one in codings if one.of_digits}),
             ),
             named_rows=(IMEI_ROW,),
@@ -82,6 +86,26 @@ class Identify:
             tokens=tuple(sorted({(one.begin, one.more) for one in codings if not one.of_digits})),
             digests=table,
         )
+        self._screen = screen
+
+    @cached_property  # late: a clean capture needs none
+    def _shown(self) -> Callable[[bytes], int]:
+        return self._screen(self._watch) if self._screen else self._suspected
+
+    @staticmethod
+    def _named(shown: int, field: bytes, text: bytes) -> int:
+        """What shows in this text of this field, when a row that needs a name has one or has none."""
+        if not shown & NAMED:
+            return shown
+        is_named = hint(field) is Identifier.IMEI or IMEI_WORD in letters(text)
+        return shown | ROW | BASE64 | HEX if is_named else shown - NAMED
+
+    def _suspected(self, text: bytes) -> int:
+        shown = 0
+        for reader in self._readers:
+            if reader.suspect(text):
+                shown |= reader.shown_by
+        return shown
 
     def watch(self) -> Watch:
         """What the sieve must let through for `feed` to find all that it would find in the whole traffic."""
@@ -102,18 +126,16 @@ class Identify:
                 return [_sighting(head, findings[0])]
             seen = _each_once(head, findings)
             return list(seen.values()) if len(seen) < 2 else _contested(seen.values())
-        seen = self._read(head)
-        views = [seen, *map(self._read, head.readings)]
-        sightings: dict[_Key, Sighting] = {}
-        for view in views:
-            sightings |= {key: view[key] for key in view.keys() - sightings.keys()}
+        views = [self._read(head), *map(self._read, head.readings)]
+        keys = dict.fromkeys(key for view in views for key in view)
         if "fold" in head.oddities:
-            sightings = _opened(sightings)
+            keys = _opened(keys, views)
+        groups = [[[view[key] for view in views if key in view] for key in same] for same in _same(keys, views)]
         if len(set(map(_destination, (head, *head.readings)))) > 1:
-            return [_to_some([view[key] for view in views if key in view]) for key in sightings]
+            return [_to_some([one for sightings in group for one in sightings]) for group in groups]
         return [
-            sighting if all(key in view for view in views) else sighting._replace(certainty=Certainty.AMBIGUOUS)
-            for key, sighting in sightings.items()
+            group[0][0] if len(group[0]) == len(views) else group[0][0]._replace(certainty=Certainty.AMBIGUOUS)
+            for group in groups
         ]
 
     def _read(self, head: RequestHead) -> dict[_Key, Sighting]:
@@ -127,7 +149,7 @@ class Identify:
         remembered = self._of_heads
         if section is not _HEAD:
             remembered = self._of_trailers
-        elif not target_is_clean and self._suspect(decoded(target)):
+        elif not target_is_clean and self._shown(decoded(target)):
             findings = [finding for text in of_target(target) for finding in self._search(text)]
         for field in fields:
             known = remembered.get(field)
@@ -152,13 +174,15 @@ class Identify:
         if place in _FIELDS and (digits := all_of(octets)):  # nine of ten of a leak, and a tenth of the search
             return (_plain(place, name, octets, digits),)
         known = self._carries.get(name)
-        if known is None and not self._suspect(decoded(octets)):
+        whole = decoded(octets)
+        shown_in_all = self._shown(whole)
+        if known is None and not shown_in_all:
             return ()
         findings: list[_Finding] = []
         for field, part in parts(place, name, octets):
             if digits := all_of(part):
                 findings.append(_plain(place, field, part, digits))
-            else:
+            elif (shown := self._named(shown_in_all if part is whole else self._shown(part), field, part)) or known:
                 findings += [
                     (
                         (found.identifier, found.digits, place, field),
@@ -167,20 +191,16 @@ class Identify:
                         found.spelling,
                         own,
                     )
-                    for found, own in self._found(place, field, part, known)
+                    for found, own in self._found(place, field, part, known, shown)
                 ]
         return findings
 
-    def _suspect(self, text: bytes) -> bool:
-        for reader in self._readers:  # noqa: SIM110 - a generator for every text of a head costs more than the search
-            if reader.suspect(text):
-                return True
-        return False
-
-    def _found(self, place: Place, field: bytes, text: bytes, known: Identifier | None) -> Iterator[tuple[Found, bool]]:
+    def _found(
+        self, place: Place, field: bytes, text: bytes, known: Identifier | None, shown: int
+    ) -> Iterator[tuple[Found, bool]]:
         nothing = True
-        for reader in self._readers:
-            if not reader.suspect(text):
+        for reader in self._readers if shown else ():
+            if not shown & reader.shown_by:
                 continue
             for found in reader.read(text, known or hint(field)):
                 nothing = False
@@ -196,12 +216,26 @@ class Identify:
         return place in _FIELDS and hint(field) is Identifier.IMEI and field not in self._handset_fields
 
 
-def _opened(sightings: dict[_Key, Sighting]) -> dict[_Key, Sighting]:
+def _same(keys: Iterable[_Key], views: Sequence[dict[_Key, Sighting]]) -> Iterator[list[_Key]]:
+    """The keys of each number, best first, as one where no reading shows it twice: it was sent once.
+
+    The line in front of a lone CR may end there, and a field begin, or go on: its number is in the one or the other.
+    """
+    of_numbers: dict[tuple[Identifier, str], list[_Key]] = {}
+    for key in keys:
+        of_numbers.setdefault(key[:2], []).append(key)
+    for same in of_numbers.values():
+        if len(same) > 1 and all(sum(key in view for key in same) < 2 for view in views):
+            yield sorted(same, key=lambda key: hint(key[3]) is not key[0])
+        else:
+            yield from ([key] for key in same)
+
+
+def _opened(keys: Iterable[_Key], views: Sequence[dict[_Key, Sighting]]) -> dict[_Key, None]:
     """A value whose lines are joined without a space may look sealed: it is not, if a number stands in it otherwise."""
-    opened = {(seen.place, seen.field) for seen in sightings.values() if seen.form in _OPEN}
-    return {
-        key: seen for key, seen in sightings.items() if seen.form in _OPEN or (seen.place, seen.field) not in opened
-    }
+    is_open = {key: seen.form in _OPEN for view in views[::-1] for key, seen in view.items()}
+    opened = {key[2:] for key in keys if is_open[key]}
+    return dict.fromkeys(key for key in keys if is_open[key] or key[2:] not in opened)
 
 
 def _plain(place: Place, field: bytes, text: bytes, digits: str) -> _Finding:
@@ -229,10 +263,11 @@ def _contested(sightings: Iterable[Sighting]) -> list[Sighting]:
     Sealed values are no numbers to compare.
     """
     listed = list(sightings)
-    named = [one for one in listed if one.own and one.place in _FIELDS and one.form in _OPEN]
-    last = {one.identifier: one.number for one in named}
+    named = [one.own and one.place in _FIELDS and one.form in _OPEN for one in listed]
+    last = {one.identifier: one.number.digits for one, is_named in zip(listed, named, strict=True) if is_named}
     return [
-        one._replace(contested=True) if one in named and one.number != last[one.identifier] else one for one in listed
+        one._replace(contested=True) if is_named and one.number.digits != last[one.identifier] else one
+        for one, is_named in zip(listed, named, strict=True)
     ]
 
 

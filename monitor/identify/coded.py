@@ -1,8 +1,9 @@
 """Coded numbers: takes the text of one field, yields the own numbers in it that anybody can decode.
 
 There are two kinds. Text that holds a number and was coded as a whole, in base64 or hex (`+447700900123`, the JSON of a
-web token), is decoded where runs of digits show and read like any other text. A number that was coded by itself is one
-token of letters and digits: CODINGS has a function for each way, and what the sieve must look for follows from it.
+web token), is decoded where runs of digits show and read like any other text: a `Text` for each way. A number that was
+coded by itself is one token of letters and digits, which `Token` reads: CODINGS has a function for each way, and what
+the sieve must look for follows from it.
 
 A token is no more than its shape: where others of that shape would be own numbers by chance more often than once in
 10^8, the name of the field or a key in front must say that a number stands there.
@@ -18,7 +19,7 @@ from itertools import takewhile
 from string import ascii_letters, digits
 from typing import NamedTuple
 
-from monitor.identify.found import Found, Spelling
+from monitor.identify.found import BASE64, HEX, ROW, TOKEN, Found, Spelling
 from monitor.identify.numbers import OwnNumbers
 from monitor.identify.plain import Plain
 from monitor.identify.surroundings import hinted
@@ -26,9 +27,7 @@ from monitor.records import Form, Identifier
 
 BY_CHANCE = 1e-8  # share of all tokens of a shape that may be own numbers where nothing hints at one
 INTERNATIONAL = "91"  # octet in front of TBCD: an international number of the plan of E.164 (TS 29.002 section 17.7.8)
-LONGEST = 4096  # octets of coded text that are decoded before and behind its digits
 SHORTEST = 8  # letters and digits that stand together in any coded number
-_LETTERS = b"[0-9A-Za-z]"
 _A_FOR_LETTER = bytes(0x41 if chr(octet) in ascii_letters + digits else 0x2C for octet in range(256))
 
 
@@ -44,34 +43,49 @@ class Coding(NamedTuple):
     alike: float  # tokens that have this shape
     own: int = 0  # of them, those that are own numbers
 
+    @property
+    def core(self) -> bytes:
+        """What stands in each of these tokens, as much as is known of it."""
+        return max(self.begin.split(b"."), key=len) if self.of_digits else self.begin
 
-class Coded:
+
+class Token:
     """A Reader."""
+
+    shown_by = ROW | TOKEN
 
     def __init__(self, own: OwnNumbers) -> None:
         self._own = own
-        self._plain = Plain(own)
         self._codings = codings = codings_of(own)
-        tokens = b"|".join(coding.pattern for coding in codings) or b"(?!)"
-        texts = [coded.digits.pattern for coded in TEXTS]
-        self._search = re.compile(b"|".join((*texts, _token(tokens)))).search
+        self._cores = tuple({coding.core for coding in codings})
+        self._token = re.compile(_token(b"|".join(coding.pattern for coding in codings) or b"(?!)")).search
         self._shortest = b"A" * min([SHORTEST, *(len(coding.begin) + coding.more for coding in codings)])
 
     @cached_property  # late: few captures have any
-    def _tokens(self) -> list[tuple[Coding, re.Pattern[bytes], bool]]:
-        return [(each, re.compile(_token(each.pattern)), each.own <= BY_CHANCE * each.alike) for each in self._codings]
+    def _tokens(self) -> list[tuple[Coding, bytes, re.Pattern[bytes], bool]]:
+        return [
+            (each, each.core, re.compile(_token(each.pattern)), each.own <= BY_CHANCE * each.alike)
+            for each in self._codings
+        ]
 
     def suspect(self, text: bytes) -> bool:
-        return self._shortest in text.translate(_A_FOR_LETTER) and self._search(text) is not None
+        if self._shortest not in text.translate(_A_FOR_LETTER):
+            return False
+        return self._may_have(text) and self._token(text) is not None
+
+    def _may_have(self, text: bytes) -> bool:
+        for core in self._cores:  # noqa: SIM110 - nearly every text has none
+            if core in text:
+                return True
+        return False
 
     def read(self, text: bytes, field_hint: Identifier | None) -> Iterator[Found]:
-        for spelling, shown, decode in TEXTS:
-            for match in shown.finditer(text):
-                hint = Identifier.MSISDN if hinted(match, field_hint, Identifier.MSISDN) else field_hint
-                for found in self._plain.read(decode(text, match.start()), hint):
-                    yield found._replace(spelling=spelling, form=Form.ENCODED)
+        if not self._may_have(text):
+            return
         read: set[int] = set()
-        for coding, pattern, believed in self._tokens:
+        for coding, core, pattern, believed in self._tokens:
+            if core not in text:
+                continue
             for match in pattern.finditer(text):
                 number = coding.decode(match[0])
                 if not self._own.has_msisdn(number) or self._own.has_msisdn(match[0].decode()):
@@ -88,38 +102,50 @@ def _token(pattern: bytes) -> bytes:
 
 # --- text coded as a whole ----------------------------------------------------------------------------------------
 
-_RUN_BEFORE, _RUN = re.compile(rb"%b*\Z" % _LETTERS), re.compile(rb"%b*" % _LETTERS)
-_HEX_BEFORE, _HEX = re.compile(rb"(?:[0-9A-Fa-f]{2})*\Z"), re.compile(rb"(?:[0-9A-Fa-f]{2})*")
 
+class Text:
+    """A Reader of what one coding makes of text."""
 
-class CodedText(NamedTuple):
     spelling: Spelling
+    shown_by: int
+    shortest: bytes  # of its letters, each an A
     digits: re.Pattern[bytes]  # some of the coded digits of any number
-    decode: Callable[[bytes, int], bytes]  # the text around the coded digits that begin here
+    run: re.Pattern[bytes]  # of letters
+    group: int  # of so many letters, the first of which the digits that show begin with
+    decode: Callable[[bytes], bytes]
+
+    def __init__(self, own: OwnNumbers) -> None:
+        self._plain = Plain(own)
+
+    def suspect(self, text: bytes) -> bool:
+        return self.shortest in text.translate(_A_FOR_LETTER) and self.digits.search(text) is not None
+
+    def read(self, text: bytes, field_hint: Identifier | None) -> Iterator[Found]:
+        for run in self.run.finditer(text) if self.digits.search(text) else ():
+            firsts = {match.start() % self.group: match for match in self.digits.finditer(text, *run.span())}
+            for match in firsts.values():
+                begin = run.start() + (match.start() - run.start()) % self.group
+                decoded = self.decode(text[begin : run.end()])
+                if not self._plain.suspect(decoded):
+                    continue
+                is_hinted = hinted(match, field_hint, Identifier.MSISDN) or hinted(run, field_hint, Identifier.MSISDN)
+                for found in self._plain.read(decoded, Identifier.MSISDN if is_hinted else field_hint):
+                    yield found._replace(spelling=self.spelling, form=Form.ENCODED)
 
 
-def _around(text: bytes, at: int, before: re.Pattern[bytes], behind: re.Pattern[bytes]) -> tuple[int, int]:
-    begin, end = before.search(text, max(0, at - LONGEST), at), behind.match(text, at, at + LONGEST)
-    return (begin.start() if begin else at), (end.end() if end else at)
-
-
-def _from_base64(text: bytes, at: int) -> bytes:
-    begin, end = _around(text, at, _RUN_BEFORE, _RUN)
-    begin += (at - begin) % 4  # digits that show begin a group of four letters
-    return b64decode(text[begin : end - ((end - begin) % 4 == 1)] + b"==")
-
-
-def _from_hex(text: bytes, at: int) -> bytes:
-    begin, end = _around(text, at, _HEX_BEFORE, _HEX)
-    return bytes.fromhex(text[begin:end].decode())
-
-
-ASCII_HEX_ROW = (b"3." * 8, 0)  # as Watch.rows has it
-TEXTS = (
+class Base64(Text):
     # a digit is 0x30 to 0x39, so three of them are four such letters (RFC 4648 section 4); ten have two such groups
-    CodedText(Spelling.BASE64, re.compile(rb"(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2,}"), _from_base64),
-    CodedText(Spelling.ASCII_HEX, re.compile(rb"(?:3[0-9]){8,}"), _from_hex),
-)
+    spelling, shown_by, shortest = Spelling.BASE64, BASE64, b"A" * 8
+    digits = re.compile(rb"(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2,}")
+    run, group = re.compile(rb"[0-9A-Za-z]{8,}"), 4
+    decode = staticmethod(lambda run: b64decode(run[: len(run) - (len(run) % 4 == 1)] + b"=="))
+
+
+class Hex(Text):
+    spelling, shown_by, shortest = Spelling.ASCII_HEX, HEX, b"A" * 16
+    digits = re.compile(rb"(?:3[0-9]){8,}")
+    run, group = re.compile(rb"[0-9A-Fa-f]{16,}"), 2
+    decode = staticmethod(lambda run: bytes.fromhex(run[: len(run) // 2 * 2].decode()))
 
 
 # --- one number as one token --------------------------------------------------------------------------------------

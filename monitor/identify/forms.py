@@ -11,15 +11,16 @@ import re
 from collections.abc import Callable
 
 from monitor.identify.catalogue import ALIAS_FIELDS
-from monitor.identify.coded import Coded
+from monitor.identify.coded import Base64, Hex, Token
 from monitor.identify.found import Found, Reader, Spelling
 from monitor.identify.numbers import GAPS, OwnNumbers, is_dummy
 from monitor.identify.plain import Plain
 from monitor.records import Form, Identifier
 
-READERS: tuple[Callable[[OwnNumbers], Reader], ...] = (Plain, Coded)
+READERS: tuple[Callable[[OwnNumbers], Reader], ...] = (Plain, Base64, Hex, Token)
 
 _BETWEEN_ELEMENTS = re.compile(rb"[\s,;|\"'<>=]+")
+_DIGITS_ALONE = re.compile(rb"(?<![0-9A-Za-z])[0-9]{8,17}(?![0-9A-Za-z])")  # any such number has them, and few others
 _FOREIGN = re.compile(rb"(?:(?:tel|sips?):)?(?:\+|00)?([1-9][0-9]{7,14})(?:@.*)?", re.IGNORECASE | re.DOTALL)
 # at least 16 octets of a digest or cipher, in hex or base64, and no words: a digit among the letters
 _OPAQUE = re.compile(rb"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])(?:[0-9A-Fa-f]{32,}|[0-9A-Za-z+/_-]{22,}={0,2})")
@@ -33,6 +34,8 @@ def foreign(text: bytes, identifier: Identifier) -> Found | None:
     """A number in a field that is known to carry one, whoever's it is: plain E.164, or 15 digits of an IMSI."""
     if text.startswith(b"+"):
         text = text.translate(None, GAPS)
+    if not _DIGITS_ALONE.search(text):
+        return None
     for element in _BETWEEN_ELEMENTS.split(text):
         match = _FOREIGN.fullmatch(element)
         if match and not is_dummy(digits := match[1].decode()):

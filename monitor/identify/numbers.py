@@ -8,6 +8,7 @@ has a fixed number of digits and gaps of bounded length, so the search is linear
 from __future__ import annotations
 
 import re
+import sys
 from bisect import bisect_right
 from functools import cached_property
 from itertools import takewhile
@@ -17,12 +18,15 @@ from monitor.records import Identifier, NumberPlan
 # what people and programs put between the digits of one number: spaces, hyphens, dots, brackets, slashes, the `+` of a
 # form-encoded space, control octets, and the no-break spaces and dashes of UTF-8
 GAPS = bytes({*range(0x21), *b"()+-./", *range(0x80, 0x100)}.difference(b"\n"))
-GAP = b"[" + re.escape(GAPS) + b"]{0,4}"
+LONGEST_GAP = 4
+GAP = b"[%b]{0,%d}" % (re.escape(GAPS), LONGEST_GAP)
 
 Pattern = re.Pattern[bytes]
 _ZERO_FOR_DIGIT = bytes(0x30 if 0x30 <= octet <= 0x39 else 0x2C for octet in range(256))
 _COMMA_FOR_OTHERS = bytes(octet if 0x30 <= octet <= 0x39 else 0x2C for octet in range(256))
-_UNIX_TIME = rb"[12][0-9]{9}"  # in seconds, 2001 to 2065
+_DAY = rb"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+# Unix time of 2001 to 2065 in seconds or milliseconds; a day, to the minute or second
+_MOMENT = rb"(?:[12][0-9]{9}(?:[0-9]{3})?|%b(?:(?:[01][0-9]|2[0-3])[0-5][0-9](?:[0-5][0-9])?)?)" % _DAY
 IMEI_ROW = (b"", 15)  # as Watch.rows has it
 _DUMMY = re.compile(r"(.)\1+|.*0{7}|.*(?:12345678|87654321).*")  # 99999999999, 5500000000000, 1234567890
 _CENTURIES = ("19", "20")
@@ -34,9 +38,9 @@ class OwnNumbers:
 
     A pattern matches before the first digit of a group of digits, consumes nothing (a number may overlap what only
     looked like one) and ends where no digit follows. `written` is the whole spelling, `digits` the part that counts.
-    Other groups say how it was spelt: `access` (00), `zeros` (padding), `clock` (Unix time behind it), `trunk`
-    (national, with its prefix), `gap` (what sets off the country code or prefix), `weak` (so few marks of a number
-    that its field must hint at it).
+    Other groups say how it was spelt: `access` (00), `zeros` (padding), `before` and `clock` (a moment in the same
+    run), `trunk` (national, with its prefix), `gap` (what sets off the country code or prefix), `weak` (so few marks of
+    a number that its field must hint at it).
     """
 
     def __init__(self, plan: NumberPlan) -> None:
@@ -58,13 +62,20 @@ class OwnNumbers:
         fewest = min(len(prefix) + more for prefix, more in rows)
         self._zeros = b"0" * fewest
         self._begins = re.compile(b"|".join(b"%b[0-9]{%d}" % row for row in rows)).search
+        self._whole = [(prefix, re.compile(b"%b[0-9]{%d}" % (prefix, more)).search) for prefix, more in self.digit_rows]
+        self._stretch = re.compile(b"[0-9%b]{%d,}" % (re.escape(GAPS), fewest))
         self._row = re.compile(rb"[0-9](?:%b[0-9]){%d,}+" % (GAP, fewest - 1))
 
     @cached_property  # late: they take as long to compile as reading the rules, and a clean capture needs none
-    def patterns(self) -> list[tuple[Identifier, Pattern]]:
-        found = [(Identifier.MSISDN, pattern) for length in self._spans for pattern in _msisdn(self._plan, length)]
-        found += [(Identifier.IMSI, _imsi(prefix)) for prefix in self._plan.imsi_prefixes]
-        return [*found, (Identifier.IMEI, _imei())]
+    def patterns(self) -> list[tuple[Identifier, Pattern, int]]:
+        """Each with the octets that it matches at the least."""
+        found = [
+            (Identifier.MSISDN, pattern, length - len(self._country))
+            for length in self._spans
+            for pattern in _msisdn(self._plan, length)
+        ]
+        found += [(Identifier.IMSI, _imsi(prefix), 15) for prefix in self._plan.imsi_prefixes]
+        return [*found, (Identifier.IMEI, _imei(), 15)]
 
     def may_be_in(self, text: bytes) -> bool:
         """Whether an identifier could be found in this text or a part of it; a tenth of the cost of looking."""
@@ -72,9 +83,17 @@ class OwnNumbers:
             return False
         return self._begins(text.translate(_COMMA_FOR_OTHERS, GAPS)) is not None
 
-    def rows(self, text: bytes) -> list[tuple[int, int]]:
+    def is_whole_in(self, text: bytes) -> bool:
+        """Whether an MSISDN or IMSI without gaps could be found there."""
+        return any(prefix in text and search(text) for prefix, search in self._whole)
+
+    def stretches(self, text: bytes) -> list[tuple[int, int]]:
+        """Start and end of what consists of digits and gaps, long enough for an identifier."""
+        return [stretch.span() for stretch in self._stretch.finditer(text)]
+
+    def rows(self, text: bytes, start: int = 0, end: int = sys.maxsize) -> list[tuple[int, int]]:
         """Start and end of each row of digits, gaps included, that is long enough for an identifier."""
-        return [row.span() for row in self._row.finditer(text)]
+        return [row.span() for row in self._row.finditer(text, start, end)]
 
     def number(self, identifier: Identifier, match: re.Match[bytes]) -> str | None:
         """The digits in their one spelling (E.164 without `+`) if what was matched is such a number."""
@@ -157,7 +176,7 @@ def _msisdn(plan: NumberPlan, length: int) -> list[Pattern]:
     # a zero in front marks a national number by itself, a 1 or 8 does not
     set_off = GAP if plan.trunk_prefix.startswith("0") else rb"(?P<gap>%b)" % GAP
     return [
-        _pattern(rb"%b%b(?P<clock>%b)?" % (lead, digits, _UNIX_TIME)),
+        _pattern(rb"(?P<before>%b)??%b%b(?P<clock>%b)?" % (_MOMENT, lead, digits, _MOMENT)),
         _pattern(rb"(?P<trunk>%b)%b%b" % (trunk, set_off, digits)),
         _pattern(rb"(?P<weak>)%b" % digits),
     ]

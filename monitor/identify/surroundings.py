@@ -3,7 +3,8 @@
 Own ranges decide what is a number; these rules keep the digits of other things from being taken for one:
 
   any spelling    no letter touches it: digits inside a hex, base64 or product token are no number, unless the word in
-                  front names it (`msisdn447700900123`); it is not the last group of a GUID, nor an IPv4 address
+                  front names it (`msisdn447700900123`), or a hint announces the word that it is in (`m447700900123`)
+                  and that is too short for a digest; it is not the last group of a GUID, nor an IPv4 address
   without gaps    it is not the fraction of a decimal (`51.447700900123`), nor a date and time (201201101230)
   with gaps       the country code or the trunk prefix is set off as people do, which two numbers side by side are not
                   (`448416-463668`); the row of digit groups does not go on with the same punctuation (card numbers,
@@ -23,10 +24,12 @@ from monitor.identify.numbers import GAP
 from monitor.records import Identifier
 
 LOOK_BACK = 40  # octets before a number in which its key may stand
+MOST_GLUED = 8  # letters and digits beside a number in one word
 
 _LEAD = re.compile(rb"(?:(?:tel|sips?):[+ (]{0,3}|\+[ (]{0,2})\Z", re.IGNORECASE)
 _KEY = re.compile(rb"([A-Za-z][A-Za-z0-9_.-]*)[^A-Za-z0-9]{0,6}\Z")
 _WORD = re.compile(rb"[A-Za-z]+\Z")
+_WORD_BEFORE, _WORD_BEHIND = re.compile(rb"[0-9A-Za-z]*\Z"), re.compile(rb"[0-9A-Za-z]*")
 _ESCAPE = re.compile(rb"\\(?:[bfnrt]|u002b)\Z", re.IGNORECASE)  # RFC 8259 section 7; some libraries escape `+` so
 _GUID = re.compile(rb"[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-\Z")  # the groups before the last (RFC 9562 section 4)
 _INTEGER_PART = re.compile(rb"(?<![0-9A-Za-z.])[0-9]+\.\Z")
@@ -44,7 +47,7 @@ def stands_alone(match: re.Match[bytes], field_hint: Identifier | None, identifi
     """Whether `written` of this match is such an identifier, and no part of something else, in a field so named."""
     text, (start, end) = match.string, match.span("written")
     if text[end : end + 1].isalpha() or (text[start - 1 : start].isalpha() and not _introduced(text, start)):
-        return False
+        return "weak" not in match.re.groupindex and _is_in_named_word(match, field_hint, identifier)
     written = match["written"]
     gaps = written.translate(None, b"0123456789")
     if gaps and _is_ipv4(written):
@@ -59,11 +62,22 @@ def stands_alone(match: re.Match[bytes], field_hint: Identifier | None, identifi
 
 def hinted(match: re.Match[bytes], field_hint: Identifier | None, identifier: Identifier) -> bool:
     """Whether the name of the field, or a key in front of the number, says that it is one."""
-    if field_hint is identifier:
-        return True
-    start = match.start()
-    key = _KEY.search(match.string, max(0, start - LOOK_BACK), start)
+    return field_hint is identifier or _keyed(match.string, match.start(), identifier)
+
+
+def _keyed(text: bytes, start: int, identifier: Identifier) -> bool:
+    """Whether the key in front of this place names such an identifier."""
+    key = _KEY.search(text, max(0, start - LOOK_BACK), start)
     return key is not None and hint(key[1]) is identifier
+
+
+def _is_in_named_word(match: re.Match[bytes], field_hint: Identifier | None, identifier: Identifier) -> bool:
+    """Whether something announces the word that the number is a part of, and that word is not much longer."""
+    text, (start, end) = match.string, match.span("written")
+    before = _WORD_BEFORE.search(text, max(0, start - MOST_GLUED - 1), start)
+    behind = _WORD_BEHIND.match(text, end, end + MOST_GLUED + 1)
+    glued = (len(before[0]) if before else 0, len(behind[0]) if behind else 0)
+    return sum(glued) <= MOST_GLUED and (field_hint is identifier or _keyed(text, start - glued[0], identifier))
 
 
 def lead(match: re.Match[bytes]) -> bytes:

@@ -7,13 +7,15 @@ in the same field. What may lie between the digits of one number is drawn wider 
 and the delimiters of lists, parameters and clock times end a row. One `translate` over the joined head leaves out what
 may lie between. Then every test is a search for fixed octets, which costs a tenth of an expression without any.
 
-A number in base64 or by itself in another code shows as a token of letters: what those begin with is Watch.tokens, and
-the digits of any text in base64 are of forty letters only, in an order of their own.
+A number by itself in another code shows as a token of letters: what those begin with is Watch.tokens. Text in base64 or
+hex in which digits show is decoded and looked at likewise: in base64 they are of forty letters only, in an order of
+their own.
 """
 
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from string import ascii_letters
@@ -30,7 +32,9 @@ BETWEEN_DIGITS = bytes(set(range(256)).difference(DIGITS, ROW_ENDS))
 COMMA_FOR_OTHERS = bytes(octet if octet in DIGITS else 0x2C for octet in range(256))
 ZERO_FOR_DIGIT = bytes(0x30 if octet in DIGITS else 0x2C for octet in range(256))
 # three digits in base64 are four of these letters, and any ten digits have two such groups (identify/coded.py)
-DIGITS_IN_BASE64 = re.compile(rb"(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2}").search
+DIGITS_IN_BASE64 = re.compile(rb"(?=(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2})")
+DIGITS_IN_HEX = re.compile(rb"(?=(?:3[0-9]){8})")
+BASE64, HEX = re.compile(rb"[0-9A-Za-z]+"), re.compile(rb"[0-9A-Fa-f]+")
 
 _Test = Callable[[bytes], bool]
 
@@ -70,12 +74,12 @@ class Sieve:
         return (b"%" in text and any(map(self._has_number, _unquoted(text)))) or self._has_named_row(head, text)
 
     def _has_named_row(self, head: RequestHead, text: bytes) -> bool:
-        if not any(_has_row(each, self._named_rows) for each in _spelt(text)):
+        if not any(_has_row(each, self._named_rows) for each in _with_coded(_spelt(text))):
             return False
         for field in ((b"", head.target), *head.fields):
             texts = list(chain.from_iterable(map(_spelt, field)))
             named = any(self._watch.named_by in letters(each) for each in texts)
-            if named and any(_has_row(each, self._named_rows) for each in texts):
+            if named and any(_has_row(each, self._named_rows) for each in _with_coded(texts)):
                 return True
         return False
 
@@ -83,8 +87,14 @@ class Sieve:
         return (
             _has_row(text, self._rows)
             or self._has_token(text)
-            or DIGITS_IN_BASE64(text) is not None
+            or any(map(self._is_number, _coded(text)))
             or (self._watch.digests is not None and any(self._watch.digests.found_in(text)))
+        )
+
+    def _is_number(self, text: bytes) -> bool:
+        """Of text that was decoded: a row that is one where it is named may have its name in there as well."""
+        return _has_row(text, self._rows) or (
+            _has_row(text, self._named_rows) and self._watch.named_by in letters(text)
         )
 
     def _has_token(self, text: bytes) -> bool:
@@ -123,6 +133,25 @@ def _has_row(text: bytes, rows: Iterable[_Test]) -> bool:
         if search(digits):
             return True
     return False
+
+
+def _with_coded(texts: Iterable[bytes]) -> Iterator[bytes]:
+    for text in texts:
+        yield text
+        yield from _coded(text)
+
+
+def _coded(text: bytes) -> Iterator[bytes]:
+    """What the letters around digits in base64 (RFC 4648 section 4) and hex (section 8) stand for."""
+    if DIGITS_IN_BASE64.search(text):
+        for run in BASE64.findall(text):
+            for at in {digits.start() % 4 for digits in DIGITS_IN_BASE64.finditer(run)}:
+                part = run[at:]
+                yield b64decode(part[: len(part) - (len(part) % 4 == 1)] + b"==")
+    if DIGITS_IN_HEX.search(text):
+        for run in HEX.findall(text):
+            for at in {digits.start() % 2 for digits in DIGITS_IN_HEX.finditer(run)}:
+                yield bytes.fromhex(run[at : len(run) - (len(run) - at) % 2].decode())
 
 
 def _spelt(text: bytes) -> Iterator[bytes]:

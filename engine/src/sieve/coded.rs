@@ -1,26 +1,10 @@
-//! Whether a text may hold a number that was coded: what shows of it are letters and digits.
+//! Whether a text may hold a number that was coded by itself: a token of letters and digits.
 
 /// So many letters and digits stand together in any coded number.
 pub(super) const SHORTEST: usize = 8;
 
 /// Longest beginning of a token that is compared; the rest of a longer one is not asked about.
 const LONGEST: usize = 16;
-
-/// Bit n: the octet may be letter n of two groups of four that are three digits each in base64. A digit is 0x30 to
-/// 0x39, and of any ten digits six make two such groups (RFC 4648 section 4).
-static DIGITS: [u8; 256] = {
-    let groups: [&[u8]; 4] = [b"MNO", b"DTjz", b"AEIMQUYcgk", b"wxyz012345"];
-    let (mut letters, mut of) = ([0; 256], 0);
-    while of < 4 {
-        let mut at = 0;
-        while at < groups[of].len() {
-            letters[groups[of][at] as usize] |= 0x11 << of;
-            at += 1;
-        }
-        of += 1;
-    }
-    letters
-};
 
 /// Letters and digits.
 static LETTER: [bool; 256] = {
@@ -77,26 +61,4 @@ impl Coded {
             && self.begins[usize::from(begin[0])]
             && self.tokens.iter().any(|(wanted, least)| begin.starts_with(wanted) && length >= *least)
     }
-}
-
-/// What the first letter of three digits in base64 may be: these and what lies between them.
-pub(super) const FIRST_OF_DIGITS: (u8, u8) = (b'M', b'O');
-
-/// Whether these octets begin with six digits in base64.
-#[inline]
-pub(super) fn begins_with_digits(octets: &[u8]) -> bool {
-    let (mut state, mut place) = (0, 0);
-    octets.first_chunk::<SHORTEST>().is_some_and(|letters| {
-        letters.iter().all(|&letter| {
-            place += 1;
-            state = next(state, letter);
-            state >> (place - 1) != 0
-        })
-    })
-}
-
-/// Bit n: the last n + 1 octets are the first letters of two groups.
-#[inline]
-fn next(state: u8, octet: u8) -> u8 {
-    (state << 1 | 1) & DIGITS[usize::from(octet)]
 }

@@ -48,7 +48,7 @@ fn decoded(text: &[u8]) -> [u8; 33] {
     octets
 }
 
-fn sextet(letter: u8) -> u32 {
+pub(super) fn sextet(letter: u8) -> u32 {
     u32::from(match letter {
         b'A'..=b'Z' => letter - b'A',
         b'a'..=b'z' => letter - b'a' + 26,

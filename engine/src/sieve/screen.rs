@@ -1,21 +1,34 @@
 //! The first look at a text, sixty-four octets at a time: where may a number show at all?
 //!
 //! Whatever stands for a number has something that seldom stands in other text: many digits without a letter between
-//! them, `%`, a long word that begins like a coded number, six digits in base64, a run as long as a digest. Each is asked
-//! for with a few comparisons, so all other octets cost next to nothing; who knows the whole form is asked where one
-//! begins.
+//! them, `%`, a long word that begins like a coded number, digits in base64 or hex, a run as long as a digest. Each is
+//! asked for with a few comparisons, so all other octets cost next to nothing; who knows the whole form is asked where
+//! one begins.
 
 use super::Sieve;
-use super::coded::{FIRST_OF_DIGITS, SHORTEST as SHORTEST_WORD, begins_with_digits};
+use super::coded::SHORTEST as SHORTEST_WORD;
 use super::digest::{SHORTEST as SHORTEST_DIGEST, begins_with_digest};
+use super::rows::Found;
+use super::texts::{self, FIRST_OF_BASE64, FIRST_OF_HEX};
 use crate::block::{Block, each, run_starts};
 use crate::records::HeadText;
+
+/// Kinds of numbers, as monitor/identify/found.py numbers them.
+pub(super) mod kinds {
+    pub const ROW: u8 = 1;
+    pub const BASE64: u8 = 2;
+    pub const HEX: u8 = 4;
+    pub const TOKEN: u8 = 8;
+    pub const DIGEST: u8 = 16;
+    /// A row, coded or not, that is one where it is named so.
+    pub const NAMED: u8 = 32;
+}
 
 /// What begins at a place; there may be several.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shown {
-    /// A number, for all that the sieve knows.
-    pub number: bool,
+    /// The kinds of what is a number, for all that the sieve knows.
+    pub kinds: u8,
     /// A row that is one where it is named so.
     pub named_row: bool,
     /// Something else, when it is unquoted.
@@ -31,8 +44,9 @@ struct Kinds {
     words: u64,
     /// The letters of base64.
     digests: u64,
-    /// The first of six digits in base64.
-    digits: u64,
+    /// The first of six digits in base64, and of one in hex.
+    base64: u64,
+    hex: u64,
     percent: u64,
 }
 
@@ -42,13 +56,37 @@ struct Open {
     rows: bool,
     words: bool,
     digests: bool,
+    texts: texts::Ends,
 }
 
 /// Bit n: what begins with octet n of a block.
 #[derive(Clone, Copy, Debug, Default)]
 struct Hits {
-    numbers: u64,
+    rows: u64,
+    base64: u64,
+    hex: u64,
+    tokens: u64,
+    digests: u64,
     named_rows: u64,
+}
+
+impl Hits {
+    #[inline]
+    fn any(&self) -> u64 {
+        self.rows | self.base64 | self.hex | self.tokens | self.digests | self.named_rows
+    }
+
+    /// Of what is a number by itself.
+    fn kinds(&self, bit: usize) -> u8 {
+        let kinds = [
+            (self.rows, kinds::ROW),
+            (self.base64, kinds::BASE64),
+            (self.hex, kinds::HEX),
+            (self.tokens, kinds::TOKEN),
+            (self.digests, kinds::DIGEST),
+        ];
+        kinds.into_iter().filter(|(bits, _)| bits >> bit & 1 != 0).fold(0, |all, (_, kind)| all | kind)
+    }
 }
 
 impl Kinds {
@@ -68,11 +106,11 @@ impl Sieve {
         while !rest.is_empty() {
             let following = rest.get(Block::SIZE..).unwrap_or_default();
             let behind = if following.is_empty() { Kinds::default() } else { self.kinds(following) };
-            let Hits { numbers, named_rows } = self.hits(here, behind, &mut open, rest);
-            for bit in each(numbers | named_rows | here.percent) {
+            let hits = self.hits(here, behind, &mut open, octets, start);
+            for bit in each(hits.any() | here.percent) {
                 let is_in = |bits: u64| bits >> bit & 1 != 0;
-                let (number, named_row, percent) = (is_in(numbers), is_in(named_rows), is_in(here.percent));
-                show(start + bit, Shown { number, named_row, percent });
+                let (named_row, percent) = (is_in(hits.named_rows), is_in(here.percent));
+                show(start + bit, Shown { kinds: hits.kinds(bit), named_row, percent });
             }
             (here, rest, start) = (behind, following, start + Block::SIZE);
         }
@@ -84,43 +122,62 @@ impl Sieve {
         let letters = block.letters();
         let words = letters | block.within(b'0', b'9');
         let digests = || words | block.are(b'+') | block.are(b'-') | block.are(b'/') | block.are(b'_');
-        let (first, last) = FIRST_OF_DIGITS;
+        let (first, last) = FIRST_OF_BASE64;
         Kinds {
             rows: !(letters | block.are(HeadText::PARTED)).bits(),
             words: words.bits(),
             digests: if self.digests.is_some() { digests().bits() } else { 0 },
-            digits: block.within(first, last).bits(),
+            base64: block.within(first, last).bits(),
+            hex: block.are(FIRST_OF_HEX).bits(),
             percent: block.are(b'%').bits_if_any(),
         }
     }
 
-    /// In the block `here`, with which `octets` begin.
+    /// In the block `here`, which begins at `start` of all `octets`.
     #[inline]
-    fn hits(&self, here: Kinds, behind: Kinds, open: &mut Open, octets: &[u8]) -> Hits {
-        let mut hits = Hits::default();
+    fn hits(&self, here: Kinds, behind: Kinds, open: &mut Open, octets: &[u8], start: usize) -> Hits {
+        let (mut hits, all, octets) = (Hits::default(), octets, &octets[start..]);
         let rows = run_starts(here.rows, behind.rows, self.rows.fewest);
         for bit in each(first_starts(rows, &mut open.rows)) {
             if may_have_figures(here, behind, bit, self.rows.fewest) {
                 let is_inside = |&octet: &u8| !octet.is_ascii_alphabetic() && octet != HeadText::PARTED;
                 let found = self.rows.find(octets[bit..].iter().copied().take_while(is_inside));
-                hits.numbers |= u64::from(found.unnamed) << bit;
+                hits.rows |= u64::from(found.unnamed) << bit;
                 hits.named_rows |= u64::from(found.named) << bit;
             }
         }
         let words = run_starts(here.words, behind.words, SHORTEST_WORD);
         for bit in each(first_starts(words, &mut open.words)) {
-            hits.numbers |= u64::from(self.coded.begins(&octets[bit..])) << bit;
+            hits.tokens |= u64::from(self.coded.begins(&octets[bit..])) << bit;
         }
-        for bit in each(words & here.digits) {
-            hits.numbers |= u64::from(begins_with_digits(&octets[bit..])) << bit;
+        for bit in each(words & here.base64) {
+            if let Some(run) = texts::base64_at(all, start + bit, &mut open.texts) {
+                let found = self.read(texts::from_base64(&all[run]));
+                hits.base64 |= u64::from(found.unnamed) << bit;
+                hits.named_rows |= u64::from(found.named) << bit;
+            }
+        }
+        for bit in each(words & here.hex) {
+            if let Some(run) = texts::hex_at(all, start + bit, &mut open.texts) {
+                let found = self.read(texts::from_hex(&all[run]));
+                hits.hex |= u64::from(found.unnamed) << bit;
+                hits.named_rows |= u64::from(found.named) << bit;
+            }
         }
         if let Some(table) = &self.digests {
             let runs = run_starts(here.digests, behind.digests, SHORTEST_DIGEST);
             for bit in each(first_starts(runs, &mut open.digests)) {
-                hits.numbers |= u64::from(begins_with_digest(&octets[bit..], table)) << bit;
+                hits.digests |= u64::from(begins_with_digest(&octets[bit..], table)) << bit;
             }
         }
         hits
+    }
+
+    /// What shows in a text that was decoded: a row that is one where it is named may have its name in there as well.
+    fn read(&self, text: impl Iterator<Item = u8> + Clone) -> Found {
+        let mut found = self.rows.find(text.clone());
+        found.unnamed |= found.named && self.is_spelt(text);
+        found
     }
 }
 

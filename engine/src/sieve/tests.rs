@@ -167,11 +167,43 @@ fn obvious(watch: &Watch, head: &RequestHead) -> bool {
     };
     let coded = |text: &[u8]| {
         text.split(|octet| !octet.is_ascii_alphanumeric()).any(|run| {
-            let groups: [&[u8]; 4] = [b"MNO", b"DTjz", b"AEIMQUYcgk", b"wxyz012345"];
-            let digits =
-                run.windows(8).any(|letters| letters.iter().zip(groups.iter().cycle()).all(|(l, g)| g.contains(l)));
-            digits || watch.tokens.iter().any(|(begin, more)| run.starts_with(begin) && run.len() >= begin.len() + more)
+            watch.tokens.iter().any(|(begin, more)| run.starts_with(begin) && run.len() >= begin.len() + more)
         })
+    };
+    let texts = |text: &[u8]| -> Vec<Vec<u8>> {
+        let groups: [&[u8]; 4] = [b"MNO", b"DTjz", b"AEIMQUYcgk", b"wxyz012345"];
+        let digits = |letters: &[u8]| letters.iter().zip(groups.iter().cycle()).all(|(l, g)| g.contains(l));
+        let bits = |letters: &[u8], alphabet: &str, each: usize| -> Vec<u8> {
+            let place = |letter: &u8| alphabet.find(char::from(*letter)).unwrap();
+            let bits: Vec<String> = letters.iter().map(|letter| format!("{:0each$b}", place(letter))).collect();
+            let bits = bits.concat();
+            let octets = bits.as_bytes().chunks_exact(8).map(|bits| str::from_utf8(bits).unwrap());
+            octets.map(|octet| u8::from_str_radix(octet, 2).unwrap()).collect()
+        };
+        let upper: String = ('A'..='Z').chain('a'..='z').chain('0'..='9').collect();
+        let mut texts = Vec::new();
+        for run in text.split(|octet| !octet.is_ascii_alphanumeric()) {
+            for at in 0..4.min(run.len()) {
+                if run[at..]
+                    .chunks(4)
+                    .collect::<Vec<_>>()
+                    .windows(2)
+                    .any(|two| digits(&two.concat()) && two[1].len() == 4)
+                {
+                    texts.push(bits(&run[at..], &upper, 6));
+                }
+            }
+        }
+        for run in text.split(|octet| !octet.is_ascii_hexdigit()) {
+            for at in 0..2.min(run.len()) {
+                let run = &run[at..][..(run.len() - at) / 2 * 2];
+                let is_digit = |pair: &[u8]| pair[0] == b'3' && pair[1].is_ascii_digit();
+                if run.chunks(2).collect::<Vec<_>>().windows(8).any(|eight| eight.iter().all(|pair| is_digit(pair))) {
+                    texts.push(bits(&run.to_ascii_lowercase(), "0123456789abcdef", 4));
+                }
+            }
+        }
+        texts
     };
     let unquoted = |text: &[u8]| {
         let mut parts = text.split(|&octet| octet == b'%');
@@ -196,16 +228,21 @@ fn obvious(watch: &Watch, head: &RequestHead) -> bool {
         text.extend([b",", name, b",", value].concat());
     }
     let spelt = |text: &[u8]| [text.to_vec(), unquoted(text), unquoted(&unquoted(text))];
+    let named = |text: &Vec<u8>| {
+        let letters: Vec<u8> = text.iter().filter(|octet| octet.is_ascii_alphabetic()).copied().collect();
+        letters.to_ascii_lowercase().windows(watch.named_by.len()).any(|letters| letters == watch.named_by)
+    };
     let named_row = |(name, value): (&[u8], &[u8])| {
-        let texts = [spelt(name), spelt(value)].concat();
-        let named = |text: &Vec<u8>| {
-            let letters: Vec<u8> = text.iter().filter(|octet| octet.is_ascii_alphabetic()).copied().collect();
-            letters.to_ascii_lowercase().windows(watch.named_by.len()).any(|letters| letters == watch.named_by)
-        };
-        texts.iter().any(named) && texts.iter().any(|text| rows(text, &watch.named_rows))
+        let spelt = [spelt(name), spelt(value)].concat();
+        let coded: Vec<Vec<u8>> = spelt.iter().flat_map(|text| texts(text)).collect();
+        let is_row = |text: &Vec<u8>| rows(text, &watch.named_rows);
+        spelt.iter().any(named) && spelt.iter().chain(&coded).any(is_row)
+            || coded.iter().any(|text| named(text) && is_row(text))
     };
     hints
-        || spelt(&text).iter().any(|text| rows(text, &watch.rows) || coded(text))
+        || spelt(&text).iter().any(|text| {
+            rows(text, &watch.rows) || coded(text) || texts(text).iter().any(|text| rows(text, &watch.rows))
+        })
         || named_row((b"", head.text.target()))
         || head.text.fields().any(named_row)
 }
@@ -244,6 +281,14 @@ fn agrees_with_the_obvious_sieve() {
         "RHcAk",
         "3NzAwOTA",
         "MDkw",
+        "Nzcw",
+        "Nzc",
+        "MDA5",
+        "MDAxMjM",
+        "3737",
+        "30303930",
+        "303031",
+        "aW1l",
         "%4E",
         "%254d",
         "i",
