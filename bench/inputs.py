@@ -132,6 +132,40 @@ def hexadecimal(chance: random.Random) -> bytes:
     return b"Cookie: " + b" ".join(b"%032x" % chance.getrandbits(128) for _ in range(4))
 
 
+def full_heads(name: bytes, value: Callable[[random.Random], bytes]) -> Callable[[], Frames]:
+    """Requests that are one field of a few kilobytes."""
+
+    def frames() -> Frames:
+        chance = random.Random(3)
+        begin = b"GET / HTTP/1.1\r\nHost: www.shop.example\r\n" + name + b": "
+        one = [begin + value(chance) + b"\r\n\r\n" for _ in range(200)]
+        return stream(b"".join(islice(cycle(one), SIZE // len(one[0]))))
+
+    return frames
+
+
+def other_base64(chance: random.Random) -> bytes:
+    """Cookies whose base64 holds digits, nobody's number."""
+    return b"; ".join(b"a=MTIzNDU2%08dODkw" % chance.randrange(10**8) for _ in range(150))
+
+
+def other_hex(chance: random.Random) -> bytes:
+    return b"; ".join(b"a=31323334%08d3738" % chance.randrange(10**8) for _ in range(150))
+
+
+def tokens(chance: random.Random) -> bytes:
+    return b",".join(b"%032x" % chance.getrandbits(128) for _ in range(120))
+
+
+def folds(_: random.Random) -> bytes:
+    """Two of these would be an own number, but for the row that goes on."""
+    return b"4" + b"\r\n 4477009001" * 300
+
+
+def own_numbers(chance: random.Random) -> bytes:
+    return b",".join(b"447700900%03d" % chance.randrange(1000) for _ in range(300))
+
+
 def chunked(chunk: bytes) -> Callable[[], Frames]:
     begin = b"POST / HTTP/1.1\r\nHost: www.shop.example\r\nTransfer-Encoding: chunked\r\n\r\n"
     return lambda: stream(begin + chunk * (SIZE // len(chunk) + 1))

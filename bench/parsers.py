@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -20,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from bench import RULES
+from bench.cost import cost
 from bench.floods import MB, REQUEST, Frames, head, stream
 from bench.inputs import (
     BARE,
@@ -34,19 +36,25 @@ from bench.inputs import (
     classic,
     contested,
     digits,
+    folds,
     fragments,
+    full_heads,
     hexadecimal,
     http2,
+    other_base64,
+    other_hex,
+    own_numbers,
     repeated,
     repeated_frames,
     requests,
     tls,
+    tokens,
     upload,
     with_fields,
 )
 from bench.results import put, where_and_when
 from monitor.agreements import load
-from monitor.engine import open_engine
+from monitor.engine import open_engine, screen
 from monitor.identify import Identify
 from monitor.records import CaptureFiles, Flow, RequestHead
 from monitor.subscribers.radius import Malformed, Numbering, Overfull, report
@@ -54,6 +62,7 @@ from monitor.written.document import Document
 from pcaps.recipes_feed import accounting
 from tests.encapsulations import TUNNELS
 
+PROGRAM = str(Path(sys.executable).with_name("msisdn-monitor"))
 BAR = 3.0
 MOST_ROWS = 8  # of one parser, the dearest first
 RUNS = 5
@@ -98,6 +107,17 @@ def captured(
     return prepare
 
 
+def commanded(frames: Callable[[], Frames]) -> Callable[[Path], Work]:
+    """The same, but a whole `replay` of it: a head that the engine lets through is looked at and judged."""
+
+    def prepare(path: Path) -> Work:
+        captured(frames)(path)
+        line = (PROGRAM, "replay", str(path), "--rules", str(RULES), "--format", "jsonl", "--workers", "1")
+        return lambda: cost(line, path.with_suffix(".out"), codes=(0, 1)).cpu_s
+
+    return prepare
+
+
 # --- parsers in Python ------------------------------------------------------------------------------------------------
 
 
@@ -126,7 +146,7 @@ def identified(field: Callable[[random.Random], bytes]) -> Callable[[Path], Work
         heads = [HEAD._replace(fields=((b"host", b"a.example"), (name.lower(), value))) for name, value in split]
 
         def act() -> None:
-            identify = Identify(load(RULES).plan)
+            identify = Identify(load(RULES).plan, screen("native"))
             for each in heads:
                 identify.feed(each)
 
@@ -253,12 +273,22 @@ PARSERS = {
             "pcapng with other blocks": captured(tls, partial(blocks, between=OTHER_BLOCK)),
         },
     ),
+    "identify, whole command": Parser(
+        commanded(requests),
+        {
+            "other digits in base64": commanded(full_heads(b"Cookie", other_base64)),
+            "other digits in hex": commanded(full_heads(b"Cookie", other_hex)),
+            "hexadecimal in a known field": commanded(full_heads(b"X-MSISDN", tokens)),
+            "almost numbers in folds": commanded(full_heads(b"X-A", folds)),
+        },
+    ),
     "identify": Parser(
         identified(suspect),
         {
             "digits": identified(digits),
             "almost numbers": identified(almost_numbers),
             "hexadecimal": identified(hexadecimal),
+            "300 own numbers a head": identified(lambda chance: b"X-A: " + own_numbers(chance)),
         },
     ),
     "radius": Parser(

@@ -30,6 +30,15 @@ CODED = (
     *(base64.b64encode(digest) for digest in DIGESTS),
 )
 QUOTED = [quote(text, safe="").encode() for text in CODED]
+IN_ONE_RUN = (  # with a moment, as gateways write it against caches
+    NUMBER + b"1326153600",
+    NUMBER + b"1326153600123",
+    b"1326153600" + NUMBER,
+    b"1326153600123" + NUMBER,
+    b"20120110" + NUMBER,
+    NUMBER + b"20120110020015",
+)
+BETWEEN_LETTERS = (b"m" + NUMBER, NUMBER + b"A", b"+" + NUMBER + b"x1", b"T" + NUMBER + b"T", b"m0" + NUMBER[2:])
 LIKE_A_NUMBER = (
     b"X-Nokia-ChargingId: -1770090012",
     b"X-Start: 1326153600123",
@@ -45,6 +54,9 @@ LIKE_A_NUMBER = (
     b"X-Id: RHcAkAEjxyz",
     b"X-Id: NDQ3NzAwOTAx",
     b"User-Agent: Opera/44.7700.900.1.23",
+    *(b"X-Id: " + text for text in BETWEEN_LETTERS),
+    b"X-Id: 313233343536373839303132",
+    b"X-Ids:" + b" 4477009001" * 50,
 )
 
 
@@ -78,6 +90,19 @@ def form_in_a_trailer() -> Talk:
     """The same behind the body."""
     post = get(b"Transfer-Encoding: chunked", method=b"POST")
     return talk_of(*(post + b"0\r\nX-Any: %b\r\n\r\n" % text for text in CODED))
+
+
+@recipe("forms", leak(times=len(IN_ONE_RUN)))
+def form_with_a_moment() -> Talk:
+    """The number and a clock or a date in one run of digits: nobody sees where the one ends."""
+    return talk_of(*(get(b"X-Any: " + text) for text in IN_ONE_RUN))
+
+
+@recipe("forms", leak(times=len(BETWEEN_LETTERS)) + leak(times=len(BETWEEN_LETTERS), outcome="secondary"))
+def form_between_letters() -> Talk:
+    """Letters touch the number, in a header and in a parameter that are known to carry one."""
+    headers = (get(b"X-MSISDN: " + text) for text in BETWEEN_LETTERS)
+    return talk_of(*headers, *(get(target=b"/?msisdn=" + quote(text).encode()) for text in BETWEEN_LETTERS))
 
 
 @recipe("forms", (*leak(), *leak(outcome="client_supplied")))

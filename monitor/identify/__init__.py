@@ -266,7 +266,7 @@ def _contested(sightings: Iterable[Sighting]) -> list[Sighting]:
     named = [one.own and one.place in _FIELDS and one.form in _OPEN for one in listed]
     last = {one.identifier: one.number.digits for one, is_named in zip(listed, named, strict=True) if is_named}
     return [
-        one._replace(contested=True) if is_named and one.number.digits != last[one.identifier] else one
+        _new(Sighting, (*one[:-1], True)) if is_named and one.number.digits != last[one.identifier] else one
         for one, is_named in zip(listed, named, strict=True)
     ]
 

@@ -29,22 +29,22 @@ class Plain:
 
     def read(self, text: bytes, field_hint: Identifier | None) -> Iterator[Found]:
         for start, end in self._own.stretches(text):
-            if end - start > LONGEST_SPELT and not field_hint and self._goes_on(text[start:end]):
-                first = text[start:].lstrip(GAPS)
-                yield from self._at(text, len(text) - len(first), end, field_hint)
-                continue
-            for row in self._own.rows(text, start, end):
-                yield from self._in_row(text, *row, field_hint)
+            stretch = text[start:end]
+            alone = stretch.strip(b" ")
+            if (
+                len(alone) <= _LONGEST_MSISDN
+                and text[start - 1 : start] in _BESIDE
+                and text[end : end + 1] in _BESIDE
+                and (number := self._own.all_of(alone))
+            ):
+                yield Found(Identifier.MSISDN, number, Spelling.PLUS if alone[:1] == b"+" else Spelling.E164)
+            elif end - start > LONGEST_SPELT and not field_hint and self._goes_on(stretch):
+                yield from self._at(text, end - len(stretch.lstrip(GAPS)), end, field_hint)
+            else:
+                for row in self._own.rows(text, start, end):
+                    yield from self._in_row(text, *row, field_hint)
 
     def _in_row(self, text: bytes, start: int, end: int, field_hint: Identifier | None) -> Iterator[Found]:
-        if (
-            end - start <= _LONGEST_MSISDN
-            and text[start - 1 : start] in _BESIDE
-            and text[end : end + 1] in _BESIDE
-            and (alone := self._own.all_of(text[start:end]))
-        ):
-            yield Found(Identifier.MSISDN, alone, Spelling.E164)
-            return
         for identifier, pattern, fewest in self._own.patterns:
             if fewest <= end - start:
                 for match in pattern.finditer(text, start, end):
