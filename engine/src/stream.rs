@@ -12,11 +12,13 @@ mod admission;
 mod beginnings;
 mod clients;
 mod ended;
+mod ending;
 mod far;
 mod halves;
 mod heads;
 mod losses;
 mod memory;
+mod opening;
 mod origins;
 mod paths;
 #[cfg(test)]
@@ -24,23 +26,20 @@ mod tests;
 mod timers;
 
 use std::collections::{BTreeMap, HashMap};
-use std::mem;
 use std::sync::Arc;
 
-use crate::client::{Beginning, Client, first_byte, urgent_pointer};
+use crate::client::{Client, first_byte, urgent_pointer};
 use crate::counts::{Count, Counts};
 use crate::early::Early;
-use crate::http1::Context;
 use crate::limits::Limits;
-use crate::looks::{Looks, looks_of, may_begin_request, surely_begins_request};
-use crate::records::{Flow, Oddities, PlacedHead, RequestHead, Segment};
+use crate::looks::{Looks, may_begin_request};
+use crate::records::{Flow, PlacedHead, RequestHead, Segment};
 use crate::sieve::Sieve;
 use admission::Admission;
 use beginnings::Beginnings;
 use ended::Ended;
 use far::Elsewhere;
-use halves::{HalfStream, Halves, Id, Link, Side};
-
+use halves::{HalfStream, Halves, Id, Link};
 use origins::Origins;
 use paths::reversed;
 use timers::Timers;
@@ -266,8 +265,6 @@ impl Streams {
         false
     }
 
-    // --- beginning and end ------------------------------------------------------------------------------------------
-
     /// A segment of a flow of which nothing is kept.
     fn meet(&mut self, segment: &Segment<'_>, mark: u64, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         let flags = segment.flags;
@@ -306,18 +303,6 @@ impl Streams {
         counts[Count::HttpBytes] += if self.halves[id].speaker.is_some() { fresh } else { 0 };
         if flags & FIN != 0 {
             self.close(id, segment);
-        }
-    }
-
-    /// Where a SYN says that this direction begins, and where its ACK says that the other one did.
-    fn note_origins(&mut self, segment: &Segment<'_>, mark: u64, counts: &mut Counts) {
-        self.origins.remember(mark, segment.seq.wrapping_add(1), side_of(segment), counts);
-        if segment.flags & ACK != 0 {
-            let answered = self.halves.mark(&reversed(&segment.flow));
-            let origin = self.origins.look(answered);
-            if origin.is_none_or(|(origin, _)| segment.ack.wrapping_sub(origin) > self.limits.window_bytes) {
-                self.origins.remember(answered, segment.ack, Side::Client, counts);
-            }
         }
     }
 
@@ -371,264 +356,6 @@ impl Streams {
             self.close(id, segment);
         }
     }
-
-    fn close(&mut self, id: Id, segment: &Segment<'_>) {
-        let half = &mut self.halves[id];
-        if half.closing_ns == 0 {
-            if let Some(speaker) = half.speaker.as_mut().filter(|_| segment.flags & FIN != 0) {
-                speaker.client.close(behind(segment), !segment.payload.is_empty());
-            }
-            half.closing_ns = self.now_ns;
-            self.wake_at(id, self.now_ns + self.limits.gap_ns);
-        }
-    }
-
-    /// A half-stream without a client: does one begin with this segment?
-    fn open(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        let window = self.limits.window_bytes;
-        let mark = self.halves.mark(&segment.flow);
-        let (seq, known) = (first_byte(segment), self.origins.look(mark));
-        let origin = known.map(|(origin, _)| origin);
-        if let Some((_, side)) = known.filter(|&(_, side)| side != Side::Unknown) {
-            self.halves[id].side = side;
-        }
-        let side = self.halves[id].side;
-        let ahead = origin.map(|origin| seq.wrapping_sub(origin));
-        let placed = origin.filter(|_| ahead.is_some_and(|ahead| ahead <= window));
-        let follows = placed.is_some_and(|origin| origin != seq);
-        let answers = self.is_answered(id);
-        if answers && side == Side::Unknown && surely_begins_request(segment.payload) {
-            return self.open_doubtful(id, segment, mark, counts, out);
-        }
-        let looks = if answers { Looks::Response } else { looks_of(segment.payload, follows) };
-        let is_servers = looks == Looks::Http2 && side == Side::Server;
-        if is_servers || matches!(looks, Looks::Response | Looks::Tls | Looks::Other) {
-            fate(looks.name(), counts);
-            return self.count_opaque(id, looks, counts);
-        }
-        if side == Side::Server {
-            return self.open_doubtful(id, segment, mark, counts, out); // nobody asked it to ask
-        }
-        let urgent = self.origins.urgent(mark);
-        if let Some(ahead) = ahead {
-            self.origins.forget(mark);
-            if window < ahead && ahead <= u32::MAX - window {
-                counts[Count::RejectedOutOfWindow] += 1;
-                fate("out_of_window", counts);
-                return;
-            }
-        }
-        let origin = placed.unwrap_or(seq);
-        let beginning = match looks {
-            Looks::Http2 => Beginning::Frames,
-            _ if placed.is_some() => Beginning::Connection,
-            Looks::Request => Beginning::Request,
-            _ => Beginning::Midstream,
-        };
-        counts[Count::BlindMidstream] += u64::from(beginning == Beginning::Midstream);
-        if looks == Looks::Http2 {
-            self.halves[id].looks = looks;
-        }
-        self.begin(id, origin, beginning, counts);
-        if let (Some(pointer), Some(speaker)) = (urgent, &mut self.halves[id].speaker) {
-            speaker.client.leave_urgent_out(pointer);
-        }
-        self.take(id, segment, counts, out);
-    }
-
-    /// Here is a request where none was to be expected: whoever reads on from here will find more.
-    fn open_doubtful(
-        &mut self,
-        id: Id,
-        segment: &Segment<'_>,
-        mark: u64,
-        counts: &mut Counts,
-        out: &mut Vec<RequestHead>,
-    ) {
-        self.origins.forget(mark);
-        let pieces = self.beginnings.forget(self.halves.link(id));
-        let first = first_byte(segment);
-        let first =
-            pieces.first().map(|piece| piece.seq).filter(|&seq| first.wrapping_sub(seq) < 1 << 31).unwrap_or(first);
-        self.begin(id, first, Beginning::Doubtful, counts);
-        for piece in &pieces {
-            let Segment { time_ns, flow, path, ack, .. } = *segment;
-            let (octets, oddities) = (piece.octets(), Oddities::default());
-            let before = Segment {
-                time_ns,
-                flow,
-                path,
-                seq: piece.seq,
-                ack,
-                flags: ACK,
-                octets,
-                payload: octets,
-                missing: 0,
-                urgent: 0,
-                verifiable: false,
-                oddities,
-            };
-            self.take(id, &before, counts, out);
-        }
-        self.take(id, segment, counts, out);
-    }
-
-    fn begin(&mut self, id: Id, origin: u32, beginning: Beginning, counts: &mut Counts) {
-        let half = &self.halves[id];
-        let reading = counts.tracer.as_mut().map_or(0, |tracer| tracer.reading(&half.flow));
-        let context = Context { limits: &self.limits, counts, flow: half.flow, path: half.path(), early: None };
-        let client = Client::new(i64::from(origin), beginning, reading, &context);
-        self.halves[id].speaker =
-            Some(Box::new(Speaker { client, origin, number: 0, held: 0, weight: 0, begun: 0, elsewhere: None }));
-    }
-
-    /// Whether the other direction has sent requests: then this one sends responses.
-    fn is_answered(&self, id: Id) -> bool {
-        let peer = self.halves.peer(id).and_then(|peer| self.halves[peer].speaker.as_ref());
-        peer.is_some_and(|speaker| speaker.client.spoke()) && self.halves[id].side != Side::Client
-    }
-
-    /// Whether a request begins in a half-stream that began with something else; in small segments perhaps.
-    fn is_misjudged(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts) -> bool {
-        if self.halves[id].side == Side::Server || self.is_answered(id) {
-            return false;
-        }
-        let whose = self.halves.link(id);
-        if surely_begins_request(segment.payload) {
-            self.beginnings.forget(whose);
-            return true;
-        }
-        self.beginnings.join(whose, first_byte(segment), segment.payload, counts)
-    }
-
-    fn count_opaque(&mut self, id: Id, looks: Looks, counts: &mut Counts) {
-        self.end_client(id, looks.name(), counts);
-        let half = &mut self.halves[id];
-        half.looks = looks;
-        if !mem::replace(&mut half.opaque, true) {
-            counts[match looks {
-                Looks::Tls => Count::OpaqueStreamsTls,
-                Looks::Http2 => Count::OpaqueStreamsHttp2,
-                Looks::Response => Count::OpaqueStreamsResponse,
-                _ => Count::OpaqueStreamsOther,
-            }] += 1;
-        }
-    }
-
-    /// What it read, and shows in no head, was `why`. What was put aside, if anything, takes its place.
-    fn end_client(&mut self, id: Id, why: &'static str, counts: &mut Counts) {
-        let half = &mut self.halves[id];
-        half.awaits = false;
-        let Some(speaker) = &mut half.speaker else { return };
-        speaker.client.end(why, counts);
-        if speaker.take_back() {
-            half.awaits = speaker.awaits();
-            return self.reckon(id);
-        }
-        let Some(speaker) = half.speaker.take() else { return };
-        self.used -= speaker.weight as usize;
-        self.begun -= speaker.begun as usize;
-        self.held -= speaker.held as usize;
-        self.holding.remove(&speaker.number);
-    }
-
-    /// A SYN on a half-stream that is there: a copy, or the addresses and ports are used anew.
-    fn begin_again(&mut self, id: Id, segment: &Segment<'_>, mark: u64, counts: &mut Counts) {
-        let seq = segment.seq.wrapping_add(1);
-        let half = &mut self.halves[id];
-        half.begin_again(seq);
-        match &half.speaker {
-            Some(speaker) if speaker.origin == seq || speaker.client.may_begin_at(seq, &self.limits) => {}
-            Some(_) => half.reborn = Some(seq), // believed when data follows: this SYN may never arrive
-            None => {
-                self.origins.remember(mark, seq, side_of(segment), counts);
-                if segment.flags & ACK == 0 {
-                    half.looks = Looks::Other;
-                }
-            }
-        }
-    }
-
-    fn wake(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        let half = &self.halves[id];
-        if half.closing_ns != 0 {
-            let closing_ns = half.closing_ns + self.limits.gap_ns;
-            if closing_ns <= self.now_ns {
-                if !half.speaker.as_ref().is_some_and(|speaker| speaker.clients().any(Client::is_amid_head)) {
-                    return self.forget(id, counts, out);
-                }
-                // a decoy perhaps: what was seen of the head counts, and what follows is read
-                self.halves[id].closing_ns = 0;
-                let now_ns = self.now_ns;
-                return self.each(id, counts, out, |client, context, out| client.part(now_ns, context, out));
-            }
-            self.wake_at(id, closing_ns);
-        }
-        let now_ns = self.now_ns;
-        self.each(id, counts, out, |client, context, out| client.expire(now_ns, context, out));
-    }
-
-    /// Each client of a half-stream does something.
-    fn each(
-        &mut self,
-        id: Id,
-        counts: &mut Counts,
-        out: &mut Vec<RequestHead>,
-        act: impl Fn(&mut Client, &mut Context<'_>, &mut Vec<PlacedHead>),
-    ) {
-        let clients = self.halves[id].speaker.as_ref().map_or(0, |speaker| speaker.clients().count());
-        for _ in 0..clients {
-            if self.speak(id, counts, &act) {
-                self.after(id, counts, out);
-            }
-            if let Some(speaker) = &mut self.halves[id].speaker {
-                speaker.turn();
-            }
-        }
-    }
-
-    fn wake_at(&mut self, id: Id, wake_ns: i64) {
-        let half = &mut self.halves[id];
-        if half.wake_ns == 0 || wake_ns < half.wake_ns {
-            half.wake_ns = wake_ns;
-            self.due.enter(wake_ns, self.halves.link(id));
-        }
-    }
-
-    fn forget(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
-        let half = &self.halves[id];
-        let is_repeatable = |speaker: &Speaker| speaker.client.may_come_again();
-        let may_come_again = half.closing_ns != 0 && half.speaker.as_deref().is_some_and(is_repeatable);
-        while let Some(speaker) = &self.halves[id].speaker {
-            let is_last = speaker.clients().count() == 1;
-            if !self.finish_client(id, counts, out) && is_last {
-                self.count_opaque(id, self.halves[id].looks, counts);
-            }
-        }
-        let half = &self.halves[id];
-        if may_come_again && half.last_head != 0 {
-            self.ended.remember(self.halves.mark(&half.flow), half.last_head, self.now_ns, counts);
-        }
-        self.leave(id);
-    }
-
-    /// Nothing follows of a client; says whether a request was read.
-    fn finish_client(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) -> bool {
-        let now_ns = self.now_ns;
-        if !self.speak(id, counts, |client, context, out| client.finish(now_ns, context, out)) {
-            return true; // it is gone
-        }
-        self.publish(id, counts, out);
-        let spoke = self.halves[id].speaker.as_ref().is_some_and(|speaker| speaker.client.spoke());
-        let looks = self.halves[id].looks;
-        self.end_client(id, if spoke { "" } else { looks.name() }, counts);
-        spoke
-    }
-}
-
-/// Whose a SYN is.
-fn side_of(segment: &Segment<'_>) -> Side {
-    if segment.flags & ACK != 0 { Side::Server } else { Side::Client }
 }
 
 /// The sequence number behind a segment's payload.

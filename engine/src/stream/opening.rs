@@ -1,0 +1,164 @@
+//! How a half-stream begins to be read: where, as what, and how much that can be trusted.
+
+use super::halves::{Id, Side};
+use super::paths::reversed;
+use super::{ACK, Speaker, Streams, fate};
+use crate::client::{Beginning, Client, first_byte};
+use crate::counts::{Count, Counts};
+use crate::http1::Context;
+use crate::looks::{Looks, looks_of, surely_begins_request};
+use crate::records::{Oddities, RequestHead, Segment};
+
+impl Streams {
+    /// Where a SYN says that this direction begins, and where its ACK says that the other one did.
+    pub(super) fn note_origins(&mut self, segment: &Segment<'_>, mark: u64, counts: &mut Counts) {
+        self.origins.remember(mark, segment.seq.wrapping_add(1), side_of(segment), counts);
+        if segment.flags & ACK != 0 {
+            let answered = self.halves.mark(&reversed(&segment.flow));
+            let origin = self.origins.look(answered);
+            if origin.is_none_or(|(origin, _)| segment.ack.wrapping_sub(origin) > self.limits.window_bytes) {
+                self.origins.remember(answered, segment.ack, Side::Client, counts);
+            }
+        }
+    }
+
+    /// A half-stream without a client: does one begin with this segment?
+    pub(super) fn open(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+        let window = self.limits.window_bytes;
+        let mark = self.halves.mark(&segment.flow);
+        let (seq, known) = (first_byte(segment), self.origins.look(mark));
+        let origin = known.map(|(origin, _)| origin);
+        if let Some((_, side)) = known.filter(|&(_, side)| side != Side::Unknown) {
+            self.halves[id].side = side;
+        }
+        let side = self.halves[id].side;
+        let ahead = origin.map(|origin| seq.wrapping_sub(origin));
+        let placed = origin.filter(|_| ahead.is_some_and(|ahead| ahead <= window));
+        let follows = placed.is_some_and(|origin| origin != seq);
+        let answers = self.is_answered(id);
+        if answers && side == Side::Unknown && surely_begins_request(segment.payload) {
+            return self.open_doubtful(id, segment, mark, counts, out);
+        }
+        let looks = if answers { Looks::Response } else { looks_of(segment.payload, follows) };
+        let is_servers = looks == Looks::Http2 && side == Side::Server;
+        if is_servers || matches!(looks, Looks::Response | Looks::Tls | Looks::Other) {
+            fate(looks.name(), counts);
+            return self.count_opaque(id, looks, counts);
+        }
+        if side == Side::Server {
+            return self.open_doubtful(id, segment, mark, counts, out); // nobody asked it to ask
+        }
+        let urgent = self.origins.urgent(mark);
+        if let Some(ahead) = ahead {
+            self.origins.forget(mark);
+            if window < ahead && ahead <= u32::MAX - window {
+                counts[Count::RejectedOutOfWindow] += 1;
+                fate("out_of_window", counts);
+                return;
+            }
+        }
+        let origin = placed.unwrap_or(seq);
+        let beginning = match looks {
+            Looks::Http2 => Beginning::Frames,
+            _ if placed.is_some() => Beginning::Connection,
+            Looks::Request => Beginning::Request,
+            _ => Beginning::Midstream,
+        };
+        counts[Count::BlindMidstream] += u64::from(beginning == Beginning::Midstream);
+        if looks == Looks::Http2 {
+            self.halves[id].looks = looks;
+        }
+        self.begin(id, origin, beginning, counts);
+        if let (Some(pointer), Some(speaker)) = (urgent, &mut self.halves[id].speaker) {
+            speaker.client.leave_urgent_out(pointer);
+        }
+        self.take(id, segment, counts, out);
+    }
+
+    /// Here is a request where none was to be expected: whoever reads on from here will find more.
+    pub(super) fn open_doubtful(
+        &mut self,
+        id: Id,
+        segment: &Segment<'_>,
+        mark: u64,
+        counts: &mut Counts,
+        out: &mut Vec<RequestHead>,
+    ) {
+        self.origins.forget(mark);
+        let pieces = self.beginnings.forget(self.halves.link(id));
+        let first = first_byte(segment);
+        let first =
+            pieces.first().map(|piece| piece.seq).filter(|&seq| first.wrapping_sub(seq) < 1 << 31).unwrap_or(first);
+        self.begin(id, first, Beginning::Doubtful, counts);
+        for piece in &pieces {
+            let Segment { time_ns, flow, path, ack, .. } = *segment;
+            let (octets, oddities) = (piece.octets(), Oddities::default());
+            let before = Segment {
+                time_ns,
+                flow,
+                path,
+                seq: piece.seq,
+                ack,
+                flags: ACK,
+                octets,
+                payload: octets,
+                missing: 0,
+                urgent: 0,
+                verifiable: false,
+                oddities,
+            };
+            self.take(id, &before, counts, out);
+        }
+        self.take(id, segment, counts, out);
+    }
+
+    pub(super) fn begin(&mut self, id: Id, origin: u32, beginning: Beginning, counts: &mut Counts) {
+        let half = &self.halves[id];
+        let reading = counts.tracer.as_mut().map_or(0, |tracer| tracer.reading(&half.flow));
+        let context = Context { limits: &self.limits, counts, flow: half.flow, path: half.path(), early: None };
+        let client = Client::new(i64::from(origin), beginning, reading, &context);
+        self.halves[id].speaker =
+            Some(Box::new(Speaker { client, origin, number: 0, held: 0, weight: 0, begun: 0, elsewhere: None }));
+    }
+
+    /// Whether the other direction has sent requests: then this one sends responses.
+    pub(super) fn is_answered(&self, id: Id) -> bool {
+        let peer = self.halves.peer(id).and_then(|peer| self.halves[peer].speaker.as_ref());
+        peer.is_some_and(|speaker| speaker.client.spoke()) && self.halves[id].side != Side::Client
+    }
+
+    /// Whether a request begins in a half-stream that began with something else; in small segments perhaps.
+    pub(super) fn is_misjudged(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts) -> bool {
+        if self.halves[id].side == Side::Server || self.is_answered(id) {
+            return false;
+        }
+        let whose = self.halves.link(id);
+        if surely_begins_request(segment.payload) {
+            self.beginnings.forget(whose);
+            return true;
+        }
+        self.beginnings.join(whose, first_byte(segment), segment.payload, counts)
+    }
+
+    /// A SYN on a half-stream that is there: a copy, or the addresses and ports are used anew.
+    pub(super) fn begin_again(&mut self, id: Id, segment: &Segment<'_>, mark: u64, counts: &mut Counts) {
+        let seq = segment.seq.wrapping_add(1);
+        let half = &mut self.halves[id];
+        half.begin_again(seq);
+        match &half.speaker {
+            Some(speaker) if speaker.origin == seq || speaker.client.may_begin_at(seq, &self.limits) => {}
+            Some(_) => half.reborn = Some(seq), // believed when data follows: this SYN may never arrive
+            None => {
+                self.origins.remember(mark, seq, side_of(segment), counts);
+                if segment.flags & ACK == 0 {
+                    half.looks = Looks::Other;
+                }
+            }
+        }
+    }
+}
+
+/// Whose a SYN is.
+fn side_of(segment: &Segment<'_>) -> Side {
+    if segment.flags & ACK != 0 { Side::Server } else { Side::Client }
+}
