@@ -259,6 +259,14 @@ def t99_lines_of_text_behind_a_hole() -> Talk:
     return talk.client(CLEAN).server(OK).close()
 
 
+@recipe(68, QUIET, "gap_bytes")
+def t99_mail_behind_a_hole() -> Talk:
+    """Mail has fields as well; who answers does not speak HTTP."""
+    mail = b"From: 447700900123\r\n\r\nIt is late.\r\n.\r\n"
+    talk = Talk().open().server(b"220 mail.example ESMTP ready\r\n").lose(b"HELO shop.example\r\n")
+    return talk.client(mail).server(b"250 OK\r\n").close()
+
+
 def holed(head: bytes, begin: int, end: int) -> Talk:
     """A connection on which [begin, end) of the second head was never captured."""
     talk = Talk().open().client(CLEAN).server(OK)

@@ -71,9 +71,9 @@ class Heads:
 
 
 def _is_request(half: HalfStream, head: RequestHead) -> bool:
-    """Whether fields without a request line are those of a request: a response has fields as well."""
-    answers = half.side is Side.CLIENT or (half.peer is not None and half.peer.looks is Looks.RESPONSE)
-    return answers or not REQUEST_FIELDS.isdisjoint(name for name, _ in head.fields)
+    """Whether fields without a request line are those of a request: a response has fields as well, and so has mail."""
+    is_answered = half.side is Side.CLIENT if half.peer is None else half.peer.looks is Looks.RESPONSE
+    return is_answered or not REQUEST_FIELDS.isdisjoint(name for name, _ in head.fields)
 
 
 def _text(head: RequestHead) -> tuple[object, ...]:

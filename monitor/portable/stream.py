@@ -466,6 +466,8 @@ class Streams:
                 self._count_opaque(half, half.looks)
         if may_come_again and half.last_head is not None:
             self._ended.remember(half.flow, half.last_head, self._now_ns)
+        if half.peer is not None and half.peer.side is Side.CLIENT and half.looks is not Looks.RESPONSE:
+            half.peer.side = Side.UNKNOWN  # who was answered like that is no client of HTTP
         self._with_holes -= half.sent.holes is not None
         half.wake_ns = 0
         self._beginnings.forget(half)

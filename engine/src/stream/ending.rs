@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::halves::Id;
+use super::halves::{Id, Side};
 use super::{FIN, Speaker, Streams, behind};
 use crate::client::Client;
 use crate::counts::{Count, Counts};
@@ -112,6 +112,12 @@ impl Streams {
         let half = &self.halves[id];
         if may_come_again && half.last_head != 0 {
             self.ended.remember(self.halves.mark(&half.flow), half.last_head, self.now_ns, counts);
+        }
+        if half.looks != Looks::Response
+            && let Some(peer) = self.halves.peer(id)
+            && self.halves[peer].side == Side::Client
+        {
+            self.halves[peer].side = Side::Unknown; // who was answered like that is no client of HTTP
         }
         self.leave(id);
     }

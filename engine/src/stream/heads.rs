@@ -95,11 +95,13 @@ impl Streams {
         }
     }
 
-    /// Whether fields without a request line are those of a request: a response has fields as well.
+    /// Whether fields without a request line are those of a request: a response has fields as well, and so has mail.
     fn is_request(&self, id: Id, head: &RequestHead) -> bool {
-        let is_answered = || self.halves.peer(id).is_some_and(|peer| self.halves[peer].looks == Looks::Response);
-        let is_client = self.halves[id].side == Side::Client;
-        is_client || is_answered() || head.text.fields().any(|(name, _)| REQUEST_FIELDS.contains(&name))
+        let is_answered = match self.halves.peer(id) {
+            Some(peer) => self.halves[peer].looks == Looks::Response,
+            None => self.halves[id].side == Side::Client,
+        };
+        is_answered || head.text.fields().any(|(name, _)| REQUEST_FIELDS.contains(&name))
     }
 
     /// Remembers this head, and says whether a twin had the same.
