@@ -149,6 +149,11 @@ def other_base64(chance: random.Random) -> bytes:
     return b"; ".join(b"a=MTIzNDU2%08dODkw" % chance.randrange(10**8) for _ in range(150))
 
 
+def other_base64_and_one(chance: random.Random) -> bytes:
+    """And one that the sieve takes for a number."""
+    return other_base64(chance) + b"; a=x447700900123"
+
+
 def other_hex(chance: random.Random) -> bytes:
     return b"; ".join(b"a=31323334%08d3738" % chance.randrange(10**8) for _ in range(150))
 

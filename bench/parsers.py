@@ -42,6 +42,7 @@ from bench.inputs import (
     hexadecimal,
     http2,
     other_base64,
+    other_base64_and_one,
     other_hex,
     own_numbers,
     repeated,
@@ -277,6 +278,7 @@ PARSERS = {
         commanded(requests),
         {
             "other digits in base64": commanded(full_heads(b"Cookie", other_base64)),
+            "the same and almost a number": commanded(full_heads(b"Cookie", other_base64_and_one)),
             "other digits in hex": commanded(full_heads(b"Cookie", other_hex)),
             "hexadecimal in a known field": commanded(full_heads(b"X-MSISDN", tokens)),
             "almost numbers in folds": commanded(full_heads(b"X-A", folds)),

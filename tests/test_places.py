@@ -51,6 +51,11 @@ def test_parts(place, octets, wanted):
     assert list(parts(place, b"name", octets)) == wanted
 
 
+def test_parts_that_show_something():
+    octets = b"a=1; b=%32; c"
+    assert list(parts(Place.COOKIE, b"cookie", octets, lambda text: b"2" in text)) == [(b"b", b" b=2")]
+
+
 @pytest.mark.parametrize(
     ("octets", "wanted"),
     [

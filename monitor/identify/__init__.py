@@ -179,7 +179,7 @@ class Identify:
         if known is None and not shown_in_all:
             return ()
         findings: list[_Finding] = []
-        for field, part in parts(place, name, octets):
+        for field, part in parts(place, name, octets, None if known else self._shown):
             if digits := all_of(part):
                 findings.append(_plain(place, field, part, digits))
             elif (shown := self._named(shown_in_all if part is whole else self._shown(part), field, part)) or known:

@@ -7,7 +7,7 @@ they are, and `parts` cuts those that are suspect into parameters and cookies, s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
@@ -56,15 +56,22 @@ def _named(name: bytes, section: Section) -> tuple[Place, bytes, bool] | None:
 _remembered = lru_cache(4096)(_named)
 
 
-def parts(place: Place, name: bytes, octets: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name and decoded text of each cookie or parameter, its own name in the text; anything else is one part."""
+def parts(
+    place: Place, name: bytes, octets: bytes, shown: Callable[[bytes], object] | None = None
+) -> Iterator[tuple[bytes, bytes]]:
+    """Name and decoded text of each cookie or parameter, its own name in the text; anything else is one part.
+
+    With `shown` only those for which it says so: a head has room for thousands.
+    """
     between = _BETWEEN_PARTS.get(place)
     if between is None:
         yield name, decoded(octets)
         return
     for part in between.split(octets):
-        key, equals, _ = part.partition(b"=")
-        yield normalise(decoded(key.strip())) if equals else b"", decoded(part)
+        text = decoded(part)
+        if shown is None or shown(text):
+            key, equals, _ = part.partition(b"=")
+            yield normalise(decoded(key.strip())) if equals else b"", text
 
 
 def decoded(octets: bytes) -> bytes:
