@@ -469,7 +469,7 @@ impl Client {
             self.spoke = true;
             self.heads.reserve_exact(out.len() - settled);
             if out[settled..].iter().any(|placed| placed.why.is_some()) {
-                self.read_texts();
+                self.read_texts(context);
             }
             for placed in out.drain(settled..) {
                 if placed.why.is_some() {
@@ -506,7 +506,9 @@ impl Client {
         self.waiting -= placed.end - placed.start;
         self.copies.say(&mut placed);
         if self.acked.is_none_or(|acked| acked < placed.end) {
-            self.past.reserve_exact(1);
+            if self.past.is_empty() {
+                self.past.reserve_exact(1); // seldom are there more
+            }
             self.past.push(placed.clone());
         }
         out.push(placed);

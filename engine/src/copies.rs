@@ -10,7 +10,7 @@ use std::mem;
 use crate::counts::{Count, Counts};
 use crate::http1::{FieldLines, certainty_of, continuation, is_authority};
 use crate::reassembly::Version;
-use crate::records::{Certainty, HeadText, Oddities, Oddity, PlacedHead, RequestHead, Section};
+use crate::records::{Certainty, HeadText, Oddities, Oddity, PlacedHead, RequestHead, Said, Section};
 
 const MOST_MARKS: usize = 256;
 /// Of one head.
@@ -60,9 +60,9 @@ impl Copies {
     pub fn say(&self, placed: &mut PlacedHead) {
         for mark in &self.marks {
             if overlap(mark.start, mark.stop, placed) {
-                placed.head.oddities = placed.head.oddities.with(mark.oddities);
+                placed.add(mark.oddities);
                 if certainty_of(mark.oddities) == Certainty::Ambiguous {
-                    placed.head.certainty = Certainty::Ambiguous;
+                    placed.doubt();
                 }
             }
         }
@@ -108,11 +108,10 @@ impl Copies {
 
 /// Gives a head another way to read it, the newest first.
 pub fn add_reading(placed: &mut PlacedHead, other: PlacedHead, counts: &mut Counts) {
-    let head = &mut placed.head;
+    let (Said::Whole(head), Said::Whole(mut other_head)) = (&mut placed.said, other.said) else { return };
     let before = mem::take(&mut head.readings);
-    let mut other_head = other.head;
     let others = mem::take(&mut other_head.readings);
-    for reading in [other_head].into_iter().chain(others) {
+    for reading in [*other_head].into_iter().chain(others) {
         head.readings.push(RequestHead { time_ns: head.time_ns, ..reading });
     }
     let added = head.readings.len();
@@ -131,20 +130,21 @@ pub fn add_reading(placed: &mut PlacedHead, other: PlacedHead, counts: &mut Coun
 /// What a copy of a head shows besides that was let go: a head of its own. All of it when it goes elsewhere: what the
 /// first one said is said to somebody else as well.
 pub fn late(past: &PlacedHead, other: PlacedHead) -> Option<PlacedHead> {
+    let (Some(past), Some(head)) = (past.head(), other.head()) else { return Some(other) };
     let ways = |head| readings(head).map(way);
-    if !ways(&other.head).all(|way| ways(&past.head).any(|known| known == way)) {
+    if !ways(head).all(|way| ways(past).any(|known| known == way)) {
         return Some(other);
     }
-    let seen = past.head.text.fields().collect::<HashSet<_, foldhash::fast::RandomState>>();
+    let seen = past.text.fields().collect::<HashSet<_, foldhash::fast::RandomState>>();
     let news =
         |text: &HeadText| FieldLines::of(text.fields().filter(|field| !seen.contains(field)), Oddities::default());
-    let mut found = news(&other.head.text);
-    found.others = other.head.readings.iter().map(|reading| news(&reading.text).text).collect();
+    let mut found = news(&head.text);
+    found.others = head.readings.iter().map(|reading| news(&reading.text).text).collect();
     if found.text.field_count() == 0 && found.others.iter().all(|text| text.field_count() == 0) {
         return None;
     }
-    let more = continuation(other.head.time_ns, &other.head, &found, Oddities::default(), Section::Head);
-    Some(PlacedHead { head: more, ..other })
+    let more = continuation(head.time_ns, head, &found, Oddities::default(), Section::Head);
+    Some(PlacedHead { said: Said::Whole(Box::new(more)), ..other })
 }
 
 /// A head and the other ways to read it.
@@ -172,8 +172,8 @@ pub fn overlap(start: i64, stop: i64, placed: &PlacedHead) -> bool {
 
 /// To some receivers this is no head.
 pub fn put_in_doubt(placed: &mut PlacedHead, oddity: Oddity) {
-    placed.head.oddities.insert(oddity);
-    placed.head.certainty = Certainty::Ambiguous;
+    placed.add(Oddities::of(&[oddity]));
+    placed.doubt();
 }
 
 fn patched(octets: &[u8], first: i64, mut chosen: Vec<&Version>) -> Text {

@@ -38,16 +38,20 @@ impl Early {
         mem::take(&mut self.text)
     }
 
-    /// Leaves of a text what may be a number, and who gets it.
-    pub fn sift(&mut self, text: &mut HeadText) {
+    /// Leaves of a text what may be a number, and who gets it: of a clean one nothing but its mark, which is the answer.
+    pub fn sift(&mut self, text: &mut HeadText) -> Option<u32> {
         let mark = text.mark(&self.keyed);
-        let Some(is_clean) = self.sieve.sift(text, &mut self.unquoted) else { return self.keep(text) };
+        let Some(is_clean) = self.sieve.sift(text, &mut self.unquoted) else {
+            self.keep(text);
+            return None;
+        };
         if is_clean {
             self.take_back(mem::take(text));
-        } else {
-            self.keep(text);
+            return Some(mark);
         }
-        text.note_sifted(is_clean, mark);
+        self.keep(text);
+        text.note_sifted(mark);
+        None
     }
 
     /// Keeps all of a text, in memory of its own.

@@ -446,7 +446,7 @@ impl Http2 {
             let text = request.map_or_else(|| HeadText::new(b"", b"", VERSION), |(_, text)| Arc::unwrap_or_clone(text));
             self.head(text, &fields, oddities, Certainty::Confirmed, Section::Trailer)
         };
-        self.heads.push(PlacedHead { start, end, head, why: None, part: false });
+        self.heads.push(PlacedHead::new(start, end, head));
     }
 
     fn await_trailers(&mut self, stream: u32, text: &HeadText, counts: &mut Counts) {

@@ -172,7 +172,7 @@ impl Tracer {
     /// A head that is handed on.
     pub fn head(&mut self, reading: u32, placed: &PlacedHead) {
         if reading > 0 {
-            let (start, stop, head) = (placed.start, placed.end, Some(Box::new(placed.head.clone())));
+            let (start, stop, head) = (placed.start, placed.end, placed.head().cloned().map(Box::new));
             self.steps.push(Step::Stretch { reading, start, stop, what: "head", head });
         }
     }

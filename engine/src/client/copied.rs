@@ -5,7 +5,7 @@ use crate::copies::{add_reading, are_alike, late, overlap, put_in_doubt};
 use crate::counts::{Count, Counts};
 use crate::http1::{Context, Start, text_of};
 use crate::reassembly::{Version, Versions};
-use crate::records::{Oddity, PlacedHead, Section};
+use crate::records::{CleanHead, HeadText, Oddities, Oddity, PlacedHead, RequestHead, Said, Section};
 
 impl Client {
     /// RFC 6093: receivers take the urgent byte out of the stream, and do not agree on which one it is: that to which the
@@ -22,7 +22,7 @@ impl Client {
     pub(super) fn read_copies(&mut self, now_ns: i64, context: &mut Context<'_>) {
         let versions = self.assembler.take_versions();
         if !versions.is_empty() {
-            self.read_texts();
+            self.read_texts(context);
         }
         for mut version in versions {
             if version.stop <= self.kept_from {
@@ -39,7 +39,9 @@ impl Client {
             // where reading can begin: amid frames it cannot
             let known = self.past.iter().chain(self.heads.iter().map(|waiting| &waiting.placed));
             let whole = known.filter(|placed| {
-                placed.head.section == Section::Head && !placed.part && placed.head.text.version() != b"HTTP/2"
+                placed.section() == Section::Head
+                    && !placed.part
+                    && placed.head().is_none_or(|head| head.text.version() != b"HTTP/2")
             });
             let before = whole.map(|placed| placed.start).filter(|&start| start <= version.start).max();
             let came = self.came() as usize;
@@ -57,13 +59,17 @@ impl Client {
 
     /// Reads the texts once more of which the sieve left little or nothing: all that can be compared with a copy, for what
     /// stands before the bytes that are kept is never read again.
-    pub(super) fn read_texts(&mut self) {
+    pub(super) fn read_texts(&mut self, context: &Context<'_>) {
         let waiting = self.heads.iter_mut().map(|waiting| &mut waiting.placed);
         for placed in self.past.iter_mut().chain(waiting) {
-            if placed.head.text.sifted().is_some() && placed.start >= self.kept_from {
+            if let Said::Clean(clean) = placed.said {
+                placed.said = Said::Whole(Box::new(clean_head(&clean, context)));
+            }
+            let Said::Whole(head) = &mut placed.said else { continue };
+            if head.text.sifted().is_some() && placed.start >= self.kept_from {
                 let behind = self.kept.from(placed.start - self.kept_from);
                 if let Some(octets) = behind.get(..(placed.end - placed.start) as usize) {
-                    placed.head.text = text_of(octets);
+                    head.text = text_of(octets);
                 }
             }
         }
@@ -109,14 +115,18 @@ impl Client {
         version: Option<&Version>,
         context: &mut Context<'_>,
     ) {
+        let is_same = |placed: &PlacedHead| {
+            let both = placed.head().zip(other.head());
+            both.is_some_and(|(one, other)| are_alike(one, other))
+        };
         let mut here = self.heads.iter_mut().filter(|waiting| waiting.placed.start == other.start).peekable();
         if here.peek().is_some() {
             let mut here: Vec<_> = here.collect();
-            let same = here.iter().position(|waiting| are_alike(&waiting.placed.head, &other.head));
+            let same = here.iter().position(|waiting| is_same(&waiting.placed));
             match (same, version) {
                 (None, _) => add_reading(&mut here[0].placed, other, context.counts),
                 (Some(same), Some(version)) if overlap(version.start, version.stop, &here[same].placed) => {
-                    here[same].placed.head.oddities.insert(version.oddity);
+                    here[same].placed.add(Oddities::of(&[version.oddity]));
                 }
                 _ => {}
             }
@@ -124,7 +134,7 @@ impl Client {
         }
         let past: Vec<_> = self.past.iter().filter(|placed| placed.start == other.start).collect();
         let new = match past.first() {
-            Some(_) if past.iter().any(|placed| are_alike(&placed.head, &other.head)) => None,
+            Some(_) if past.iter().copied().any(is_same) => None,
             Some(first) => late(first, other),
             None => Some(other),
         };
@@ -141,6 +151,20 @@ impl Client {
 
 fn shed_copies(counts: &Counts) -> u64 {
     counts[Count::ShedCopies] + counts[Count::ShedReadings]
+}
+
+/// A clean head with all that a [`RequestHead`] has, but for its text.
+fn clean_head(clean: &CleanHead, context: &Context<'_>) -> RequestHead {
+    RequestHead {
+        time_ns: clean.time_ns,
+        flow: context.flow,
+        path: context.path.to_vec(),
+        text: HeadText::clean(clean.mark),
+        oddities: clean.oddities,
+        certainty: clean.certainty,
+        section: Section::Head,
+        readings: Vec::new(),
+    }
 }
 
 /// A copy that comes in many small segments is one copy: makes it that, and says where the last of it ended before.

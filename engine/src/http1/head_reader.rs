@@ -11,12 +11,12 @@ use super::kept::{Kept, empty_line, end_of_lines};
 use super::octets::{part, with_whole_ends, word_at_end};
 use super::reading::{Reading, State, Step};
 use super::request_head::{
-    MOST_NEEDED, RequestLine, begins_request, clean_request_line, continuation, continued, make_head, may_begin_line,
-    request_line,
+    MOST_NEEDED, RequestLine, begins_request, certainty_of, clean_request_line, continuation, continued, head_of,
+    make_head, may_begin_line, request_line, with_recipient,
 };
 use crate::counts::Count;
 use crate::http2::PREFACE_HEAD;
-use crate::records::{HeadText, Oddities, Oddity, PlacedHead, RequestHead, Section};
+use crate::records::{CleanHead, HeadText, Oddities, Oddity, PlacedHead, RequestHead, Said, Section};
 
 /// Without a line end or a request, and it is no HTTP.
 pub(super) const HOPELESS_BYTES: i64 = 4096;
@@ -200,7 +200,7 @@ impl Reading {
     }
 
     /// A head is whole: places it, and goes on behind it.
-    fn place_head(&mut self, end: i64, found: FieldLines, step: &mut Step<'_, '_>) {
+    fn place_head(&mut self, end: i64, mut found: FieldLines, step: &mut Step<'_, '_>) {
         self.line = None;
         if step.kept.between(self.at, end) == PREFACE_HEAD {
             self.state = State::Frames;
@@ -213,23 +213,38 @@ impl Reading {
         if self.tunnel {
             oddities.insert(Oddity::InConnect);
         }
-        let mut head = make_head(self.time_ns, step.context.flow, step.context.path, found, oddities);
-        let kept = extents.may_be_chunked().then(|| kept_of(&head));
-        self.go_on_behind(is_connect(&head.text), is_upgrade(&head.text), &extents, kept.as_ref(), step);
+        let all = with_recipient(found.oddities.with(oddities), &found.text);
+        let (time_ns, flow, path) = (self.time_ns, step.context.flow, step.context.path);
+        let kept =
+            extents.may_be_chunked().then(|| Arc::new(head_of(time_ns, flow, path, needed_of(&found.text), all)));
+        self.go_on_behind(is_connect(&found.text), is_upgrade(&found.text), &extents, kept.as_ref(), step);
         // whether it is what `text_of` says to every way
-        let fits = head.text.field_count() <= step.context.limits.head_lines;
-        let is_plain = fits && !head.oddities.contains(Oddity::Cr) && head.readings.is_empty();
+        let fits = found.text.field_count() <= step.context.limits.head_lines;
+        let is_plain = fits && !all.contains(Oddity::Cr) && found.others.is_empty();
         if is_plain && (step.forks.are_more || !step.forks.ways.is_empty()) {
-            self.make_known(start, &head, extents, kept, step);
+            self.make_known(start, &found.text, extents, kept, step);
         }
         if let Some(early) = &mut step.context.early {
-            if is_plain && !step.forks.are_copies {
-                early.sift(&mut head.text);
-            } else {
-                early.keep(&mut head.text);
+            if !is_plain || step.forks.are_copies {
+                early.keep(&mut found.text);
+            } else if let Some(mark) = early.sift(&mut found.text) {
+                let (start, certainty) = (self.shown_start(start), certainty_of(all));
+                let said = Said::Clean(CleanHead { time_ns, oddities: all, certainty, mark });
+                return step.heads.push(PlacedHead { start, end, said, why: None, part: false });
             }
         }
+        let head = if is_plain {
+            head_of(time_ns, flow, path, found.text, all)
+        } else {
+            make_head(time_ns, flow, path, found, oddities)
+        };
         self.place(start, end, head, step);
+    }
+
+    /// Where a head begins for those whose copy is longer.
+    #[inline]
+    fn shown_start(&self, start: i64) -> i64 {
+        if self.shift > 0 && start == self.origin + self.shift { self.origin } else { start }
     }
 
     /// Hands a head out, in parts when it has too many lines.
@@ -239,12 +254,10 @@ impl Reading {
     }
 
     #[inline]
-    fn place_part(&mut self, mut start: i64, end: i64, head: RequestHead, is_part: bool, step: &mut Step<'_, '_>) {
-        if self.shift > 0 && start == self.origin + self.shift {
-            start = self.origin;
-        }
+    fn place_part(&mut self, start: i64, end: i64, head: RequestHead, is_part: bool, step: &mut Step<'_, '_>) {
+        let start = self.shown_start(start);
         if head.text.field_count() <= step.context.limits.head_lines {
-            step.heads.push(PlacedHead { start, end, head, why: None, part: is_part });
+            step.heads.push(PlacedHead { part: is_part, ..PlacedHead::new(start, end, head) });
         } else {
             self.place_parts(start, end, head, is_part, step);
         }
@@ -259,11 +272,11 @@ impl Reading {
         let readings = mem::take(&mut head.readings);
         let (path, oddities) = (head.path.clone(), head.oddities.with(LONG));
         let first = RequestHead { path, text, oddities, readings, ..head };
-        step.heads.push(PlacedHead { start, end, head: first, why: None, part: is_part });
+        step.heads.push(PlacedHead { part: is_part, ..PlacedHead::new(start, end, first) });
         for begin in (bound..fields).step_by(bound) {
             let part = begin..fields.min(begin + bound);
             let more = continued(head.time_ns, &head, &head.text, part, LONG, head.section);
-            step.heads.push(PlacedHead { start, end, head: more, why: None, part: true });
+            step.heads.push(PlacedHead { part: true, ..PlacedHead::new(start, end, more) });
         }
     }
 
@@ -409,12 +422,11 @@ impl Reading {
 
 /// What of a head its sections that follow depend on.
 pub(super) fn kept_of(head: &RequestHead) -> Arc<RequestHead> {
-    Arc::new(RequestHead {
-        text: with_fields(&head.text, head.text.fields().filter(is_needed).take(MOST_NEEDED)),
-        readings: Vec::new(),
-        path: head.path.clone(),
-        ..*head
-    })
+    Arc::new(RequestHead { text: needed_of(&head.text), readings: Vec::new(), path: head.path.clone(), ..*head })
+}
+
+fn needed_of(text: &HeadText) -> HeadText {
+    with_fields(text, text.fields().filter(is_needed).take(MOST_NEEDED))
 }
 
 /// What follows is for somebody else.

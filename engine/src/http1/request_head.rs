@@ -266,18 +266,26 @@ pub fn certainty_of(oddities: Oddities) -> Certainty {
     if oddities.intersects(AMBIGUOUS) { Certainty::Ambiguous } else { Certainty::Confirmed }
 }
 
+/// What is odd about a head of this text, if these are of its lines.
+#[inline]
+pub(super) fn with_recipient(oddities: Oddities, text: &HeadText) -> Oddities {
+    oddities.with(recipient_oddities(text, !oddities.intersects(CUT)))
+}
+
 /// A head of its parts; the other ways to read its fields are its readings.
 #[inline]
 pub fn make_head(time_ns: i64, flow: Flow, path: &[Layer], found: FieldLines, oddities: Oddities) -> RequestHead {
     let oddities = found.oddities.with(oddities);
-    let mut head = of_text(time_ns, flow, path, found.text, oddities);
-    head.readings.extend(found.others.into_iter().map(|other| of_text(time_ns, flow, path, other, oddities)));
-    head
+    let of_text = |text: HeadText| {
+        let oddities = with_recipient(oddities, &text);
+        head_of(time_ns, flow, path, text, oddities)
+    };
+    RequestHead { readings: found.others.into_iter().map(of_text).collect(), ..of_text(found.text) }
 }
 
+/// A head of one reading, with all that is odd about it.
 #[inline]
-fn of_text(time_ns: i64, flow: Flow, path: &[Layer], text: HeadText, oddities: Oddities) -> RequestHead {
-    let oddities = oddities.with(recipient_oddities(&text, !oddities.intersects(CUT)));
+pub(super) fn head_of(time_ns: i64, flow: Flow, path: &[Layer], text: HeadText, oddities: Oddities) -> RequestHead {
     RequestHead {
         time_ns,
         flow,

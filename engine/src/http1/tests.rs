@@ -77,29 +77,34 @@ impl Bench {
 }
 
 impl Read {
+    fn heads(&self) -> impl Iterator<Item = &RequestHead> {
+        self.placed.iter().map(|placed| placed.head().unwrap())
+    }
+
     fn targets(&self) -> Vec<String> {
-        let targets = self.placed.iter().map(|placed| placed.head.text.target());
+        let targets = self.heads().map(|head| head.text.target());
         targets.map(|target| String::from_utf8_lossy(target).into_owned()).collect()
     }
 
     /// Of each head with the number: its oddities.
     fn leaks(&self) -> Vec<String> {
-        let leaks =
-            self.placed.iter().map(|placed| &placed.head).filter(|head| head.text.fields().any(|it| it == FIELD));
+        let leaks = self.heads().filter(|head| head.text.fields().any(|it| it == FIELD));
         leaks.map(oddities).collect()
     }
 
     /// But for the times.
     fn content(&self) -> Vec<PlacedHead> {
         let timeless = |head: &RequestHead| RequestHead { time_ns: 0, ..head.clone() };
-        let of = |placed: &PlacedHead| PlacedHead {
-            head: RequestHead {
-                readings: placed.head.readings.iter().map(timeless).collect(),
-                ..timeless(&placed.head)
-            },
-            ..placed.clone()
+        let of = |(placed, head): (&PlacedHead, &RequestHead)| PlacedHead {
+            why: placed.why,
+            part: placed.part,
+            ..PlacedHead::new(
+                placed.start,
+                placed.end,
+                RequestHead { readings: head.readings.iter().map(timeless).collect(), ..timeless(head) },
+            )
         };
-        self.placed.iter().map(of).collect()
+        self.placed.iter().zip(self.heads()).map(of).collect()
     }
 }
 
@@ -124,7 +129,7 @@ fn heads_stand_where_they_stand() {
     let places: Vec<_> = found.placed.iter().map(|placed| (placed.start - START, placed.end - START)).collect();
     let (one, two) = (2 + CLEAN.len() as i64, 2 + (CLEAN.len() + LEAK.len()) as i64);
     assert_eq!(places, [(2, one), (one, two)]);
-    assert_eq!(oddities(&found.placed[0].head), "leading_crlf");
+    assert_eq!(oddities(found.placed[0].head().unwrap()), "leading_crlf");
     assert_eq!(found.leaks(), [""]);
     assert!(found.http1.idle());
     assert_eq!(found.http1.start(), START + two);
@@ -146,7 +151,8 @@ fn a_cr_may_end_lines() {
     assert_eq!(everyhow(&head).leaks(), ["cr not_http"]);
     let found = everyhow(b"GET / HTTP/1.1\rX-MSISDN: 447700900123\r\nHost: shop.example\r\n\r\n");
     assert_eq!(found.leaks(), ["cr"]);
-    let readings: Vec<_> = found.placed[0].head.readings.iter().map(|reading| reading.text.field_count()).collect();
+    let readings: Vec<_> =
+        found.placed[0].head().unwrap().readings.iter().map(|reading| reading.text.field_count()).collect();
     assert_eq!(readings, [1]);
 }
 
@@ -311,7 +317,7 @@ fn chunks_that_are_whole_are_read_as_those_that_come_octet_by_octet() {
 #[test]
 fn a_trailer_section_is_a_head_of_its_own() {
     let found = everyhow(&[CHUNKED, b"1\r\nx\r\n0\r\nX-MSISDN: 447700900123\r\n\r\n", CLEAN].concat());
-    let trailer = &found.placed[1].head;
+    let trailer = found.placed[1].head().unwrap();
     assert_eq!(
         (trailer.section, trailer.text.method(), trailer.text.target()),
         (Section::Trailer, &b"POST"[..], &b"/p"[..])
@@ -355,7 +361,7 @@ fn whole_lines_around_a_gap_are_judged() {
 fn the_rest_of_a_cut_line_is_only_another_reading() {
     let behind = Part::Octets(b"MSISDN: 447700900123\r\nHost: shop.example\r\n\r\n".to_vec());
     let found = read(&[Part::Octets(CLEAN.to_vec()), Part::Gap(40), behind]);
-    let head = &found.placed[1].head;
+    let head = found.placed[1].head().unwrap();
     assert_eq!(head.text.field_count(), 1);
     let torn: Vec<_> = head.readings.iter().flat_map(|reading| reading.text.fields()).collect();
     assert_eq!(torn, [(&b"host"[..], &b"shop.example"[..]), (b"msisdn", b"447700900123")]);
@@ -386,7 +392,7 @@ fn lines_beyond_the_bound_are_read_in_parts() {
         }
     }
     let found = small.read(&parts(&[&post(&format!("{}\r\nContent-Length: 3", many.join("\r\n"))), b"abc", CLEAN]));
-    assert_eq!((found.counts[Count::BodyBytes], oddities(&found.placed.last().unwrap().head)), (3, String::new()));
+    assert_eq!((found.counts[Count::BodyBytes], oddities(found.heads().last().unwrap())), (3, String::new()));
 }
 
 #[test]
@@ -396,7 +402,7 @@ fn a_head_without_end_does_not_fill_the_memory() {
     let hosts = b"Host: a\r\n".repeat(100);
     let found = small
         .read(&(0..50).map(|_| Part::Octets([b"GET / HTTP/1.1\r\n", hosts.as_slice()].concat())).collect::<Vec<_>>());
-    assert!(found.placed.iter().all(|placed| placed.head.text.field_count() <= 20 + 64));
+    assert!(found.heads().all(|head| head.text.field_count() <= 20 + 64));
 }
 
 /// Streams of requests, some hostile.
@@ -472,6 +478,6 @@ fn segments_may_end_anywhere() {
         let octets: Vec<u8> = (0..=random.below(5)).flat_map(|_| random.pick(&pieces).to_vec()).collect();
         let found = everyhow(&octets);
         assert_eq!(found.http1.start(), START + octets.len() as i64);
-        assert!(found.placed.iter().all(|placed| placed.head.certainty == Certainty::Confirmed));
+        assert!(found.heads().all(|head| head.certainty == Certainty::Confirmed));
     }
 }

@@ -9,7 +9,7 @@ use super::field_lines::text_of;
 use super::head_reader::{is_connect, is_upgrade};
 use super::kept::Kept;
 use super::reading::{Reading, Step};
-use crate::records::{Certainty, HeadText, Oddities, Oddity, PlacedHead, RequestHead};
+use crate::records::{HeadText, Oddities, Oddity, PlacedHead, RequestHead};
 
 /// Ways that part, and what those that read before found in the same octets.
 #[derive(Default)]
@@ -87,7 +87,7 @@ impl Reading {
     pub fn make_known(
         &self,
         start: i64,
-        head: &RequestHead,
+        text: &HeadText,
         extents: Lengths,
         kept: Option<Arc<RequestHead>>,
         step: &mut Step<'_, '_>,
@@ -96,7 +96,7 @@ impl Reading {
             return;
         }
         let (finder, number) = (step.forks.finder, step.heads.len() - step.forks.first);
-        let (is_connect, is_upgrade) = (is_connect(&head.text), is_upgrade(&head.text));
+        let (is_connect, is_upgrade) = (is_connect(text), is_upgrade(text));
         step.forks.learn(Known { finder, number, start, end: self.at, extents, head: kept, is_connect, is_upgrade });
     }
 
@@ -234,9 +234,9 @@ fn judged(mut placed: PlacedHead, finders: Finders, ways: &[Way]) -> PlacedHead 
     }
     if silent.0 != 0 {
         for way in of(if is_first { silent } else { finders }) {
-            placed.head.oddities.insert(way.why.unwrap_or(Oddity::Framing));
+            placed.add(Oddities::of(&[way.why.unwrap_or(Oddity::Framing)]));
         }
-        placed.head.certainty = Certainty::Ambiguous;
+        placed.doubt();
     }
     placed
 }
@@ -246,14 +246,17 @@ pub(super) fn are_same(one: &PlacedHead, other: &PlacedHead, kept: Kept<'_>) -> 
     if (one.start, one.end) != (other.start, other.end) {
         return false;
     }
-    let (text, other_text) = (&one.head.text, &other.head.text);
     let are_alike =
         |one: &HeadText, other: &HeadText| one.target() == other.target() && one.fields().eq(other.fields());
     let text_here = || text_of(kept.between(one.start, one.end));
-    match (text.sifted(), other_text.sifted()) {
-        (None, None) => are_alike(text, other_text),
-        (Some(_), Some(_)) => true,
-        (Some(_), None) => are_alike(&text_here(), other_text),
-        (None, Some(_)) => are_alike(text, &text_here()),
+    match (unsifted(one), unsifted(other)) {
+        (Some(text), Some(other_text)) => are_alike(text, other_text),
+        (None, None) => true,
+        (None, Some(text)) | (Some(text), None) => are_alike(&text_here(), text),
     }
+}
+
+/// All that a head says, unless the sieve has seen it.
+fn unsifted(placed: &PlacedHead) -> Option<&HeadText> {
+    placed.head().map(|head| &head.text).filter(|text| text.sifted().is_none())
 }

@@ -73,7 +73,7 @@ impl Witness {
         for piece in octets.chunks(step) {
             self.http2.feed(piece, 7, &self.limits, &mut self.counts, &mut heads);
         }
-        heads.into_iter().map(|placed| placed.head).collect()
+        heads.into_iter().filter_map(|placed| placed.head().cloned()).collect()
     }
 
     fn gap(&mut self, missing: usize) {
@@ -83,7 +83,7 @@ impl Witness {
     fn finish(&mut self) -> Vec<RequestHead> {
         let mut heads = mem::take(&mut self.cut);
         self.http2.finish(&self.limits, &mut self.counts, &mut heads);
-        heads.into_iter().map(|placed| placed.head).collect()
+        heads.into_iter().filter_map(|placed| placed.head().cloned()).collect()
     }
 
     fn counted(&self) -> Vec<(&str, u64)> {

@@ -8,7 +8,7 @@ use super::Streams;
 use super::halves::{Id, LastHead, Side};
 use crate::counts::{Count, Counts};
 use crate::looks::Looks;
-use crate::records::{Certainty, PlacedHead, RequestHead, Section};
+use crate::records::{Certainty, PlacedHead, RequestHead, Said, Section};
 
 /// Remembered of a half-stream that has a twin.
 const TWIN_HEADS: usize = 64;
@@ -34,10 +34,9 @@ impl Streams {
             self.trace(id, &placed, why_not, counts);
             are_news |= why_not.is_none();
             if why_not.is_none() {
-                if placed.head.text.sifted() == Some(true) {
-                    counts[Count::CleanHeads] += 1;
-                } else {
-                    out.push(placed.head);
+                match placed.said {
+                    Said::Whole(head) if head.text.sifted() != Some(true) => out.push(*head),
+                    _ => counts[Count::CleanHeads] += 1,
                 }
             }
         }
@@ -52,8 +51,8 @@ impl Streams {
 
     /// Counts a head of HTTP/1 that is a request and was not seen before; says what it is instead.
     fn why_no_news(&mut self, id: Id, placed: &PlacedHead, counts: &mut Counts) -> Option<&'static str> {
-        let head = &placed.head;
-        if head.text.sifted().is_none() && head.text.method().is_empty() && !self.is_request(id, head) {
+        let nameless = placed.head().filter(|head| head.text.sifted().is_none() && head.text.method().is_empty());
+        if nameless.is_some_and(|head| !self.is_request(id, head)) {
             return Some("response");
         }
         if self.is_of_a_twin(id, placed, counts) {
@@ -64,14 +63,14 @@ impl Streams {
             counts[Count::Duplicates] += 1;
             return Some("duplicate");
         }
-        let is_trailer = head.section == Section::Trailer;
+        let is_trailer = placed.section() == Section::Trailer;
         if placed.part {
             counts[Count::HeadParts] += 1;
         } else {
             counts[if is_trailer { Count::Trailers } else { Count::Requests }] += 1;
-            counts[Count::AmbiguousRequests] += u64::from(head.certainty == Certainty::Ambiguous);
+            counts[Count::AmbiguousRequests] += u64::from(placed.certainty() == Certainty::Ambiguous);
         }
-        counts.odd(head.oddities);
+        counts.odd(placed.oddities());
         None
     }
 
@@ -144,9 +143,13 @@ impl Streams {
         let mut hasher = self.halves.keyed().build_hasher();
         hasher.write_u32(placed.start as u32);
         let keyed = self.halves.keyed();
-        hasher.write_u32(placed.head.text.mark(keyed));
-        for reading in &placed.head.readings {
-            hasher.write_u32(reading.text.mark(keyed));
+        match &placed.said {
+            Said::Clean(clean) => hasher.write_u32(clean.mark),
+            Said::Whole(head) => {
+                for text in [&head.text].into_iter().chain(head.readings.iter().map(|reading| &reading.text)) {
+                    hasher.write_u32(text.mark(keyed));
+                }
+            }
         }
         (hasher.finish() as u32).max(1)
     }
