@@ -377,6 +377,10 @@ struct Sifted {
     mark: u32,
 }
 
+/// Of the few fields that are kept for what follows a head, for a guess.
+const USUAL_BYTES: usize = 96;
+const USUAL_FIELDS: usize = 4;
+
 /// Names of fields that the reading of what follows depends on: a bit for each.
 struct Told;
 
@@ -502,6 +506,25 @@ impl HeadText {
         self.ends.extend(ends.iter().map(|&end| (end as usize - begin + base) as u32));
         let both = self.told & other.told & Told::HOST;
         self.told |= other.told | both << 1;
+    }
+
+    /// The request line with those fields whose names are wanted, the first `most` of them.
+    pub fn only(&self, is_wanted: impl Fn(&[u8]) -> bool, most: usize) -> HeadText {
+        let line = self.begin_of(HeadText::FIELDS);
+        let mut text = HeadText::default();
+        text.reserve(line + USUAL_BYTES, USUAL_FIELDS);
+        text.octets.extend_from_slice(self.octets.get(..line).unwrap_or_default());
+        text.ends.extend_from_slice(self.ends.get(..HeadText::FIELDS).unwrap_or(&self.ends));
+        let wanted = self.names().enumerate().filter(|(_, name)| is_wanted(name)).take(most);
+        for (field, name) in wanted {
+            let part = HeadText::FIELDS + 2 * field;
+            let (begin, base) = (self.begin_of(part), text.octets.len());
+            text.told = Told::of(name, text.told);
+            text.octets.extend_from_slice(self.octets.get(begin..self.begin_of(part + 2)).unwrap_or_default());
+            let middle = base + name.len();
+            text.ends.extend_from_slice(&[middle as u32, (text.octets.len() - 1) as u32]);
+        }
+        text
     }
 
     /// Whether exactly one field says who gets the head.

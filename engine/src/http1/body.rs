@@ -106,7 +106,7 @@ fn declared(head: &HeadText, of_lines: Oddities) -> Lengths {
         if is_counted {
             oddities.insert(Oddity::ClAndTe);
         }
-        let codings = coded.flat_map(|value| value.split(|&octet| octet == b',')).map(without_spaces);
+        let codings = coded.flat_map(|value| value.split(|&octet| octet == b','));
         found = Extents::default();
         match transfer_coding(codings) {
             // "If a message is received with both [...], the Transfer-Encoding overrides the Content-Length"
@@ -173,8 +173,9 @@ fn decimal(digits: &[u8]) -> u64 {
     digits.iter().fold(0, |number, digit| number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')))
 }
 
-fn without_spaces(coding: &[u8]) -> Vec<u8> {
-    coding.iter().filter(|&&octet| octet != b' ').map(u8::to_ascii_lowercase).collect()
+/// Whether this is the coding, but for spaces and case.
+fn is_coding(coding: &[u8], wanted: &[u8]) -> bool {
+    coding.iter().filter(|&&octet| octet != b' ').map(u8::to_ascii_lowercase).eq(wanted.iter().copied())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,16 +186,17 @@ enum Coding {
     Odd,
 }
 
-fn transfer_coding(codings: impl Iterator<Item = Vec<u8>>) -> Coding {
-    let (mut members, mut chunked, mut last) = (0, 0, Vec::new());
+fn transfer_coding<'a>(codings: impl Iterator<Item = &'a [u8]>) -> Coding {
+    let (mut members, mut chunked, mut is_last, mut is_identity) = (0, 0, false, false);
     for coding in codings {
         members += 1;
-        chunked += usize::from(coding == b"chunked");
-        last = coding;
+        is_last = is_coding(coding, b"chunked");
+        chunked += usize::from(is_last);
+        is_identity = is_coding(coding, b"identity");
     }
-    match last.as_slice() {
-        b"chunked" if chunked == 1 => Coding::Chunked,
-        b"identity" if members == 1 => Coding::Identity,
+    match (chunked, members) {
+        (1, _) if is_last => Coding::Chunked,
+        (_, 1) if is_identity => Coding::Identity,
         _ => Coding::Odd,
     }
 }
@@ -271,6 +273,7 @@ fn whole_chunk(octets: &[u8]) -> Option<Chunk> {
     let (size, data, has_cr) = match *octets {
         [digit @ b'1'..=b'9', b'\n', ..] => (usize::from(digit - b'0'), 2, false),
         [digit @ b'1'..=b'9', b'\r', b'\n', ..] => (usize::from(digit - b'0'), 3, true),
+        [b'0', b'\r' | b'\n', ..] => return None, // the last one
         _ => any_size_line(octets)?,
     };
     let end = data.checked_add(size)?;

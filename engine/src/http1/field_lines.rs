@@ -141,14 +141,18 @@ pub(super) fn odd_field_lines(line: &RequestLine<'_>, block: &[u8], mut text: He
         let whole_ends;
         if oddities.contains(Oddity::Cr) {
             whole_ends = with_whole_ends(block);
+            let mut other = text_in_room(line, whole_ends.len());
+            if push_clean_lines(&mut other, without_empty_lines(&whole_ends)) {
+                // no flaw but the ends, and nothing folded: one way is left
+                others.extend(Some(other).filter(|other| *other != text));
+                return FieldLines { text, oddities: line.oddities.with(oddities), others };
+            }
             lines = odd_lines(&whole_ends, &mut Oddities::default());
         }
         let joins =
             if has_parted_digits(&lines) { &[Join::Closely, Join::UpToPartedDigits][..] } else { &[Join::Closely] };
         for &join in joins {
-            let mut other = HeadText::default();
-            other.reserve(line.method.len() + line.target.len() + line.version.len() + block.len(), lines.len());
-            other.begin(line.method, line.target, line.version);
+            let mut other = text_in_room(line, block.len());
             push_joined(&mut other, &lines, join);
             if other != text && !others.contains(&other) {
                 others.push(other);
@@ -156,6 +160,23 @@ pub(super) fn odd_field_lines(line: &RequestLine<'_>, block: &[u8], mut text: He
         }
     }
     FieldLines { text, oddities: line.oddities.with(oddities), others }
+}
+
+/// A request line, with room for fields of so many octets.
+fn text_in_room(line: &RequestLine<'_>, size: usize) -> HeadText {
+    let mut text = HeadText::default();
+    text.reserve(line.method.len() + line.target.len() + line.version.len() + size, 1 + size / 24);
+    text.begin(line.method, line.target, line.version);
+    text
+}
+
+/// But for those at the end.
+fn without_empty_lines(block: &[u8]) -> &[u8] {
+    let mut rest = block;
+    while let Some(before) = rest.strip_suffix(b"\r\n").filter(|before| before.ends_with(b"\n")) {
+        rest = before;
+    }
+    rest
 }
 
 /// One line of a field. The lines of a folded value have no name but the first.

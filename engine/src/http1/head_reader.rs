@@ -1,7 +1,7 @@
 //! The heads and trailer sections of one HTTP/1 half-stream, as far as they follow one another without a hole.
 
+use std::mem;
 use std::sync::Arc;
-use std::{iter, mem};
 
 use memchr::{memchr, memchr_iter};
 
@@ -26,9 +26,6 @@ const PROXY: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const PROXY_BYTES: usize = 16;
 /// As much of a line as its first words need.
 const WORDS_BYTES: usize = 256;
-/// Of the fields that are kept for what follows a head, for a guess.
-const USUAL_BYTES: usize = 96;
-const USUAL_FIELDS: usize = 4;
 const LONG: Oddities = Oddities::of(&[Oddity::Long]);
 
 impl Reading {
@@ -267,15 +264,18 @@ impl Reading {
     fn place_parts(&mut self, start: i64, end: i64, mut head: RequestHead, is_part: bool, step: &mut Step<'_, '_>) {
         self.count(Count::ShedHeadLines, 1, step);
         let (fields, bound) = (head.text.field_count(), step.context.limits.head_lines.max(1));
-        let mut text = with_fields(&head.text, iter::empty());
+        let mut text = head.text.only(|_| false, 0);
         text.push_fields(&head.text, 0..bound);
         let readings = mem::take(&mut head.readings);
         let (path, oddities) = (head.path.clone(), head.oddities.with(LONG));
+        // not the whole text: who gets the head is looked for in each part
+        let hosts = head.text.only(|name| name == b"host", MOST_NEEDED);
+        let owner = RequestHead { path: path.clone(), text: hosts, readings: Vec::new(), ..head };
         let first = RequestHead { path, text, oddities, readings, ..head };
         step.heads.push(PlacedHead { part: is_part, ..PlacedHead::new(start, end, first) });
         for begin in (bound..fields).step_by(bound) {
             let part = begin..fields.min(begin + bound);
-            let more = continued(head.time_ns, &head, &head.text, part, LONG, head.section);
+            let more = continued(head.time_ns, &owner, &head.text, part, LONG, head.section);
             step.heads.push(PlacedHead { part: true, ..PlacedHead::new(start, end, more) });
         }
     }
@@ -407,7 +407,7 @@ impl Reading {
         let more = continuation(self.time_ns, head, &found, oddities, self.section);
         let room = MOST_NEEDED.saturating_sub(head.text.field_count());
         if room > 0 && found.text.may_be_needed() {
-            for (name, value) in found.text.fields().filter(is_needed).take(room) {
+            for (name, value) in found.text.fields().filter(|(name, _)| is_needed(name)).take(room) {
                 head.text.push(name, value);
             }
         }
@@ -426,7 +426,7 @@ pub(super) fn kept_of(head: &RequestHead) -> Arc<RequestHead> {
 }
 
 fn needed_of(text: &HeadText) -> HeadText {
-    with_fields(text, text.fields().filter(is_needed).take(MOST_NEEDED))
+    text.only(is_needed, MOST_NEEDED)
 }
 
 /// What follows is for somebody else.
@@ -439,17 +439,6 @@ pub(super) fn is_upgrade(text: &HeadText) -> bool {
     text.may_upgrade() && text.has(b"upgrade")
 }
 
-fn is_needed((name, _): &(&[u8], &[u8])) -> bool {
-    matches!(*name, b"host" | b"content-length" | b"transfer-encoding")
-}
-
-/// The request line with these fields.
-fn with_fields<'a>(line: &HeadText, fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> HeadText {
-    let mut text = HeadText::default();
-    text.reserve(line.method().len() + line.target().len() + line.version().len() + USUAL_BYTES, USUAL_FIELDS);
-    text.begin(line.method(), line.target(), line.version());
-    for (name, value) in fields {
-        text.push(name, value);
-    }
-    text
+fn is_needed(name: &[u8]) -> bool {
+    matches!(name, b"host" | b"content-length" | b"transfer-encoding")
 }
