@@ -14,6 +14,7 @@ mod kept;
 mod octets;
 mod reading;
 mod request_head;
+mod section_reader;
 #[cfg(test)]
 mod tests;
 mod ways;

@@ -4,23 +4,21 @@
 //! begins, so the caller keeps the octets from there on. Searches go on where they stopped.
 
 mod bodies;
+mod frames;
 mod holes;
+mod seek;
 mod told;
 
 use std::mem;
 use std::sync::Arc;
 
-use memchr::memmem;
-
-use super::head_reader::HOPELESS_BYTES;
-use super::kept::{Kept, end_of_lines};
-
 use super::Context;
-use super::request_head::{RequestLine, may_begin_line, request_line, surely_request_line};
+use super::head_reader::HOPELESS_BYTES;
+use super::kept::Kept;
+use super::request_head::{RequestLine, request_line};
 use super::ways::Forks;
-use crate::counts::{Count, Counts};
+use crate::counts::Count;
 use crate::http2::Http2;
-use crate::limits::Limits;
 use crate::reassembly::Gap;
 use crate::records::{HeadText, Oddities, Oddity, PlacedHead, RequestHead, Section};
 
@@ -400,59 +398,6 @@ impl Reading {
         self.tell(read.max(self.at), self.fed, "head_incomplete", step);
     }
 
-    fn read_frames(&mut self, step: &mut Step<'_, '_>) -> bool {
-        let begin = self.frames.as_ref().map_or(self.at, |frames| frames.fed());
-        let (octets, time_ns) = (step.kept.from(begin), self.time_ns);
-        let before = step.heads.len();
-        let bodies = |frames: &Option<Box<Http2>>| frames.as_ref().map_or(0, |frames| frames.bodies());
-        let known = bodies(&self.frames);
-        self.with_frames(step, |frames, limits, counts, heads| frames.feed(octets, time_ns, limits, counts, heads));
-        self.count_bodies(bodies(&self.frames) - known, step);
-        self.spoke |= step.heads.len() > before;
-        let Some(frames) = &self.frames else { return false };
-        if let Some(text) = frames.astray() {
-            // whoever sent this speaks HTTP/1 after all
-            self.at = self.at.max(text);
-            self.frames = None;
-            return self.turn(State::Seek, Some(JUNK));
-        }
-        self.at = self.at.max(self.fed - frames.pending() as i64);
-        self.scan = self.at;
-        false
-    }
-
-    /// What these bytes of HTTP/2, or the end of them, show.
-    fn with_frames(
-        &mut self,
-        step: &mut Step<'_, '_>,
-        act: impl FnOnce(&mut Http2, &Limits, &mut Counts, &mut Vec<PlacedHead>),
-    ) {
-        if self.frames.is_none() {
-            self.expect_frames(step.context);
-        }
-        let Some(frames) = &mut self.frames else { return };
-        let limits = step.context.limits;
-        if self.is_fork {
-            act(frames, limits, &mut Counts::default(), step.heads);
-        } else {
-            act(frames, limits, step.context.counts, step.heads);
-        }
-    }
-
-    /// Where heads amid HTTP/2 stand to whom no bytes are lacking: those before the bytes that are lacking are alike.
-    fn unshift(&self, heads: &mut [PlacedHead]) {
-        if self.shift > 0
-            && self.frames.is_some()
-            && let Some(copied) = &self.copied
-        {
-            for placed in heads {
-                for at in [&mut placed.start, &mut placed.end] {
-                    *at -= if *at < copied.until { self.shift } else { 0 };
-                }
-            }
-        }
-    }
-
     pub fn is_amid_head(&self) -> bool {
         self.state == State::Head && self.line.is_some()
     }
@@ -461,60 +406,5 @@ impl Reading {
         if !self.is_fork {
             step.context.counts[count] += number;
         }
-    }
-
-    // --- what is no request ------------------------------------------------------------------------------------------
-
-    pub fn turn(&mut self, state: State, doubt: Option<Doubt>) -> bool {
-        self.state = state;
-        self.doubt = doubt.unwrap_or(self.doubt);
-        self.sought = self.at;
-        self.scan = self.at;
-        self.mark = if self.at == self.segment { Mark::Segment } else { Mark::Line };
-        true
-    }
-
-    /// Looks for the next request line: at the start of a segment, or of any line.
-    fn seek(&mut self, kept: Kept<'_>) -> bool {
-        if self.segment > self.at {
-            // a segment may be a new beginning, whatever stood before it
-            if self.is_request(kept, self.segment, kept.line_end(self.segment)) {
-                return self.found(self.segment, Mark::Segment);
-            }
-        } else if self.segment == self.at {
-            self.mark = Mark::Segment;
-        }
-        while let Some(eol) = kept.line_end(self.at.max(self.scan)) {
-            if self.is_request(kept, self.at, Some(eol)) {
-                return self.found(self.at, self.mark);
-            }
-            let behind = kept.from(eol);
-            let version = memmem::find(behind, b"HTTP/").unwrap_or(behind.len());
-            self.at = eol + end_of_lines(behind.get(..version).unwrap_or_default()) as i64;
-            self.scan = self.at;
-            let above = kept.between(kept.first, self.at - 1);
-            let above = above.get(end_of_lines(above)..).unwrap_or_default();
-            self.mark = if above.iter().all(|&octet| octet == b'\r') { Mark::Empty } else { Mark::Line };
-        }
-        let rest = kept.from(self.at);
-        if rest.len() > LINE_BYTES || !may_begin_line(rest) {
-            self.at = self.fed; // the rest of this line is none either
-        }
-        self.scan = self.fed;
-        false
-    }
-
-    fn is_request(&self, kept: Kept<'_>, at: i64, eol: Option<i64>) -> bool {
-        at != self.refused && eol.is_some_and(|eol| surely_request_line(kept.between(at, eol)).is_some())
-    }
-
-    fn found(&mut self, at: i64, mark: Mark) -> bool {
-        self.at = at;
-        self.scan = at;
-        self.state = State::Head;
-        if let Some(doubt) = self.doubt[mark as usize] {
-            self.oddities.insert(doubt);
-        }
-        true
     }
 }

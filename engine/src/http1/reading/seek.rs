@@ -1,0 +1,62 @@
+//! What is no request: the next one is looked for.
+
+use memchr::memmem;
+
+use super::{Doubt, LINE_BYTES, Mark, Reading, State};
+use crate::http1::kept::{Kept, end_of_lines};
+use crate::http1::request_head::{may_begin_line, surely_request_line};
+
+impl Reading {
+    pub fn turn(&mut self, state: State, doubt: Option<Doubt>) -> bool {
+        self.state = state;
+        self.doubt = doubt.unwrap_or(self.doubt);
+        self.sought = self.at;
+        self.scan = self.at;
+        self.mark = if self.at == self.segment { Mark::Segment } else { Mark::Line };
+        true
+    }
+
+    /// Looks for the next request line: at the start of a segment, or of any line.
+    pub(super) fn seek(&mut self, kept: Kept<'_>) -> bool {
+        if self.segment > self.at {
+            // a segment may be a new beginning, whatever stood before it
+            if self.is_request(kept, self.segment, kept.line_end(self.segment)) {
+                return self.found(self.segment, Mark::Segment);
+            }
+        } else if self.segment == self.at {
+            self.mark = Mark::Segment;
+        }
+        while let Some(eol) = kept.line_end(self.at.max(self.scan)) {
+            if self.is_request(kept, self.at, Some(eol)) {
+                return self.found(self.at, self.mark);
+            }
+            let behind = kept.from(eol);
+            let version = memmem::find(behind, b"HTTP/").unwrap_or(behind.len());
+            self.at = eol + end_of_lines(behind.get(..version).unwrap_or_default()) as i64;
+            self.scan = self.at;
+            let above = kept.between(kept.first, self.at - 1);
+            let above = above.get(end_of_lines(above)..).unwrap_or_default();
+            self.mark = if above.iter().all(|&octet| octet == b'\r') { Mark::Empty } else { Mark::Line };
+        }
+        let rest = kept.from(self.at);
+        if rest.len() > LINE_BYTES || !may_begin_line(rest) {
+            self.at = self.fed; // the rest of this line is none either
+        }
+        self.scan = self.fed;
+        false
+    }
+
+    pub(super) fn is_request(&self, kept: Kept<'_>, at: i64, eol: Option<i64>) -> bool {
+        at != self.refused && eol.is_some_and(|eol| surely_request_line(kept.between(at, eol)).is_some())
+    }
+
+    pub(super) fn found(&mut self, at: i64, mark: Mark) -> bool {
+        self.at = at;
+        self.scan = at;
+        self.state = State::Head;
+        if let Some(doubt) = self.doubt[mark as usize] {
+            self.oddities.insert(doubt);
+        }
+        true
+    }
+}
