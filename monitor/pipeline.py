@@ -98,11 +98,11 @@ class Pipeline:
         )
         self.book, self._identify, self._judge = book, identify, judge
         if self._audit is not None:
-            self._audit.adopt(book.plan, identify)
+            self._audit.adopt(book.plan, Identify(book.plan))  # without the sieve, which it is to check
         elif self._audited:
             from monitor.audit import Audit  # late
 
-            self._audit = self.tallies.audit = Audit(book.plan, identify)
+            self._audit = self.tallies.audit = Audit(book.plan, Identify(book.plan))
         if self.tallies.conditions is None:
             self.tallies.conditions = Conditions(book)
         else:
