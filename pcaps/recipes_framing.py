@@ -352,6 +352,13 @@ def h110_h2c_picked_up_in_the_middle() -> Talk:
     return Talk().server(answer).client(frame(SETTINGS, 1, 0) + head).server(answer)
 
 
+@recipe(82, leak())
+def h119_h2c_pseudo_field_that_is_none() -> Talk:
+    """The number's name begins with a colon, as only names that RFC 9113 knows may."""
+    head = frame(HEADERS, END_STREAM | END_HEADERS, 1, literal(*PSEUDO, (b":" + LINE[0], NUMBER)))
+    return Talk().open().client(OPENING + head).server(frame(SETTINGS, 0, 0)).close()
+
+
 @recipe(82, ambiguous(), "oddities.not_http")
 def h117_preface_of_http2_and_then_http1() -> Talk:
     """The server knows no HTTP/2; the client asks again as HTTP/1.1, and a segment ends where a frame would begin."""

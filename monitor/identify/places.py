@@ -17,6 +17,7 @@ from monitor.records import Place, Section
 Text = tuple[Place, bytes, bytes]  # place, normalised name, octets as on the wire
 _NO_DIGIT = bytes(set(range(256)).difference(b"0123456789"))
 FEWEST_DIGITS = 7  # of anything that the sieve may take for a number
+SAID = frozenset((b":method", b":path", b":scheme"))  # by the head's method and target (RFC 9113 section 8.3)
 _BETWEEN_PARTS = {Place.COOKIE: re.compile(rb";"), Place.QUERY: re.compile(rb"[&;]")}
 
 
@@ -48,7 +49,7 @@ def _named(name: bytes, section: Section) -> tuple[Place, bytes, bool] | None:
         return Place.COOKIE, name, False
     if name == b"referer":
         return Place.REFERER, name, False
-    if name[:1] == b":" and name != b":authority" and not has_digits:  # a pseudo field (RFC 9113 section 8.3)
+    if name in SAID:
         return None
     return Place.HEADER, normal, has_digits
 
