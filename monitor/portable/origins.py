@@ -69,9 +69,10 @@ class Origins:
 
     def announced(self, segment: Segment) -> None:
         """An urgent pointer, and no payload was ever seen."""
-        origin = self.look(segment.flow)
+        origin, pointer = self.look(segment.flow), urgent_pointer(segment)
         if origin is not UNKNOWN:
-            self._table[hash(segment.flow)] = origin._replace(urgent=urgent_pointer(segment))
+            is_near = 0 < pointer - origin.seq & 0xFFFFFFFF <= 0xFFFF
+            self._table[hash(segment.flow)] = origin._replace(urgent=pointer if is_near else -1)
 
     def ended(self, segment: Segment) -> None:
         """A FIN, and no payload was ever seen: it tells how much there was."""

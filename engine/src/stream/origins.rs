@@ -36,8 +36,8 @@ struct Origin {
     /// When it was entered: among those that are here and were lately, no two have the same.
     number: u32,
     side: Side,
-    /// Where an urgent pointer leads that came before any payload.
-    urgent: Option<u32>,
+    /// How far behind `seq` an urgent pointer leads that came before any payload; 0: there was none.
+    urgent: u16,
 }
 
 /// Where connections began: the sequence number behind the latest SYN of a flow, and whose it was.
@@ -54,12 +54,12 @@ impl Origins {
         if let Some(origin) = self.table.get_mut(&mark) {
             origin.seq = seq;
             origin.missed = 0;
-            origin.urgent = None;
+            origin.urgent = 0;
             origin.side = if origin.side == Side::Client { Side::Client } else { side };
             return;
         }
         self.entered = self.entered.wrapping_add(1);
-        self.table.insert(mark, Origin { seq, missed: 0, number: self.entered, side, urgent: None });
+        self.table.insert(mark, Origin { seq, missed: 0, number: self.entered, side, urgent: 0 });
         self.by_age.push_back((self.entered, mark));
         while self.table.len() > REMEMBERED_SYNS
             && let Some((number, oldest)) = self.by_age.pop_front()
@@ -83,13 +83,14 @@ impl Origins {
     /// Where an urgent pointer leads, and no payload was ever seen.
     pub(super) fn note_urgent(&mut self, mark: u64, pointer: u32) {
         if let Some(origin) = self.table.get_mut(&mark) {
-            origin.urgent = Some(pointer);
+            origin.urgent = pointer.wrapping_sub(origin.seq).try_into().unwrap_or_default();
         }
     }
 
     /// Where the latest urgent pointer leads.
     pub(super) fn urgent(&self, mark: u64) -> Option<u32> {
-        self.table.get(&mark)?.urgent
+        let origin = self.table.get(&mark).filter(|origin| origin.urgent > 0)?;
+        Some(origin.seq.wrapping_add(u32::from(origin.urgent)))
     }
 
     /// Payload came: where it began, and how many bytes from there on count as unseen already.
