@@ -190,6 +190,9 @@ impl Http2 {
         counts: &mut Counts,
         out: &mut Vec<PlacedHead>,
     ) {
+        if self.astray.is_some() {
+            return;
+        }
         self.time_ns = time_ns;
         self.fed += octets.len() as i64;
         let skipped = self.skip.min(octets.len());
@@ -212,9 +215,11 @@ impl Http2 {
             self.fed += missing as i64;
             return;
         }
+        let fed = self.fed;
         let behind = self.cut(limits, counts);
         out.append(&mut self.heads);
-        self.fed += missing as i64;
+        self.fed = fed + missing as i64;
+        self.astray = None; // whatever stood there, frames may follow
         self.hpack.forget();
         self.begun = true;
         self.skip = behind.saturating_sub(missing);
@@ -262,8 +267,7 @@ impl Http2 {
         self.begun = true;
         let held = mem::take(&mut self.held);
         if held.starts_with(PREFACE_HEAD) && !held.starts_with(PREFACE) {
-            self.astray = Some(self.origin + PREFACE_HEAD.len() as i64);
-            return;
+            return self.go_astray(self.origin + PREFACE_HEAD.len() as i64, limits, counts);
         }
         let behind = held.strip_prefix(PREFACE).unwrap_or_else(|| {
             counts[Count::BlindMidstream] += 1;
@@ -271,6 +275,14 @@ impl Http2 {
             &held
         });
         self.seek(behind, limits, counts);
+    }
+
+    /// Text stands at this position: the block at hand has no end.
+    fn go_astray(&mut self, position: i64, limits: &Limits, counts: &mut Counts) {
+        (self.astray, self.fed) = (Some(position), position);
+        if let Some(block) = self.block.take() {
+            self.end_block(block, position, Some(Oddity::Incomplete), limits, counts);
+        }
     }
 
     fn seek(&mut self, octets: &[u8], limits: &Limits, counts: &mut Counts) {
@@ -292,8 +304,7 @@ impl Http2 {
         self.needed = HEADER_SIZE;
         while let Some(header) = held.get(at..).and_then(FrameHeader::read) {
             if is_text(&held[at..]) {
-                self.astray = Some(first + at as i64);
-                break;
+                return self.go_astray(first + at as i64, limits, counts);
             }
             let looked_at = header.length.min(self.room(header.kind, limits));
             let payload = &held[at + HEADER_SIZE..];

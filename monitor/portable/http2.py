@@ -188,6 +188,8 @@ class Http2:
 
     def feed(self, octets: bytes, time_ns: int) -> list[PlacedHead]:
         """The heads that these octets complete; `time_ns` becomes theirs."""
+        if self.astray is not None:
+            return []
         self._time_ns = time_ns
         self.fed += len(octets)
         if self._skip:
@@ -209,8 +211,9 @@ class Http2:
             self._skip -= missing
             self.fed += missing
             return []
-        behind = self._cut()
-        self.fed += missing
+        fed, behind = self.fed, self._cut()
+        self.fed = fed + missing
+        self.astray = None  # whatever stood there, frames may follow
         self._hpack.forget()
         self._begun = True
         self._skip, self._skips_body = max(0, behind - missing), False
@@ -254,7 +257,7 @@ class Http2:
             if octets.startswith(PREFACE):
                 octets = octets[len(PREFACE) :]
             elif octets.startswith(PREFACE_HEAD):
-                self.astray = self.origin + len(PREFACE_HEAD)
+                self._go_astray(self.origin + len(PREFACE_HEAD))
                 return
             else:
                 self._counts["blind.midstream"] += 1
@@ -266,6 +269,13 @@ class Http2:
             octets, self._seeker = found, None
         self._frames(octets)
 
+    def _go_astray(self, position: int) -> None:
+        """Text stands at this position: the block at hand has no end."""
+        self.astray = self.fed = position
+        self._held = bytearray()
+        if self._block is not None:
+            self._end_block(self._block, position, lack="incomplete")
+
     def _frames(self, octets: bytes) -> None:
         """Take frames; the octets begin with a header or go on where `_held` ends."""
         held = self._held
@@ -276,8 +286,8 @@ class Http2:
         self._needed = FRAME_HEADER.size
         while len(held) - at >= FRAME_HEADER.size:
             if TEXT.match(held, at):
-                self.astray = self.fed - len(held) + at
-                break
+                self._go_astray(self.fed - len(held) + at)
+                return
             length, kind, flags, stream = _frame_header(held, at)
             looked_at = min(length, self._room(kind))
             if len(held) - at - FRAME_HEADER.size < looked_at:
