@@ -1,0 +1,101 @@
+"""How a half-stream begins to be read: where, as what, and how much that can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dpkt.tcp import TH_ACK
+
+from monitor.portable.client import Client, first_byte
+from monitor.portable.clients import NOTHING, Clients
+from monitor.portable.halves import HalfStream
+from monitor.portable.looks import Looks, looks_of, surely_begins_request
+from monitor.portable.origins import Side
+from monitor.records import Checksum, Flow, RequestHead, Segment
+
+OPAQUE = (Looks.RESPONSE, Looks.TLS, Looks.OTHER)
+
+
+class Opening(Clients):
+    def _note_origins(self, segment: Segment) -> None:
+        """Where a SYN says that this direction begins, and where its ACK says that the other one did."""
+        src, sport, dst, dport, path = segment.flow
+        side = Side.SERVER if segment.flags & TH_ACK else Side.CLIENT
+        self._origins.remember(segment.flow, segment.seq + 1 & 0xFFFFFFFF, side)
+        if segment.flags & TH_ACK:
+            answered = Flow(dst, dport, src, sport, path)
+            origin = self._origins.look(answered).seq
+            if origin < 0 or segment.ack - origin & 0xFFFFFFFF > self._limits.window_bytes:
+                self._origins.remember(answered, segment.ack, Side.CLIENT)
+
+    def _open(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
+        """A half-stream without a client: does one begin with this segment?"""
+        window = self._limits.window_bytes
+        seq, (origin, side, _, _, urgent) = first_byte(segment), self._origins.look(half.flow)
+        half.side = side or half.side
+        ahead = seq - origin & 0xFFFFFFFF
+        placed = origin >= 0 and ahead <= window
+        answers = self._is_answered(half)
+        if answers and half.side is Side.UNKNOWN and surely_begins_request(segment.payload):
+            return self._open_doubtful(half, segment)
+        looks = Looks.RESPONSE if answers else looks_of(segment.payload, placed and ahead > 0)
+        if looks in OPAQUE or (looks is Looks.HTTP2 and half.side is Side.SERVER):
+            self._count_opaque(half, looks)
+            self._fate(looks)
+            return NOTHING
+        if half.side is Side.SERVER:  # nobody asked it to ask
+            return self._open_doubtful(half, segment)
+        if origin >= 0:
+            self._origins.forget(half.flow)
+            if window < ahead <= 0xFFFFFFFF - window:
+                self._counts["rejected.out_of_window"] += 1
+                self._fate("out_of_window")
+                return NOTHING
+        half.origin = origin if placed else seq
+        half.client = self._client(half, looks, placed=placed)
+        if urgent >= 0:
+            half.client.leave_urgent_out(urgent)
+        return self._take(half, half.client, segment)
+
+    def _open_doubtful(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
+        """Here is a request where none was to be expected: whoever reads on from here will find more."""
+        self._origins.forget(half.flow)
+        pieces = self._beginnings.forget(half)
+        half.origin = first_byte(segment)
+        if pieces and half.origin - pieces[0].seq & 0xFFFFFFFF < 0x80000000:
+            half.origin = pieces[0].seq
+        half.client = Client(
+            self._limits, self._counts, half.flow, self._parts, half.origin, placed=False, midstream=False,
+            doubtful=True, tracer=self._tracer,
+        )  # fmt: skip
+        time_ns, flow, ack = segment.time_ns, segment.flow, segment.ack
+        heads: Sequence[RequestHead] = NOTHING
+        for seq, octets in pieces:
+            before = Segment(time_ns, flow, seq, ack, TH_ACK, octets, 0, 0, Checksum.UNKNOWN, ())
+            heads = [*heads, *self._take(half, half.client, before)]
+        return [*heads, *self._take(half, half.client, segment)]
+
+    def _is_answered(self, half: HalfStream) -> bool:
+        """Whether the other direction has sent requests: then this one sends responses."""
+        peer = half.peer
+        return peer is not None and peer.client is not None and peer.client.spoke and half.side is not Side.CLIENT
+
+    def _is_misjudged(self, half: HalfStream, segment: Segment) -> bool:
+        """Whether a request begins in a half-stream that began with something else; in small segments perhaps."""
+        if half.side is Side.SERVER or self._is_answered(half):
+            return False
+        if surely_begins_request(segment.payload):
+            self._beginnings.forget(half)
+            return True
+        return self._beginnings.join(half, first_byte(segment), segment.payload)
+
+    def _begin_again(self, half: HalfStream, segment: Segment) -> None:
+        """A SYN on a half-stream that is there: a copy, or the addresses and ports are used anew."""
+        seq = segment.seq + 1 & 0xFFFFFFFF
+        half.sent.begin_again(seq)
+        if half.client is None:
+            self._origins.remember(half.flow, seq, Side.SERVER if segment.flags & TH_ACK else Side.CLIENT)
+            if not segment.flags & TH_ACK:
+                half.looks = Looks.OTHER
+        elif seq != half.origin and not half.client.may_begin_at(seq):
+            half.reborn = seq  # believed when data follows: this SYN may never arrive
