@@ -22,13 +22,13 @@ from bench import RULES
 from monitor.agreements import load
 from monitor.config import AlertmanagerAt
 from monitor.pipeline import series
-from monitor.records import Outcome
 from monitor.report.alertmanager import Alertmanager
 from monitor.report.alerts import Alerts
 from monitor.report.metrics import Exporter, Sensor
 from monitor.report.outbox import Outbox
 from monitor.report.tallies import Tallies
 from monitor.report.web import listening
+from monitor.verdicts import Outcome
 from tests.verdicts import one, verdict
 
 SCRAPES = 50

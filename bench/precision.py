@@ -20,7 +20,8 @@ from tempfile import TemporaryDirectory
 from bench.benign import BY_CHANCE, filled, values
 from monitor.engine import native_is_here, open_engine
 from monitor.identify import Identify
-from monitor.records import CaptureFiles, Fields, Flow, NumberPlan, RequestHead
+from monitor.records import CaptureFiles, Fields, Flow, RequestHead
+from monitor.verdicts import NumberPlan
 from pcaps.recipe import get
 from pcaps.talk import Talk, pcap
 

@@ -11,8 +11,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from monitor.records import Number
 from monitor.redact import Redactor, load_key
+from monitor.verdicts import Number
 
 KEY = "0123456789abcdef" * 4  # no secret: the numbers of the generator are nobody's
 

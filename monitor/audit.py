@@ -19,7 +19,8 @@ from typing import Literal, NamedTuple
 from monitor.counts import LOOKS, REJECTED
 from monitor.identify import Identify
 from monitor.identify.numbers import OwnNumbers
-from monitor.records import Batch, Carried, Certainty, Fate, NumberPlan, RequestHead, Stretch
+from monitor.records import Batch, Carried, Certainty, Fate, RequestHead, Stretch
+from monitor.verdicts import NumberPlan
 
 Kind = Literal["confirmed", "ambiguous", "rejected", "gap", "shed", "unaccounted"]
 _DIGITS = re.compile(rb"(?<![0-9])[0-9]{7,18}(?![0-9])")

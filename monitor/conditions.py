@@ -17,7 +17,7 @@ from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
 from monitor.agreements import RuleBook, Terms
-from monitor.records import Outcome, Verdict
+from monitor.verdicts import Outcome, Verdict
 
 EXACT = 1024
 REGISTER_BITS = 14

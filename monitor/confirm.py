@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monitor.identify.places import Text, of_field, of_target, parts
-from monitor.records import Holder, NumberPlan, Place, RequestHead, Section, Sighting
+from monitor.records import RequestHead, Section
 from monitor.subscribers.codings import found_in
+from monitor.verdicts import Holder, NumberPlan, Place, Sighting
 
 
 def confirm(head: RequestHead, holder: Holder, plan: NumberPlan, known: Sequence[Sighting]) -> list[Sighting]:

@@ -27,19 +27,8 @@ from monitor.agreements import Client, RuleBook, Terms
 from monitor.agreements.book import ALWAYS_NS, READABILITY, below
 from monitor.agreements.prefixes import Prefixes
 from monitor.recipient import LONGEST_REMEMBERED, recipient_of
-from monitor.records import (
-    Certainty,
-    Form,
-    Holder,
-    Identifier,
-    Number,
-    Outcome,
-    Place,
-    RequestHead,
-    Sighting,
-    Verdict,
-    Whose,
-)
+from monitor.records import Certainty, RequestHead
+from monitor.verdicts import Form, Holder, Identifier, Number, Outcome, Place, Sighting, Verdict, Whose
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -20,9 +20,10 @@ from monitor.engine import Engine, Preference, default_limits, open_engine, scre
 from monitor.identify import Identify
 from monitor.identify.catalogue import CATALOGUE, SUBSCRIBER_FIELDS
 from monitor.judge import Judge, possible
-from monitor.records import Batch, CaptureFiles, Certainty, Interface, Outcome, RequestHead, Verdict, Verdicts, Watch
+from monitor.records import Batch, CaptureFiles, Certainty, Interface, RequestHead, Watch
 from monitor.redact import Redactor
 from monitor.report.tallies import Summary, Tallies, VerdictSeries
+from monitor.verdicts import Outcome, Verdict, Verdicts
 
 if TYPE_CHECKING:
     from monitor.audit import Audit

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    from monitor.records import Verdicts
     from monitor.report.tallies import Summary
+    from monitor.verdicts import Verdicts
 
 Row = dict[str, Any]
 GROUPS_SHOWN = 20

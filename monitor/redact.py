@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import AnyStr
 
 from monitor.errors import ConfigError
-from monitor.records import Identifier, Number
+from monitor.verdicts import Identifier, Number
 
 KEY_OCTETS = 32
 TOKEN_OCTETS = 16

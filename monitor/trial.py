@@ -12,7 +12,8 @@ from typing import Any
 from monitor.agreements import Network, Partner, Remark, RuleBook
 from monitor.agreements.models import Request
 from monitor.judge import Judge, Token
-from monitor.records import Certainty, Flow, Form, Holder, Identifier, Number, Outcome, Place, RequestHead, Sighting
+from monitor.records import Certainty, Flow, RequestHead
+from monitor.verdicts import Form, Holder, Identifier, Number, Outcome, Place, Sighting
 from monitor.written.document import Document
 
 LEFT_OUT: dict[str, Any] = {

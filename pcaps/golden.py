@@ -20,9 +20,10 @@ from typing import Any, NamedTuple
 from monitor.agreements import RuleBook, load
 from monitor.engine import Preference, open_engine
 from monitor.pipeline import Pipeline, Stop, batches
-from monitor.records import CaptureFiles, Verdicts, Watch
+from monitor.records import CaptureFiles, Watch
 from monitor.redact import Redactor
 from monitor.report.journal import request_row, verdict_row
+from monitor.verdicts import Verdicts
 
 LEFT_OUT = ("clean_heads", "http_bytes", "sent_bytes")
 UNTOLD = ("version", "engine", "rules", "skipped")  # of the summary; what was skipped is among the counts

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from monitor.agreements import RuleBook, load, schema
 from monitor.agreements.prefixes import Prefixes
 from monitor.errors import RuleError
-from monitor.records import NumberPlan
+from monitor.verdicts import NumberPlan
 from monitor.written import document
 from monitor.written.document import Document
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from monitor.agreements.models import Case, Grant, Network, Partner, Purpose, Request, SubscriberFeed
-from monitor.records import Outcome
+from monitor.verdicts import Outcome
 from monitor.written.language import Model
 
 FOLDER = Path(__file__).parent.parent / "docs"

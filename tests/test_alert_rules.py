@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from monitor import counts
-from monitor.records import Outcome
 from monitor.redact import mask_text
 from monitor.report.alerts import NAME
 from monitor.report.metrics import PREFIX, engine_metric
+from monitor.verdicts import Outcome
 
 ROOT = Path(__file__).parent.parent
 PROMETHEUS = ROOT / "deploy/prometheus"

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from monitor.config import AlertmanagerAt
-from monitor.records import Certainty, Outcome
+from monitor.records import Certainty
 from monitor.report import alerts
 from monitor.report.alertmanager import Alertmanager
 from monitor.report.alerts import Alerts
 from monitor.report.outbox import Alert, Outbox
+from monitor.verdicts import Outcome
 from tests.verdicts import one, verdict
 
 SOON_S = 5

@@ -21,7 +21,8 @@ from monitor.cli import cli
 from monitor.engine import Preference, open_engine
 from monitor.identify import Identify
 from monitor.portable.http2 import DATA, HEADERS, PREFACE
-from monitor.records import Batch, CaptureFiles, Carried, Fate, NumberPlan, Stretch, Trace
+from monitor.records import Batch, CaptureFiles, Carried, Fate, Stretch, Trace
+from monitor.verdicts import NumberPlan
 from pcaps.recipes import RECIPES
 from pcaps.talk import ACK, PSH, SYN, Talk, pcap
 from tests.conversations import CHANGES, Teller, bereft, conversation, mixed

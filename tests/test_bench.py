@@ -20,8 +20,8 @@ from bench.results import put
 from bench.stages import STAGE_OF, Sampler
 from bench.traffic import PRESETS, Traffic, Truth, write
 from bench.truth import Found, compare, key_file
-from monitor.records import Number
 from monitor.redact import Redactor, load_key
+from monitor.verdicts import Number
 from pcaps.talk import internet_checksum
 
 OCTETS = 600_000

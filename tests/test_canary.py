@@ -17,7 +17,7 @@ from monitor.config import AlertmanagerAt
 from monitor.identify import Identify
 from monitor.pipeline import Pipeline, Stop
 from monitor.pytest_plugin import complaint, replay
-from monitor.records import CaptureFiles, Flow, Form, RequestHead
+from monitor.records import CaptureFiles, Flow, RequestHead
 from monitor.redact import Redactor
 from monitor.report.alertmanager import Alertmanager
 from monitor.report.alerts import Alerts
@@ -25,6 +25,7 @@ from monitor.report.journal import Journal
 from monitor.report.metrics import Exporter, Sensor
 from monitor.report.news import News
 from monitor.report.outbox import Outbox
+from monitor.verdicts import Form
 from pcaps.recipe import NUMBER, answer, get
 from pcaps.recipes_forms import CODED
 from pcaps.talk import Talk, pcap

@@ -16,7 +16,7 @@ from monitor.identify.catalogue import (
     SUBSCRIBER_FIELDS,
     hint,
 )
-from monitor.records import Identifier
+from monitor.verdicts import Identifier
 
 MSISDN, IMSI, IMEI = Identifier.MSISDN, Identifier.IMSI, Identifier.IMEI
 SURVEY = Path(__file__).parents[2] / "shared" / "data" / "header_names.tsv"

@@ -12,7 +12,8 @@ from monitor import counts
 from monitor.engine import native_is_here, screen
 from monitor.identify import Identify
 from monitor.portable.sieve import Sieve
-from monitor.records import Flow, Form, NumberPlan, Place, RequestHead, Section
+from monitor.records import Flow, RequestHead, Section
+from monitor.verdicts import Form, NumberPlan, Place
 
 NUMBER = "447700900123"
 PLAN = NumberPlan("44", "0", "00", (("447700900000", "447700900999"),), ("00101",))

@@ -12,8 +12,8 @@ import pytest
 from monitor.agreements import RuleBook, load
 from monitor.conditions import EXACT, REGISTERS, Conditions, Distinct, Episode
 from monitor.engine import Preference
-from monitor.records import Outcome
 from monitor.report.news import ConditionNews
+from monitor.verdicts import Outcome
 from pcaps import golden, recipes  # noqa: F401  recipes enters them all
 from pcaps.recipe import RECIPES
 from tests.verdicts import SECOND, TWELFTH, verdict

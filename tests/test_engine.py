@@ -16,7 +16,8 @@ from monitor import counts
 from monitor.engine import Preference, native_is_here, open_engine
 from monitor.errors import EngineError
 from monitor.identify import Identify
-from monitor.records import Batch, CaptureFiles, Identifier, Limits, NumberPlan, RequestHead, Watch
+from monitor.records import Batch, CaptureFiles, Limits, RequestHead, Watch
+from monitor.verdicts import Identifier, NumberPlan
 from pcaps.recipe import FOLDER, get
 from pcaps.talk import ETHERNET, Packet, Talk, pcap
 from tests.heads import CLEAN, LEAK, head

@@ -9,7 +9,7 @@ import pytest
 
 from monitor.commands.explain import IN_WORDS, explain
 from monitor.errors import ConfigError
-from monitor.records import Outcome
+from monitor.verdicts import Outcome
 
 RULES = Path(__file__).parent.parent / "rules"
 AGREED = {

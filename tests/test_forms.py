@@ -9,7 +9,7 @@ from monitor.identify.forms import READERS, foreign, sealed
 from monitor.identify.found import Spelling
 from monitor.identify.numbers import OwnNumbers
 from monitor.identify.plain import Plain
-from monitor.records import Form, Identifier, NumberPlan
+from monitor.verdicts import Form, Identifier, NumberPlan
 
 PLAN = NumberPlan("44", "0", "00", (("447700900000", "447700900999"),), ("00101",))
 PLAIN = Plain(OwnNumbers(PLAN))

@@ -13,7 +13,8 @@ from monitor.engine import native_is_here
 from monitor.errors import ConfigError, EngineError
 from monitor.identify import Identify
 from monitor.identify.hashes import ALGORITHMS, Layout, open_table, small_table, table_of, written
-from monitor.records import Flow, Form, NumberPlan, RequestHead
+from monitor.records import Flow, RequestHead
+from monitor.verdicts import Form, NumberPlan
 
 # two ranges of one length, one of another, and more entries than two to a power
 PLAN = NumberPlan(

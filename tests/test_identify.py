@@ -17,19 +17,8 @@ from monitor.identify.catalogue import CATALOGUE, STEMS, hint
 from monitor.identify.numbers import OwnNumbers
 from monitor.identify.plain import Plain
 from monitor.portable.sieve import Sieve
-from monitor.records import (
-    Certainty,
-    Fields,
-    Flow,
-    Form,
-    Identifier,
-    NumberPlan,
-    Place,
-    RequestHead,
-    Section,
-    Sighting,
-    Watch,
-)
+from monitor.records import Certainty, Fields, Flow, RequestHead, Section, Watch
+from monitor.verdicts import Form, Identifier, NumberPlan, Place, Sighting
 
 FLOW = Flow(bytes([100, 64, 1, 2]), 40001, bytes([203, 0, 113, 9]), 80)
 PLAN = NumberPlan("44", "0", "00", (("447700900000", "447700900999"),), ("00101",), frozenset({b"x-own-subscriber"}))

@@ -9,10 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor import counts
-from monitor.records import Batch, Certainty, Flow, Outcome, RequestHead, Section, Verdicts
+from monitor.records import Batch, Certainty, Flow, RequestHead, Section
 from monitor.redact import Redactor
 from monitor.report.journal import Journal, encode, request_row, verdict_row
 from monitor.report.tallies import Tallies
+from monitor.verdicts import Outcome, Verdicts
 from tests.verdicts import NOON, one, verdict
 
 REDACTOR = Redactor(b"k" * 32)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from monitor import judge as judge_module
 from monitor.agreements import RuleBook, load
 from monitor.judge import CONDITIONS, Judge, path_of, possible
-from monitor.records import Form, Holder, Identifier, Number, Outcome, Place, Verdict, Whose
+from monitor.verdicts import Form, Holder, Identifier, Number, Outcome, Place, Verdict, Whose
 from tests.verdicts import TWELFTH, sighting
 
 RULES = Path(__file__).parent.parent / "rules"

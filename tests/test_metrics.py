@@ -12,10 +12,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from monitor import counts
 from monitor.engine import Preference
-from monitor.records import Outcome
 from monitor.report import metrics
 from monitor.report.metrics import Exporter, Sensor
 from monitor.report.tallies import Tallies
+from monitor.verdicts import Outcome
 from tests import metrics_page
 from tests.verdicts import NOON, one, verdict
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.identify.numbers import OwnNumbers, is_dummy
-from monitor.records import Identifier, NumberPlan
+from monitor.verdicts import Identifier, NumberPlan
 
 PLAN = NumberPlan("44", "0", "00", (("447700900000", "447700900999"),), ("00101", "234101"))
 

@@ -10,20 +10,9 @@ from monitor.agreements import load
 from monitor.engine import Preference
 from monitor.judge import possible
 from monitor.pipeline import Pipeline, Stop, batches, exit_code, series
-from monitor.records import (
-    Batch,
-    CaptureFiles,
-    Certainty,
-    Fault,
-    Flow,
-    Interface,
-    Outcome,
-    RequestHead,
-    Verdict,
-    Verdicts,
-    Watch,
-)
+from monitor.records import Batch, CaptureFiles, Certainty, Fault, Flow, Interface, RequestHead, Watch
 from monitor.redact import Redactor
+from monitor.verdicts import Outcome, Verdict, Verdicts
 from tests.leaks import RULES, agreed, clean, leak, write, write_rules
 
 CUT, UNREADABLE = Fault("a", 24, True, "a is cut"), Fault("b", 0, False, "b is no capture")

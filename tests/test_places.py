@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from monitor.identify.places import decoded, of_field, of_target, parts
-from monitor.records import Place, Section
+from monitor.records import Section
+from monitor.verdicts import Place
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from monitor.errors import ConfigError
 from monitor.identify import Identify
-from monitor.records import Flow, Form, Identifier, Number, NumberPlan, RequestHead
+from monitor.records import Flow, RequestHead
 from monitor.redact import Redactor, load_key, mask_name, mask_path, mask_text, new_key
+from monitor.verdicts import Form, Identifier, Number, NumberPlan
 
 NUMBER = Number("447700900123")
 KEY = bytes(range(32))

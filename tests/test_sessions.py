@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.records import Holder
 from monitor.subscribers import sessions as module
 from monitor.subscribers.sessions import Report, Sessions, Status
+from monitor.verdicts import Holder
 
 SECOND = 10**9
 HOUR = 3600 * SECOND

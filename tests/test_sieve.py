@@ -8,7 +8,8 @@ from monitor import counts
 from monitor.identify import Identify
 from monitor.portable import sieve
 from monitor.portable.sieve import Sieve
-from monitor.records import Flow, NumberPlan, RequestHead, Section, Watch
+from monitor.records import Flow, RequestHead, Section, Watch
+from monitor.verdicts import NumberPlan
 
 FLOW = Flow(bytes([100, 64, 1, 2]), 40001, bytes([203, 0, 113, 9]), 80)
 WATCH = Watch(

@@ -5,7 +5,7 @@ import pytest
 from monitor.identify.numbers import OwnNumbers
 from monitor.identify.plain import Plain
 from monitor.identify.surroundings import LOOK_BACK, lead, stands_alone
-from monitor.records import Identifier, NumberPlan
+from monitor.verdicts import Identifier, NumberPlan
 
 PLAN = NumberPlan("44", "0", "00", (("447700900000", "447700900999"),), ("00101",))
 MSISDN = Identifier.MSISDN

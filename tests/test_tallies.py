@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import counts
-from monitor.records import Batch, Certainty, Fault, Outcome, Verdicts
+from monitor.records import Batch, Certainty, Fault
 from monitor.report import tallies
 from monitor.report.tallies import Tallies
 from monitor.report.terminal import Findings
+from monitor.verdicts import Outcome, Verdicts
 from tests.verdicts import NOON, SECOND, one, verdict
 
 

@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.text import Text
 
 from monitor import counts
-from monitor.records import Batch, Certainty, Outcome
+from monitor.records import Batch, Certainty
 from monitor.report import terminal
 from monitor.report.tallies import Summary, Tallies
 from monitor.report.terminal import Findings
+from monitor.verdicts import Outcome
 from tests.verdicts import NOON, SECOND, one, verdict
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from monitor.agreements import load
-from monitor.records import Identifier, Number, Outcome
 from monitor.trial import run_tests
+from monitor.verdicts import Identifier, Number, Outcome
 
 RULES = Path(__file__).parent.parent / "rules"
 Failures = Callable[[str, str, str], list[str]]

@@ -21,9 +21,10 @@ from monitor.commands import watch as watching
 from monitor.commands.watch import reach, watch
 from monitor.config import AlertmanagerAt, LogAs, SensorConfig
 from monitor.errors import ConfigError, RuleError
-from monitor.records import Batch, Flow, Outcome, RequestHead, Watch
+from monitor.records import Batch, Flow, RequestHead, Watch
 from monitor.report.log import Log
 from monitor.report.news import News
+from monitor.verdicts import Outcome
 from tests.leaks import RULES, write_rules
 from tests.verdicts import one, verdict
 

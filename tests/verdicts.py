@@ -5,20 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any
 
-from monitor.records import (
-    Certainty,
-    Flow,
-    Form,
-    Identifier,
-    Number,
-    Outcome,
-    Place,
-    RequestHead,
-    Section,
-    Sighting,
-    Verdict,
-    Verdicts,
-)  # fmt: skip
+from monitor.records import Certainty, Flow, RequestHead, Section
+from monitor.verdicts import Form, Identifier, Number, Outcome, Place, Sighting, Verdict, Verdicts
 
 SECOND = 10**9
 NOON = 1_326_196_800 * SECOND  # 2012-01-10T12:00:00Z

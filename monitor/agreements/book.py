@@ -19,7 +19,7 @@ from monitor.agreements.models import Grant, Network, Partner
 from monitor.agreements.prefixes import Prefixes
 from monitor.agreements.values import Foreign, NumberRange
 from monitor.recipient import is_host_name
-from monitor.records import Form, Holder, Identifier, NumberPlan
+from monitor.verdicts import Form, Holder, Identifier, NumberPlan
 from monitor.written.document import Document
 
 if TYPE_CHECKING:

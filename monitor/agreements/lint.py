@@ -14,7 +14,7 @@ from typing import Any
 from monitor.agreements.book import READABILITY, RuleBook, Terms, below
 from monitor.agreements.suffixes import PublicSuffixes
 from monitor.agreements.values import NumberRange
-from monitor.records import Form, Identifier
+from monitor.verdicts import Form, Identifier
 from monitor.written.document import Remark, quoted
 
 SCHEMA_LINE = "# yaml-language-server: $schema="

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from monitor.agreements import values as v
 from monitor.agreements.prefixes import Network as IPNetwork
 from monitor.agreements.values import Foreign, Jurisdiction, NumberRange, Rat, Tunnel
-from monitor.records import Form, Identifier, Number, Outcome, Place
+from monitor.verdicts import Form, Identifier, Number, Outcome, Place
 from monitor.written.document import quoted
 from monitor.written.language import ByName, Entry, Kind, Model, Some, key
 from monitor.written.scalars import AMOUNT, BOOLEAN, SPAN, TEXT

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from monitor.field import normalise
 from monitor.recipient import host_name, is_host_name
-from monitor.records import Form, Identifier, Number, Outcome, Place
+from monitor.verdicts import Form, Identifier, Number, Outcome, Place
 from monitor.written.document import quoted
 from monitor.written.language import Named, Scalar
 from monitor.written.scalars import listed, no_number, unlike

@@ -12,10 +12,10 @@ from monitor.agreements.models import Request
 from monitor.commands.common import redactor
 from monitor.errors import ConfigError
 from monitor.judge import CONDITIONS, Facts, Judge
-from monitor.records import Outcome, Verdict, Whose
 from monitor.redact import mask_name, mask_path
 from monitor.report.text import address, masked, printable
 from monitor.trial import LEFT_OUT, holder_of, said_in, sighting_of
+from monitor.verdicts import Outcome, Verdict, Whose
 from monitor.written.document import Document
 from monitor.written.language import WRONG, Entry, Reading
 

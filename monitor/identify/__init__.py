@@ -28,18 +28,8 @@ from monitor.identify.hashed import Hashed
 from monitor.identify.hashes import table_of
 from monitor.identify.numbers import IMEI_ROW, OwnNumbers
 from monitor.identify.places import Text, decoded, of_field, of_target, parts
-from monitor.records import (
-    Certainty,
-    Form,
-    Identifier,
-    Number,
-    NumberPlan,
-    Place,
-    RequestHead,
-    Section,
-    Sighting,
-    Watch,
-)
+from monitor.records import Certainty, RequestHead, Section, Watch
+from monitor.verdicts import Form, Identifier, Number, NumberPlan, Place, Sighting
 
 REMEMBERED = 16_384  # fields; a full memory starts again
 LONGEST_REMEMBERED = 256  # octets

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from monitor.field import LONGEST_KEPT, letters, normalise
-from monitor.records import Identifier
+from monitor.verdicts import Identifier
 
 # what the letters of a name end with when it carries such a thing, whatever stands before (`x-up-calling-line-id`)
 STEMS: dict[bytes, Identifier] = {

@@ -23,7 +23,7 @@ from monitor.identify.found import BASE64, HEX, ROW, TOKEN, Found, Spelling
 from monitor.identify.numbers import OwnNumbers
 from monitor.identify.plain import Plain
 from monitor.identify.surroundings import hinted
-from monitor.records import Form, Identifier
+from monitor.verdicts import Form, Identifier
 
 BY_CHANCE = 1e-8  # share of all tokens of a shape that may be own numbers where nothing hints at one
 INTERNATIONAL = "91"  # octet in front of TBCD: an international number of the plan of E.164 (TS 29.002 section 17.7.8)

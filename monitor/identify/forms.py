@@ -15,7 +15,7 @@ from monitor.identify.coded import Base64, Hex, Token
 from monitor.identify.found import Found, Reader, Spelling
 from monitor.identify.numbers import GAPS, OwnNumbers, is_dummy
 from monitor.identify.plain import Plain
-from monitor.records import Form, Identifier
+from monitor.verdicts import Form, Identifier
 
 READERS: tuple[Callable[[OwnNumbers], Reader], ...] = (Plain, Base64, Hex, Token)
 

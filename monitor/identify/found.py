@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
-from monitor.records import Form, Identifier
+from monitor.verdicts import Form, Identifier
 
 
 class Spelling(StrEnum):

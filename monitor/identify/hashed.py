@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from monitor.identify.found import DIGEST, Found, Spelling
 from monitor.identify.hashes import HashTable
-from monitor.records import Form, Identifier
+from monitor.verdicts import Form, Identifier
 
 _SPELLINGS = {16: Spelling.MD5, 20: Spelling.SHA1, 32: Spelling.SHA256}
 

@@ -33,7 +33,7 @@ from string import ascii_letters, digits
 
 from monitor.errors import ConfigError
 from monitor.identify.numbers import OwnNumbers
-from monitor.records import NumberPlan
+from monitor.verdicts import NumberPlan
 
 ALGORITHMS = ("md5", "sha1", "sha256")
 SPELT = 3  # e164, +e164, national

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from functools import cached_property
 from itertools import takewhile
 
-from monitor.records import Identifier, NumberPlan
+from monitor.verdicts import Identifier, NumberPlan
 
 # what people and programs put between the digits of one number: spaces, hyphens, dots, brackets, slashes, the `+` of a
 # form-encoded space, control octets, and the no-break spaces and dashes of UTF-8

@@ -12,7 +12,8 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from monitor.field import LONGEST_KEPT, normalise
-from monitor.records import Place, Section
+from monitor.records import Section
+from monitor.verdicts import Place
 
 Text = tuple[Place, bytes, bytes]  # place, normalised name, octets as on the wire
 _NO_DIGIT = bytes(set(range(256)).difference(b"0123456789"))

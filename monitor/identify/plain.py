@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from monitor.identify.found import ROW, Found, Spelling
 from monitor.identify.numbers import GAPS, LONGEST_GAP, OwnNumbers
 from monitor.identify.surroundings import lead, stands_alone
-from monitor.records import Identifier
+from monitor.verdicts import Identifier
 
 LONGEST_SPELT = 256  # octets of a row of digits, far more than any number has in any spelling
 _DIGITS = b"0123456789"

@@ -21,7 +21,7 @@ from ipaddress import AddressValueError, IPv4Address
 
 from monitor.identify.catalogue import hint
 from monitor.identify.numbers import GAP
-from monitor.records import Identifier
+from monitor.verdicts import Identifier
 
 LOOK_BACK = 40  # octets before a number in which its key may stand
 MOST_GLUED = 8  # letters and digits beside a number in one word

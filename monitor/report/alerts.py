@@ -18,11 +18,12 @@ from dataclasses import replace
 from threading import Condition, Thread
 from typing import Self
 
-from monitor.records import Amount, Certainty, Kind, Outcome, Verdicts
+from monitor.records import Certainty
 from monitor.redact import mask_name
 from monitor.report.alertmanager import Alertmanager
 from monitor.report.outbox import Alert, Outbox
 from monitor.report.text import masked, rfc3339
+from monitor.verdicts import Amount, Kind, Outcome, Verdicts
 
 NAME = "MsisdnMonitorFirstViolation"
 MOST_ALERTS = 1_000

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from monitor.recipient import recipient_of
-from monitor.records import Number, RequestHead, Section, Verdict, Verdicts, Whose
+from monitor.records import RequestHead, Section
 from monitor.redact import Redactor
 from monitor.report.tallies import Summary
 from monitor.report.text import LONGEST_REMEMBERED, SECOND_NS, address, masked, rfc3339, to_second
+from monitor.verdicts import Number, Verdict, Verdicts, Whose
 
 VERSION = len("HTTP/1.1")
 REMEMBERED = 16_384  # kinds of verdict; a full memory starts again

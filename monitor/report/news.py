@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from monitor.conditions import Conditions
-from monitor.records import Kind, Outcome, Verdicts
 from monitor.report.text import masked, named
+from monitor.verdicts import Kind, Outcome, Verdicts
 
 
 class News:

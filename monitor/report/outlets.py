@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from typing import Self
 
 from monitor.config import SensorConfig
-from monitor.records import Verdicts
 from monitor.redact import Redactor
 from monitor.report.alertmanager import Alertmanager
 from monitor.report.alerts import Alerts
@@ -17,6 +16,7 @@ from monitor.report.log import Log
 from monitor.report.metrics import Source
 from monitor.report.news import News
 from monitor.report.outbox import Outbox
+from monitor.verdicts import Verdicts
 
 
 class Outlets:

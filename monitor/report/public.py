@@ -13,9 +13,9 @@ from html import escape
 from typing import TypedDict
 
 from monitor.agreements import Partner, RuleBook
-from monitor.records import Form, Identifier
 from monitor.redact import mask_name
 from monitor.report.text import printable
+from monitor.verdicts import Form, Identifier
 
 GETS = {
     Identifier.MSISDN: "your phone number",

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
 
 from monitor import __version__, counts
 from monitor.conditions import Conditions, Episode
-from monitor.records import Amount, Batch, Kind, Outcome, Verdicts
+from monitor.records import Batch
 from monitor.redact import mask_name
 from monitor.report.text import rfc3339
+from monitor.verdicts import Amount, Kind, Outcome, Verdicts
 
 if TYPE_CHECKING:
     from monitor.subscribers import Feed

@@ -17,9 +17,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from monitor.records import Amount, Batch, Certainty, Kind, Outcome, Verdicts
+from monitor.records import Batch, Certainty
 from monitor.report.tallies import Summary, all_seen, nothing_seen
 from monitor.report.text import NO_NAME, masked, printable, rfc3339
+from monitor.verdicts import Amount, Kind, Outcome, Verdicts
 
 ROWS_SHOWN = 12
 MOST_GROUPS = 100_000

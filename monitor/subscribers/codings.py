@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from monitor.records import Form, Holder, Identifier, Number
+from monitor.verdicts import Form, Holder, Identifier, Number
 
 HASHES = ("md5", "sha1", "sha256", "sha512")
 SHORTEST = 8  # octets of a value that is worth a look: half a number in hexadecimal would be no proof

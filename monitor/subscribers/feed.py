@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from monitor.counts import FEED_KINDS
-from monitor.records import Holder, Message
+from monitor.records import Message
 from monitor.subscribers.radius import Malformed, Numbering, Overfull, authentic, report
 from monitor.subscribers.sessions import Report, Sessions, Status
+from monitor.verdicts import Holder
 
 
 class Terms(NamedTuple):

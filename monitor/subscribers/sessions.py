@@ -19,7 +19,7 @@ from struct import Struct
 from typing import NamedTuple
 from zlib import crc32
 
-from monitor.records import Holder
+from monitor.verdicts import Holder
 
 MOST_SESSIONS = 10_000_000
 MOST_NAMES = 65_535  # APNs, gateways, networks: each is a number of two bytes

@@ -19,7 +19,8 @@ import pytest
 
 from monitor.engine import Preference
 from monitor.identify import Identify
-from monitor.records import Certainty, NumberPlan
+from monitor.records import Certainty
+from monitor.verdicts import NumberPlan
 from pcaps.talk import ACK, ETHERNET, FIN, PSH, RST, SYN, URG, Packet, pcap, tcp
 from tests.live.cables import PACKET_QDISC_BYPASS, SOL_PACKET
 from tests.live.networks import carries, ip, needs_root, own_network
