@@ -16,11 +16,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor import __version__
-from monitor.cli import PROGRAM, cli, main
+from monitor.__main__ import main
+from monitor.cli import PROGRAM, cli
 from pcaps.talk import pcap
 from tests.leaks import NUMBER, RULES, agreed, clean, leak, write, write_cut
 
-COMMAND = [sys.executable, "-c", "from monitor.cli import main; main()"]
+COMMAND = [sys.executable, "-m", "monitor"]
 PAGES = [("--help",), *((name, "--help") for name in sorted(cli.commands))]
 
 
