@@ -27,6 +27,7 @@ KEY_OCTETS = 32
 TOKEN_OCTETS = 16
 REMEMBERED = 16_384  # tokens; a full memory starts again
 MOST_IN_FRONT = 5  # digits that a mask shows: country and network, but no subscriber
+MOST_IN_TEXT = 2  # of digits that somebody wrote: they may stand in the opposite order, and begin with the subscriber
 AT_END = 2
 HIDDEN = 5  # at the least: one of a hundred thousand
 SHORTEST_RUN = 7  # digits of the shortest national number
@@ -148,15 +149,15 @@ def _has_run(text: str) -> bool:
     return _ENOUGH_DIGITS.match(text) is not None and _patterns()[0].search(text) is not None
 
 
-def _shown(digits: int) -> tuple[int, int]:
-    """How many of so many digits a mask shows in front and at the end."""
-    return max(0, min(MOST_IN_FRONT, digits - HIDDEN - AT_END)), AT_END if digits >= HIDDEN + AT_END else 0
+def _shown(digits: int, most: int) -> tuple[int, int]:
+    """How many of so many digits a mask shows in front, `most` at the most, and at the end."""
+    return max(0, min(most, digits - HIDDEN - AT_END)), AT_END if digits >= HIDDEN + AT_END else 0
 
 
 @lru_cache(256)  # what is sealed may be of any length
 def _mask(digits: int) -> tuple[int, str, int]:
     """How many of so many digits a mask shows in front, the stars behind them, and where the end begins."""
-    front, end = _shown(digits)
+    front, end = _shown(digits, MOST_IN_FRONT)
     return front, "*" * (digits - front - end), digits - end
 
 
@@ -244,7 +245,7 @@ def _masked_run(run: re.Match[str]) -> str:
         pass
     gap_or_digit = _patterns()[1]
     digits = sum(part[1] is None for part in gap_or_digit.finditer(run[0]))
-    front, end = _shown(digits)
+    front, end = _shown(digits, MOST_IN_TEXT)
     places = count()
 
     def star(part: re.Match[str]) -> str:

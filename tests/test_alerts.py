@@ -166,7 +166,7 @@ def test_no_number_and_nothing_off_the_wire_but_an_escaped_host(
     soon((tmp_path / "outbox.json").exists)
     text = json.dumps(told.posts) + (tmp_path / "outbox.json").read_text()
     assert "900123" not in text
-    assert "44770*****23.example" in text
+    assert "44********23.example" in text
     assert told.posts[0][0]["labels"]["field"] == "other"
 
 

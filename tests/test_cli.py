@@ -232,7 +232,7 @@ def test_a_number_that_was_typed_does_not_come_back(args: list[str]) -> None:
     result = run(*args)
     assert result.exit_code in (2, 3)
     assert "900123" not in result.output
-    assert "44770*****23" in result.output.replace("+44 770* ****23", "44770*****23")
+    assert "44********23" in result.output.replace("+44 **** ****23", "44********23")
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_requests_prints_every_head_masked(tmp_path: Path) -> None:
     assert [(row["type"], row["method"], row["target"]) for row in rows(result)] == [
         ("request", "GET", "/check?n=0"), ("request", "GET", "/check?n=1"),
     ]  # fmt: skip
-    assert rows(result)[0]["fields"] == [["host", "shop.example"], ["x-msisdn", "44770*****23"]]
+    assert rows(result)[0]["fields"] == [["host", "shop.example"], ["x-msisdn", "44********23"]]
     assert (result.exit_code, result.stderr) == (0, "")
     shown = rows(run("requests", path, "--format", "jsonl", "--show-values"))
     assert shown[0]["fields"][1] == ["x-msisdn", NUMBER.decode()]  # type: ignore[index]
@@ -305,7 +305,7 @@ def test_requests_as_text_escapes_what_a_terminal_would_obey(tmp_path: Path) -> 
     talk = leak(b"shop\x1b[2J.example")
     result = run("requests", write(tmp_path / "leak.pcap", talk))
     assert "    GET /check?n=0 HTTP/1.1\n" in result.stdout
-    assert "    x-msisdn: 44770*****23\n" in result.stdout
+    assert "    x-msisdn: 44********23\n" in result.stdout
     assert "\x1b" not in result.stdout
 
 

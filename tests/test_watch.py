@@ -111,7 +111,7 @@ def test_a_leak_shows_in_metrics_and_once_in_the_log(
     assert 'msisdn_monitor_capture_up{interface="lo"} 1.0' in seen[0]
     log = capsys.readouterr().err
     assert log.count("VIOLATION unknown_recipient: plain msisdn in header x-msisdn to ") == 1
-    assert "to 44770*****23.example" in log
+    assert "to 44********23.example" in log
     assert "123.example" not in log
     assert "watching lo: engine portable" in log
     assert "WARNING lo: the ring has 32 MiB" in log
