@@ -5,7 +5,10 @@
 
 mod bytes;
 mod copied;
+mod doubtful;
+mod ending;
 mod order;
+mod settling;
 
 use std::collections::VecDeque;
 
@@ -16,19 +19,16 @@ use crate::http1::{Context, Http1};
 use crate::limits::Limits;
 use crate::looks::may_begin_request;
 use crate::reassembly::{Assembler, Gap};
-use crate::records::{Oddities, PlacedHead, Segment};
+use crate::records::{PlacedHead, Segment};
 use bytes::Bytes;
+use settling::Waiting;
 
 /// Mirrors and receive queues deliver out of order by so much.
 const REORDER_NS: i64 = 100_000_000;
-/// Heads.
-const MOST_WAITING: usize = 256;
 /// What a client takes before it holds anything, in round figures: [`Client::weight`].
 const CLIENT_BYTES: usize = 640;
 /// Of a head that waits or is remembered, besides its bytes.
 const HEAD_BYTES: usize = 384;
-/// Segments.
-const MOST_DOUBTFUL: usize = 64;
 /// Of an admitted connection: shed last of all.
 const EARLY_BYTES: i64 = 16 * 1024;
 /// Read again because the beginning came late.
@@ -49,12 +49,6 @@ pub enum Beginning {
     Doubtful,
     /// In the middle of HTTP/2.
     Frames,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    since_ns: i64,
-    placed: PlacedHead,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -352,42 +346,6 @@ impl Client {
         self.http1.is_amid_head()
     }
 
-    /// Perhaps nothing follows: judges the lines that are whole, and goes on behind them.
-    pub fn part(&mut self, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
-        let settled = out.len();
-        self.http1.part(self.kept.all(), self.kept_from, context, out);
-        self.wait(settled, now_ns, context, out);
-        while let Some(first) = self.heads.pop_front() {
-            self.let_go(first.placed, out);
-        }
-        self.done(now_ns, context, out);
-    }
-
-    /// Nothing follows.
-    pub fn finish(&mut self, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
-        for each in self.doubts.take(|_| true) {
-            self.decide(each, now_ns, context, out);
-        }
-        while self.assembler.waiting() {
-            self.give_up_hole(now_ns, context, out);
-        }
-        self.count_lost_end(context);
-        let settled = out.len();
-        self.http1.finish(self.kept.all(), self.kept_from, context, out);
-        self.wait(settled, now_ns, context, out);
-        while let Some(first) = self.heads.pop_front() {
-            self.let_go(first.placed, out);
-        }
-        self.done(now_ns, context, out);
-    }
-
-    /// Nothing is read any more; what was, unless it is said already, was `why`.
-    pub fn end(&self, why: &'static str, counts: &mut Counts) {
-        for what in [why, "end"].into_iter().filter(|what| !what.is_empty()) {
-            self.trace(self.origin, self.assembler.next(), what, counts);
-        }
-    }
-
     /// Its number in the audit's trace.
     pub fn reading(&self) -> u32 {
         self.reading
@@ -399,133 +357,12 @@ impl Client {
         }
     }
 
-    /// Whether a request ended here and nothing of another one was seen.
     /// Whether one octet at the end of what came, or behind it, asks for an acknowledgement and says nothing.
     fn is_probe(&self, octets: &[u8], ahead: i64) -> bool {
         if self.http1.idle() {
             return !may_begin_request(octets);
         }
         ahead < 0 && self.acked.is_some_and(|acked| acked >= self.assembler.next())
-    }
-
-    // --- doubtful segments ------------------------------------------------------------------------------------------
-
-    fn put_aside(&mut self, new: Doubtful, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
-        if new.stop() <= self.assembler.next() {
-            let ahead = new.position - self.kept_from;
-            let is_known = ahead >= 0 && self.kept.from(ahead).starts_with(&new.octets);
-            context.counts[if is_known { Count::Duplicates } else { new.doubt.rejected() }] += 1;
-            fate(new.position, if is_known { "duplicate" } else { new.doubt.reason() }, context.counts);
-        } else if self.acked.is_some_and(|acked| new.stop() <= acked) {
-            let now_ns = new.since_ns;
-            self.believe(new, now_ns, context, out);
-        } else {
-            let now_ns = new.since_ns;
-            self.doubts.add(new, context.counts);
-            if self.doubts.len() > MOST_DOUBTFUL {
-                context.counts[Count::ShedDoubts] += 1;
-                self.decide_oldest(now_ns, context, out);
-            }
-        }
-    }
-
-    fn decide_oldest(&mut self, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
-        let Some(oldest_ns) = self.doubts.since_ns() else { return };
-        for each in self.doubts.take(|each| each.since_ns <= oldest_ns) {
-            self.decide(each, now_ns, context, out);
-        }
-    }
-
-    /// Nothing contradicted it in time.
-    fn decide(&mut self, each: Doubtful, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
-        let is_refusable = self.sound || each.doubt == Doubt::SynData;
-        if self.acked.is_some() && is_refusable && each.doubt.needs_acknowledgement() {
-            context.counts[each.doubt.rejected()] += 1;
-            self.trace(each.position, each.stop(), each.doubt.reason(), context.counts);
-        } else {
-            self.believe(each, now_ns, context, out);
-        }
-    }
-
-    fn believe(&mut self, each: Doubtful, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
-        if let Some(oddity) = each.doubt.oddity() {
-            self.copies.mark(each.position, each.stop(), Oddities::of(&[oddity]), context.counts);
-        }
-        self.insert(each.position, &each.octets, each.missing, each.time_ns, now_ns, context, out);
-        if each.doubt == Doubt::BadChecksum && !self.sound && !self.offloaded {
-            self.offloaded = true;
-            for other in self.doubts.take(|other| other.doubt == Doubt::BadChecksum) {
-                self.believe(other, now_ns, context, out);
-            }
-        }
-    }
-
-    // --- heads ------------------------------------------------------------------------------------------------------
-
-    /// What http1 added to `out` behind those that are settled has to wait.
-    #[inline]
-    fn wait(&mut self, settled: usize, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
-        if out.len() > settled {
-            self.spoke = true;
-            self.heads.reserve_exact(out.len() - settled);
-            if out[settled..].iter().any(|placed| placed.why.is_some()) {
-                self.read_texts(context);
-            }
-            for placed in out.drain(settled..) {
-                if placed.why.is_some() {
-                    self.join(placed, now_ns, None, context);
-                } else {
-                    self.waiting += placed.end - placed.start;
-                    self.heads.push_back(Waiting { since_ns: now_ns, placed });
-                }
-            }
-        }
-    }
-
-    /// Lets the heads go that are settled by now.
-    #[inline]
-    fn done(&mut self, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
-        let settled_ns = now_ns - context.limits.settle_ns;
-        let acked = self.acked.unwrap_or(self.origin);
-        while let Some(first) = self.heads.front() {
-            let is_settled = first.placed.end <= acked || first.since_ns <= settled_ns;
-            let fits = self.waiting <= context.limits.hold_bytes_per_half_stream as i64;
-            if !is_settled && self.heads.len() <= MOST_WAITING && fits {
-                break;
-            }
-            context.counts[Count::ShedSettle] += u64::from(!is_settled);
-            if let Some(first) = self.heads.pop_front() {
-                self.let_go(first.placed, out);
-            }
-        }
-        self.forget();
-    }
-
-    fn let_go(&mut self, mut placed: PlacedHead, out: &mut Vec<PlacedHead>) {
-        self.replays = 0;
-        self.waiting -= placed.end - placed.start;
-        self.copies.say(&mut placed);
-        if self.acked.is_none_or(|acked| acked < placed.end) {
-            if self.past.is_empty() {
-                self.past.reserve_exact(1); // seldom are there more
-            }
-            self.past.push(placed.clone());
-        }
-        out.push(placed);
-    }
-
-    /// What no copy is compared with any more.
-    #[inline]
-    fn forget(&mut self) {
-        if !self.kept.is_empty() {
-            let needed = self.needed();
-            self.keep_from(needed);
-        }
-        let kept_from = self.kept_from;
-        self.past.retain(|placed| placed.end > kept_from);
-        self.assembler.forget_versions(kept_from);
-        let waiting = self.heads.front().map_or(kept_from, |waiting| waiting.placed.start);
-        self.copies.forget(kept_from.min(waiting));
     }
 }
 

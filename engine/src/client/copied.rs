@@ -1,6 +1,7 @@
 //! Copies that differ from what came first: what was read already is read once more with them.
 
-use super::{Client, Waiting};
+use super::Client;
+use super::settling::Waiting;
 use crate::copies::{add_reading, are_alike, late, overlap, put_in_doubt};
 use crate::counts::{Count, Counts};
 use crate::http1::{Context, Start, text_of};

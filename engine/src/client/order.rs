@@ -230,17 +230,6 @@ impl Client {
         self.lost.drain(..too_many);
     }
 
-    /// Bytes that nothing followed: only the FIN or an acknowledgement tells of them.
-    pub(super) fn count_lost_end(&self, context: &mut Context<'_>) {
-        let following = self.assembler.next();
-        let acked = self.acked.unwrap_or(0) - 1; // which may be that of a FIN
-        let end = self.closed.map_or(acked, |closed| self.assembler.place(closed));
-        if following < end && end <= following + i64::from(context.limits.window_bytes) {
-            context.counts[Count::GapBytes] += (end - following) as u64;
-            context.counts[Count::BlindGap] += 1;
-        }
-    }
-
     /// A segment from before what was thought to be the beginning: begins again with it.
     pub(super) fn rewind(&mut self, position: i64, octets: &[u8]) {
         self.replays = self.replays.saturating_sub(self.kept.all().len() + octets.len());

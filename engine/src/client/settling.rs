@@ -1,0 +1,83 @@
+//! Heads that wait until they are settled, in the order of their places.
+
+use super::Client;
+use crate::counts::Count;
+use crate::http1::Context;
+use crate::records::PlacedHead;
+
+/// Heads.
+const MOST_WAITING: usize = 256;
+
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub since_ns: i64,
+    pub placed: PlacedHead,
+}
+
+impl Client {
+    /// What http1 added to `out` behind those that are settled has to wait.
+    #[inline]
+    pub(super) fn wait(&mut self, settled: usize, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
+        if out.len() > settled {
+            self.spoke = true;
+            self.heads.reserve_exact(out.len() - settled);
+            if out[settled..].iter().any(|placed| placed.why.is_some()) {
+                self.read_texts(context);
+            }
+            for placed in out.drain(settled..) {
+                if placed.why.is_some() {
+                    self.join(placed, now_ns, None, context);
+                } else {
+                    self.waiting += placed.end - placed.start;
+                    self.heads.push_back(Waiting { since_ns: now_ns, placed });
+                }
+            }
+        }
+    }
+
+    /// Lets the heads go that are settled by now.
+    #[inline]
+    pub(super) fn done(&mut self, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
+        let settled_ns = now_ns - context.limits.settle_ns;
+        let acked = self.acked.unwrap_or(self.origin);
+        while let Some(first) = self.heads.front() {
+            let is_settled = first.placed.end <= acked || first.since_ns <= settled_ns;
+            let fits = self.waiting <= context.limits.hold_bytes_per_half_stream as i64;
+            if !is_settled && self.heads.len() <= MOST_WAITING && fits {
+                break;
+            }
+            context.counts[Count::ShedSettle] += u64::from(!is_settled);
+            if let Some(first) = self.heads.pop_front() {
+                self.let_go(first.placed, out);
+            }
+        }
+        self.forget();
+    }
+
+    pub(super) fn let_go(&mut self, mut placed: PlacedHead, out: &mut Vec<PlacedHead>) {
+        self.replays = 0;
+        self.waiting -= placed.end - placed.start;
+        self.copies.say(&mut placed);
+        if self.acked.is_none_or(|acked| acked < placed.end) {
+            if self.past.is_empty() {
+                self.past.reserve_exact(1); // seldom are there more
+            }
+            self.past.push(placed.clone());
+        }
+        out.push(placed);
+    }
+
+    /// What no copy is compared with any more.
+    #[inline]
+    pub(super) fn forget(&mut self) {
+        if !self.kept.is_empty() {
+            let needed = self.needed();
+            self.keep_from(needed);
+        }
+        let kept_from = self.kept_from;
+        self.past.retain(|placed| placed.end > kept_from);
+        self.assembler.forget_versions(kept_from);
+        let waiting = self.heads.front().map_or(kept_from, |waiting| waiting.placed.start);
+        self.copies.forget(kept_from.min(waiting));
+    }
+}

@@ -1,0 +1,71 @@
+use std::collections::HashMap;
+
+use super::*;
+use crate::testing::Random;
+
+fn flow(number: u16) -> Flow {
+    Flow { src: [1; 16], dst: [2; 16], sport: number, dport: 80, v6: number.is_multiple_of(2), path_hash: 0 }
+}
+
+/// Flows in the order of their age, with the places that they should have.
+fn assert_agree(halves: &Halves, order: &[u16], places: &HashMap<u16, Id>) {
+    assert_eq!(halves.len(), order.len());
+    assert!(halves.by_age().map(|id| halves[id].flow.sport).eq(order.iter().copied()));
+    for (number, &id) in places {
+        assert_eq!(halves.find(&flow(*number), halves.mark(&flow(*number))), Some(id));
+    }
+}
+
+#[test]
+fn everyone_is_found_where_he_is_and_in_the_order_of_age() {
+    let mut random = Random::new(1);
+    let mut halves = Halves::default();
+    let (mut order, mut places, mut gone) = (Vec::new(), HashMap::new(), Vec::new());
+    for round in 0..6000 {
+        let number = random.below(3000) as u16;
+        let mark = halves.mark(&flow(number));
+        match places.get(&number).copied() {
+            None => {
+                assert_eq!(halves.find(&flow(number), mark), None);
+                let id = halves.enter(HalfStream::new(flow(number), &[], 0), mark).unwrap();
+                order.push(number);
+                places.insert(number, id);
+            }
+            Some(id) if random.below(3) > 0 => {
+                gone.push(halves.link(id));
+                halves.remove(id);
+                order.retain(|&other| other != number);
+                places.remove(&number);
+            }
+            Some(id) => {
+                halves.renew(id);
+                order.retain(|&other| other != number);
+                order.push(number);
+                assert_eq!(halves.follow(halves.link(id)), Some(id));
+            }
+        }
+        if round % 100 == 0 {
+            assert_agree(&halves, &order, &places);
+        }
+    }
+    assert_agree(&halves, &order, &places);
+    assert!(halves.buckets.len() > FEWEST_BUCKETS && halves.slots.len() < 3000);
+    assert!(gone.into_iter().all(|link| halves.follow(link).is_none()));
+    for id in places.into_values() {
+        halves.remove(id);
+    }
+    assert!(halves.buckets.iter().all(|bucket| bucket.id.is_none()));
+}
+
+#[test]
+fn flows_that_differ_in_anything_have_marks_of_their_own() {
+    let halves = Halves::default();
+    let plain = Flow { v6: false, ..flow(1) };
+    let others = [
+        Flow { sport: 80, dport: 1, ..plain },
+        Flow { src: plain.dst, dst: plain.src, ..plain },
+        Flow { v6: true, ..plain },
+        Flow { path_hash: 1, ..plain },
+    ];
+    assert!(others.iter().all(|other| halves.mark(other) != halves.mark(&plain)));
+}
