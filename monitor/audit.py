@@ -60,6 +60,7 @@ FATES: dict[str, Kind] = {
     "panic": "gap",  # a mistake of ours in one connection
     # work that was dropped at a bound
     "copies": "shed",
+    "hold": "shed",
     "head_bytes": "shed",
     "stretches": "shed",  # of this audit
     "": "unaccounted",  # taken by a reading that never ended

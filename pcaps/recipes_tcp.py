@@ -54,6 +54,17 @@ def t04_reverse_order() -> Talk:
     return talk.server(OK).close()
 
 
+@recipe(38, leak(), suffix=".pcap.gz")
+def t04_early_octets_one_by_one() -> Talk:
+    """Seven thousand octets in segments of their own, the last first: more pieces than one direction may hold, but for
+    the first 16 kB, which are never let go."""
+    talk = Talk(mss=1, step_ns=MS // 10).open()
+    talk.client(get(b"Cookie: " + b"c" * 6900, FIELD), acknowledged=False)
+    talk.packets[3:] = talk.packets[:2:-1]
+    talk.segment(ACK, client=False)
+    return talk.server(OK).close()
+
+
 @recipe(38, leak())
 def t07_sequence_wraps() -> Talk:
     """Sequence numbers pass 2^32 inside the head."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
-from monitor.records import Checksum
+from monitor.portable.client import EARLY_BYTES, EARLY_HOLD_BYTES
+from monitor.records import Checksum, Segment
 from pcaps.talk import MS, Talk
 from tests.connections import OK, ONCE, SECOND, Sensor, begun, ended, leaks, read, segments
-from tests.heads import CLEAN, LEAK
+from tests.heads import CLEAN, FIELD, LEAK, head
 
 
 def test_a_head_waits_for_its_acknowledgement() -> None:
@@ -51,6 +54,39 @@ def test_segments_may_come_in_reverse(mss: int, handshake: bool) -> None:
     talk.client(LEAK + LEAK, acknowledged=False)
     talk.packets[before:] = talk.packets[: before - 1 if before else None : -1]
     assert leaks(read(segments(talk.server(OK)))) == ONCE * 2
+
+
+def one_by_one(talk: Talk, octets: bytes, size: int = 1) -> list[Segment]:
+    """Sent on in segments of so many octets each, a microsecond between them."""
+    (sent,) = segments(Talk(seq=talk.seq, time_ns=talk.time_ns).client(octets[:1], acknowledged=False))
+    return [
+        sent._replace(seq=talk.seq + at, time_ns=talk.time_ns + 1000 * at, payload=octets[at : at + size])
+        for at in range(0, len(octets), size)
+    ]
+
+
+EARLY_LEAK = head(b"Cookie: " + b"c" * (EARLY_BYTES - 400), FIELD)
+
+
+@pytest.mark.parametrize("order", ["last first", "any, every second first"])
+def test_the_first_octets_may_come_one_by_one_in_any_order(order: str) -> None:
+    talk = Talk().open()
+    sent = one_by_one(talk, EARLY_LEAK)
+    odd, even = sent[1::2], sent[::2]
+    Random(16).shuffle(odd)
+    sensor = read(segments(talk), sent[::-1] if order == "last first" else odd + even)
+    assert leaks(sensor) == ONCE
+    assert (sensor.counts["shed.hold"], sensor.counts["gap_bytes"]) == (0, 0)
+
+
+def test_what_the_first_octets_wait_for_is_not_given_up_for_what_comes_behind() -> None:
+    talk = Talk().open().client(LEAK[:20], acknowledged=False)
+    sent = one_by_one(talk, LEAK[20:] + CLEAN * 3000, 10)
+    sensor = Sensor(hold_bytes_per_half_stream=1000).feed(segments(talk), sent[1:])
+    assert sensor.streams._held <= 1000 + EARLY_HOLD_BYTES
+    assert not leaks(sensor) and 0 < sensor.counts["shed.hold"] < len(sent) / 4
+    assert leaks(sensor.feed(sent[:1]).finish()) == ONCE
+    assert sensor.counts["gap_bytes"] == 0  # the end is what was let go, and who acknowledges nothing tells of none
 
 
 def test_a_body_that_is_read_again_is_counted_once() -> None:

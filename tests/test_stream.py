@@ -350,7 +350,8 @@ def test_what_waits_behind_holes_is_bounded() -> None:
     assert sensor.counts["shed.hold"] >= 15
     assert len(leaks(sensor.finish())) == 20
     assert sensor.counts["memory_bytes.hold"] == 0
-    one = Sensor(hold_bytes_per_half_stream=10_000).feed(segments(hoard(1))).expire(0)
+    late = Talk().open().client(CLEAN * 400, acknowledged=False).lose(b"h").client(b"x" * 20_000, acknowledged=False)
+    one = Sensor(hold_bytes_per_half_stream=10_000).feed(segments(late)).expire(0)
     assert one.counts["shed.hold"]
 
 

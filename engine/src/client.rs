@@ -31,6 +31,8 @@ const CLIENT_BYTES: usize = 640;
 const HEAD_BYTES: usize = 384;
 /// Of an admitted connection: shed last of all.
 const EARLY_BYTES: i64 = 16 * 1024;
+/// That these take while they wait, at worst: an octet a segment, none in order.
+const EARLY_HOLD_BYTES: usize = EARLY_BYTES as usize * 161;
 /// Read again because the beginning came late.
 const REPLAYED_BYTES: usize = 1024 * 1024;
 /// SYN of the flags of TCP (RFC 9293 section 3.1).
@@ -330,16 +332,32 @@ impl Client {
         self.forget();
     }
 
-    /// Bytes that were read and are kept in case that copies of them come.
-    pub fn spare(&mut self) -> i64 {
-        if self.replays > 0 { 0 } else { self.http1.keep(self.http1.start()) - self.kept_from }
+    /// Bytes that may wait here: what the first ones wait for has room of its own.
+    #[inline]
+    pub fn may_hold(&self, limits: &Limits) -> usize {
+        limits.hold_bytes_per_half_stream + if self.waits_early() { EARLY_HOLD_BYTES } else { 0 }
     }
 
-    /// Whether forgetting it now would tear a head that has only begun, and that early in its connection.
-    pub fn is_torn(&self) -> bool {
-        let is_early = self.assembler.next() - self.origin < EARLY_BYTES;
-        is_early && (self.is_amid_head() || self.hole.is_some() || !self.doubts.is_empty())
+    /// Whether a hole is open among the first bytes of the connection.
+    #[inline]
+    fn waits_early(&self) -> bool {
+        self.assembler.waiting() && self.came() < EARLY_BYTES
     }
+
+    /// Holds less than here may wait, but of the first bytes all: what came furthest behind them goes.
+    pub fn make_room(&mut self, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
+        if !self.waits_early() {
+            return self.shed(now_ns, context, out);
+        }
+        if !self.doubts.is_empty() {
+            self.decide_oldest(now_ns, context, out);
+        } else if let Some((start, stop)) = self.assembler.drop_last() {
+            self.trace(start, stop, "hold", context.counts);
+            self.hole = self.hole.take().filter(|_| self.assembler.waiting());
+        }
+        self.done(now_ns, context, out);
+    }
+
 
     /// Whether some lines of a head were read and its end was not.
     pub fn is_amid_head(&self) -> bool {
@@ -349,6 +367,16 @@ impl Client {
     /// Its number in the audit's trace.
     pub fn reading(&self) -> u32 {
         self.reading
+    }
+    /// Bytes that were read and are kept in case that copies of them come.
+    pub fn spare(&mut self) -> i64 {
+        if self.replays > 0 { 0 } else { self.http1.keep(self.http1.start()) - self.kept_from }
+    }
+
+    /// Whether forgetting it now would tear a head that has only begun, and that early in its connection.
+    pub fn is_torn(&self) -> bool {
+        let is_early = self.assembler.next() - self.origin < EARLY_BYTES;
+        is_early && (self.is_amid_head() || self.hole.is_some() || !self.doubts.is_empty())
     }
 
     fn trace(&self, start: i64, stop: i64, what: &'static str, counts: &mut Counts) {

@@ -12,7 +12,7 @@ mod tests;
 
 use std::array;
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::iter::Flatten;
 
 use crate::records::Oddity;
@@ -83,7 +83,6 @@ pub struct Inserted<'a> {
 
 #[derive(Debug)]
 struct Piece {
-    start: i64,
     stop: i64,
     /// None: cut off by the snap length.
     octets: Option<Box<[u8]>>,
@@ -111,20 +110,20 @@ pub struct Versions {
 
 /// Puts the payload of one half-stream in order.
 ///
-/// Invariants: `pieces` are sorted, do not overlap and begin behind `next`; `held` is what they cost.
+/// Invariants: `pieces`, by where they start, do not overlap and begin behind `next`; `held` is what they cost.
 #[derive(Debug)]
 pub struct Assembler {
     next: i64,
     held: usize,
     /// Seldom any.
     versions: Option<Box<Versions>>,
-    pieces: VecDeque<Piece>,
+    pieces: BTreeMap<i64, Piece>,
 }
 
 impl Assembler {
     /// From this position on.
     pub fn new(position: i64) -> Assembler {
-        Assembler { next: position, held: 0, versions: None, pieces: VecDeque::new() }
+        Assembler { next: position, held: 0, versions: None, pieces: BTreeMap::new() }
     }
 
     /// Position of the first byte that is not yet in order.
@@ -185,34 +184,38 @@ impl Assembler {
 
     /// What is next in order now: first what came `straight`.
     pub fn ready<'a>(&mut self, straight: &mut Straight<'a>) -> Option<Item<'a>> {
-        straight.next().or_else(|| {
-            self.pieces.front().filter(|first| first.start <= self.next)?;
-            let piece = self.pieces.pop_front()?;
-            self.held -= piece.cost();
-            Some(self.pass(
-                piece.start,
-                piece.stop,
-                piece.octets.map(|octets| Cow::Owned(octets.into())),
-                piece.time_ns,
-            ))
-        })
+        straight.next().or_else(|| if self.pieces.is_empty() { None } else { self.ready_behind_hole() })
+    }
+
+    fn ready_behind_hole<'a>(&mut self) -> Option<Item<'a>> {
+        let first = self.pieces.first_entry().filter(|first| *first.key() <= self.next)?;
+        let (start, piece) = first.remove_entry();
+        self.let_go(&piece);
+        Some(self.pass(start, piece.stop, piece.octets.map(|octets| Cow::Owned(octets.into())), piece.time_ns))
     }
 
     /// Gives the first hole up: it becomes a gap.
     pub fn skip(&mut self) -> Straight<'static> {
-        let hole = self.pieces.front().map(|first| {
-            let gap = Gap { position: self.next, missing: first.start - self.next, cut: false };
-            self.next = first.start;
+        let hole = self.pieces.first_key_value().map(|(&start, _)| {
+            let gap = Gap { position: self.next, missing: start - self.next, cut: false };
+            self.next = start;
             Item::Gap(gap)
         });
         [hole, None].into_iter().flatten()
+    }
+
+    /// Holds no longer what came furthest behind the hole, as if it had never come: from where, up to where.
+    pub fn drop_last(&mut self) -> Option<(i64, i64)> {
+        let (start, piece) = self.pieces.pop_last()?;
+        self.let_go(&piece);
+        Some((start, piece.stop))
     }
 
     /// Begins again at `position`: what was thought to be the beginning was not. `octets` are all up to `next`.
     pub fn rewind(&mut self, position: i64, octets: &[u8], time_ns: i64) {
         if !octets.is_empty() {
             let (start, stop) = (self.next - octets.len() as i64, self.next);
-            self.hold(0, Piece { start, stop, octets: Some(octets.into()), time_ns });
+            self.hold(start, Piece { stop, octets: Some(octets.into()), time_ns });
         }
         self.next = position;
         if let Some(versions) = &mut self.versions {
@@ -272,36 +275,49 @@ impl Assembler {
         octets: Option<&'a [u8]>,
         time_ns: i64,
     ) -> (i64, Option<Item<'a>>) {
-        if position == self.next && self.pieces.front().is_none_or(|first| stop <= first.start) {
+        if position == self.next && self.pieces.first_key_value().is_none_or(|(&first, _)| stop <= first) {
             return (stop - position, Some(self.pass(position, stop, octets.map(Cow::Borrowed), time_ns)));
         }
         let (mut fresh, mut at) = (0, position);
-        let mut i = self.pieces.partition_point(|piece| piece.stop <= position);
         while at < stop {
-            let following = self.pieces.get(i).map(|piece| piece.start..piece.stop);
-            let free = following.as_ref().map_or(stop, |following| stop.min(following.start));
-            if at < free {
-                let part = octets.and_then(|octets| octets.get((at - position) as usize..(free - position) as usize));
-                self.hold(i, Piece { start: at, stop: free, octets: part.map(Box::from), time_ns });
-                fresh += free - at;
-                i += 1;
-            }
-            let Some(following) = following.filter(|following| following.start < stop) else { break };
-            if let Some(octets) = octets
-                && let Some(known) = self.pieces.get(i).and_then(|piece| piece.octets.as_deref())
-                && let Some(version) = difference(position, octets, following.start, known)
+            let over = self.pieces.range(..=at).next_back().filter(|(_, piece)| piece.stop > at);
+            let following = over.or_else(|| self.pieces.range(at..stop).next());
+            let Some((&start, piece)) = following else {
+                fresh += self.hold_part(at, stop, position, octets, time_ns);
+                break;
+            };
+            let end = piece.stop;
+            if let (Some(octets), Some(known)) = (octets, piece.octets.as_deref())
+                && let Some(version) = difference(position, octets, start, known)
             {
                 self.add_version(version);
             }
-            at = following.end;
-            i += 1;
+            if at < start {
+                fresh += self.hold_part(at, start, position, octets, time_ns);
+            }
+            at = end;
         }
         (fresh, None)
     }
 
-    fn hold(&mut self, at: usize, piece: Piece) {
+    /// Of a segment at `position` the bytes [at, stop): how many.
+    fn hold_part(&mut self, at: i64, stop: i64, position: i64, octets: Option<&[u8]>, time_ns: i64) -> i64 {
+        let part = octets.and_then(|octets| octets.get((at - position) as usize..(stop - position) as usize));
+        self.hold(at, Piece { stop, octets: part.map(Box::from), time_ns });
+        stop - at
+    }
+
+    fn hold(&mut self, start: i64, piece: Piece) {
         self.held += piece.cost();
-        self.pieces.insert(at, piece);
+        self.pieces.insert(start, piece);
+    }
+
+    /// A piece is not held any more.
+    fn let_go(&mut self, piece: &Piece) {
+        self.held -= piece.cost();
+        if self.pieces.is_empty() {
+            self.pieces = BTreeMap::new(); // one that was emptied has room for eleven
+        }
     }
 
     fn pass<'a>(&mut self, position: i64, stop: i64, octets: Option<Cow<'a, [u8]>>, time_ns: i64) -> Item<'a> {

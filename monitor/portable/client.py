@@ -17,6 +17,7 @@ REORDER_NS = 100_000_000  # mirrors and receive queues deliver out of order by s
 CLIENT_BYTES = 640  # what one takes in the native engine before it holds anything, in round figures
 MOST_DOUBTFUL = 64  # segments
 EARLY_BYTES = 16 * 1024  # of an admitted connection: shed last of all
+EARLY_HOLD_BYTES = EARLY_BYTES * 161  # that these take while they wait, at worst: an octet a segment, none in order
 
 
 def urgent_pointer(segment: Segment) -> int:
@@ -158,11 +159,34 @@ class Client(Copied):
         return [*settled, *self._done(now_ns)]
 
     @property
-    def spare(self) -> int:
-        """Bytes that were read and are kept in case that copies of them come."""
+    def may_hold(self) -> int:
+        """Bytes that may wait here: what the first ones wait for has room of its own."""
+        return self._limits.hold_bytes_per_half_stream + (EARLY_HOLD_BYTES if self._waits_early else 0)
+
+    @property
+    def _waits_early(self) -> bool:
+        """Whether a hole is open among the first bytes of the connection."""
+        return self._assembler.waiting and self.came < EARLY_BYTES
+
+    def make_room(self, now_ns: int) -> list[PlacedHead]:
+        """Hold less than here may wait, but of the first bytes all: what came furthest behind them goes."""
+        if not self._waits_early:
+            return self.shed(now_ns)
+        if self._doubts:
+            self._decide_oldest(now_ns)
+        else:
+            start, stop = self._assembler.drop_last()
+            self._trace(start, stop, "hold")
+            if not self._assembler.waiting:
+                self._hole = None
+        return self._done(now_ns)
+
         return 0 if self._replays else max(0, self._http1.keep(self._http1.start) - self._kept_from)
 
     def keep_least(self) -> None:
+    @property
+    def spare(self) -> int:
+        """Bytes that were read and are kept in case that copies of them come."""
         """Keep what is read on, and nothing that was read."""
         if not self._replays:
             self._keep_from(max(self._kept_from, self._http1.keep(self._http1.start)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import heappush
 
 from dpkt.tcp import TH_ACK, TH_SYN
@@ -169,12 +169,12 @@ class Clients(ABC):
     def _after(self, half: HalfStream, client: Client, placed: list[PlacedHead]) -> Sequence[RequestHead]:
         """Whatever happened to a client: keep the bounds, and its next date."""
         heads = self._publish(half, placed) if placed else NOTHING
-        while half.held > self._limits.hold_bytes_per_half_stream:
-            heads = [*heads, *self._shed(half)]
+        while half.held > half.may_hold:
+            heads = [*heads, *self._shed(half, Client.make_room)]
         self._account(half)
         while self._held > self._limits.hold_bytes:
             oldest = next(iter(self._holding))
-            heads = [*heads, *self._shed(oldest)]
+            heads = [*heads, *self._shed(oldest, Client.shed)]
             if oldest.client is not None:
                 heads = [*heads, *self._after(oldest, oldest.client, [])]
         if client.hopeless and half.client is client and not half.awaits:
@@ -197,8 +197,8 @@ class Clients(ABC):
         self._begun += begun - half.begun
         half.begun = begun
 
-    def _shed(self, half: HalfStream) -> Sequence[RequestHead]:
-        """Hold less: give up what lies outside of the window, then what waits inside."""
+    def _shed(self, half: HalfStream, act: Callable[[Client, int], list[PlacedHead]]) -> Sequence[RequestHead]:
+        """Hold less: give up what lies outside of the window; then the client does something about what waits."""
         self._counts["shed.hold"] += 1
         if half.far is not None:
             half.far = None
@@ -207,7 +207,7 @@ class Clients(ABC):
             self._counts["shed.windows"] += 1
             half.turn()
             return self._finish(half)
-        return self._publish(half, half.client.shed(self._now_ns)) if half.client is not None else NOTHING
+        return self._publish(half, act(half.client, self._now_ns)) if half.client is not None else NOTHING
 
     def _publish(self, half: HalfStream, placed: list[PlacedHead]) -> list[RequestHead]:
         heads = self._heads.publish(half, placed)

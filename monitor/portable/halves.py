@@ -88,6 +88,11 @@ class HalfStream:
         return far + sum(client.held for client in self.clients)
 
     @property
+    def may_hold(self) -> int:
+        """How many of them may."""
+        return 0 if self.client is None else self.client.may_hold
+
+    @property
     def weight(self) -> int:
         """Bytes of memory, about, besides its own."""
         if self.client is None:

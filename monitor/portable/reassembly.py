@@ -109,6 +109,12 @@ class Assembler:
             self._ready.append(Gap(self.next, start - self.next, cut=False))
             self.next = start
 
+    def drop_last(self) -> tuple[int, int]:
+        """Hold no longer what came furthest behind the hole, as if it had never come: from where, up to where."""
+        piece = self._pieces.pop()
+        self.held -= _cost(piece)
+        return piece.start, piece.stop
+
     def add_version(self, version: Version) -> None:
         """Keep another copy, unless it is known or there are too many already."""
         if version in self.versions or any(_holds(known, version) for known in self.taken):

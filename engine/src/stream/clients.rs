@@ -187,7 +187,7 @@ impl Streams {
         while self.held > self.limits.hold_bytes
             && let Some((_, &oldest)) = self.holding.first_key_value()
         {
-            self.shed(oldest, counts, out);
+            self.shed(oldest, Client::shed, counts, out);
             self.account(oldest, counts, out);
             shed.push(oldest);
         }
@@ -200,9 +200,9 @@ impl Streams {
     #[inline]
     pub(super) fn account(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         while let Some(speaker) = &self.halves[id].speaker
-            && speaker.held() > self.limits.hold_bytes_per_half_stream
+            && speaker.held() > speaker.client.may_hold(&self.limits)
         {
-            self.shed(id, counts, out);
+            self.shed(id, Client::make_room, counts, out);
         }
         self.reckon(id);
     }
@@ -225,8 +225,14 @@ impl Streams {
         }
     }
 
-    /// Holds less: gives up what lies outside of the window, then what waits inside.
-    pub(super) fn shed(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+    /// Holds less: gives up what lies outside of the window; then the client does something about what waits.
+    pub(super) fn shed(
+        &mut self,
+        id: Id,
+        act: impl Fn(&mut Client, i64, &mut Context<'_>, &mut Vec<PlacedHead>),
+        counts: &mut Counts,
+        out: &mut Vec<RequestHead>,
+    ) {
         counts[Count::ShedHold] += 1;
         if let Some(speaker) = &mut self.halves[id].speaker {
             if speaker.forget_far() {
@@ -239,7 +245,7 @@ impl Streams {
             }
         }
         let now_ns = self.now_ns;
-        self.speak(id, counts, |client, context, out| client.shed(now_ns, context, out));
+        self.speak(id, counts, |client, context, out| act(client, now_ns, context, out));
         self.publish(id, counts, out);
     }
 

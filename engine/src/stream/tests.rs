@@ -369,8 +369,10 @@ fn what_waits_behind_holes_is_bounded() {
     assert_eq!(leaks(sensor.finish()).len(), 20);
     assert_eq!(sensor.counts[Count::MemoryHold], 0);
     assert!(sensor.streams.holding.is_empty() && sensor.streams.held == 0);
+    let mut late = Talk::new().open().client_unacknowledged(&CLEAN.repeat(400));
+    late.seq += 1;
     let mut one = Sensor::with(Limits { hold_bytes_per_half_stream: 10_000, ..Limits::default() });
-    assert!(one.feed(&hoard(1)).counts[Count::ShedHold] > 0);
+    assert!(one.feed(&late.client_unacknowledged(&[b'x'; 20_000]).sent).counts[Count::ShedHold] > 0);
 }
 
 // --- laws -----------------------------------------------------------------------------------------------------------

@@ -51,6 +51,44 @@ fn segments_may_come_in_reverse() {
 }
 
 #[test]
+fn the_first_octets_may_come_one_by_one_in_any_order() {
+    let early = [&LEAK[..LEAK.len() - 2], b"Cookie: ", &[b'c'; 16_000], b"\r\n\r\n"].concat();
+    for is_reversed in [false, true] {
+        let mut talk = Talk { mss: 1, step_ns: 1000, ..Talk::new() }.open();
+        let before = talk.sent.len();
+        talk = talk.client_unacknowledged(&early);
+        let mut odd: Vec<_> = talk.sent.drain(before..).collect();
+        if is_reversed {
+            odd.reverse();
+            talk.sent.append(&mut odd);
+        } else {
+            let even: Vec<_> = odd.extract_if(.., |sent| sent.seq % 2 == 0).collect();
+            let mut random = Random::new(16);
+            while !odd.is_empty() {
+                talk.sent.push(odd.swap_remove(random.below(odd.len())));
+            }
+            talk.sent.extend(even);
+        }
+        let sensor = read(&talk.sent);
+        assert_eq!(leaks(&sensor), ONCE, "{is_reversed}");
+        assert_eq!((sensor.counts[Count::ShedHold], sensor.counts[Count::GapBytes]), (0, 0));
+    }
+}
+
+#[test]
+fn what_the_first_octets_wait_for_is_not_given_up_for_what_comes_behind() {
+    let mut talk = Talk { mss: 20, step_ns: 1000, ..Talk::new() }.open().client_unacknowledged(&LEAK[..20]);
+    let first = talk.sent.len();
+    talk = Talk { mss: 10, ..talk }.client_unacknowledged(&[&LEAK[20..], &CLEAN.repeat(3000)].concat());
+    let missing = talk.sent.remove(first);
+    let mut sensor = Sensor::with(Limits { hold_bytes_per_half_stream: 1000, ..Limits::default() });
+    assert!(leaks(sensor.feed(&talk.sent)).is_empty());
+    assert!((1..talk.sent.len() as u64 / 4).contains(&sensor.counts[Count::ShedHold]));
+    assert_eq!(leaks(sensor.feed(&[missing]).finish()), ONCE);
+    assert_eq!(sensor.counts[Count::GapBytes], 0);
+}
+
+#[test]
 fn every_packet_may_come_twice() {
     let sent: Vec<_> = ended(begun(), LEAK).sent.into_iter().flat_map(|sent| [sent.clone(), sent]).collect();
     let sensor = read(&sent);
