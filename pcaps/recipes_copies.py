@@ -163,6 +163,19 @@ def t97_request_and_fin_sent_again_and_again() -> Talk:
     return talk
 
 
+@recipe("B", leak())
+def t97_acknowledged_request_sent_again_long_after_the_end() -> Talk:
+    """The acknowledgement was mirrored and then lost in the air: the client sends once more what was answered, when the
+    connection has long been forgotten."""
+    talk = begun()
+    before = talk.seq
+    talk.client(LEAK).server(OK).close()
+    for wait_s in (3, 10, 30):
+        talk.time_ns += wait_s * 10**9
+        talk.segment(DATA, LEAK, seq=before)
+    return talk
+
+
 @recipe("B", found(times=2))
 def t98_another_request_where_one_has_ended() -> Talk:
     """Not the same bytes: the first request, and its FIN, may never have arrived."""

@@ -1,8 +1,9 @@
 """The last heads of connections that have ended.
 
 Whoever saw no acknowledgement sends once more what he sent, a FIN with it, later each time (RFC 6298 section 5.5): what
-is known of the connection is forgotten by then, and the same head would count again. Hashes are kept, of so many of
-them, for as long as that may take.
+is known of the connection is forgotten by then, and the same head would count again. The acknowledgement may have been
+seen here and be lost behind: then nobody owes the bytes, and as a rule they do not come. Hashes are kept, of so many of
+either kind, for as long as that may take.
 """
 
 from __future__ import annotations
@@ -20,15 +21,18 @@ LastHead = tuple[int, int]  # sequence number and hash
 class Ended:
     def __init__(self, counts: dict[str, int]) -> None:
         self._counts = counts
-        self._until_ns: OrderedDict[tuple[int, LastHead], int] = OrderedDict()  # by hash of the flow, and head
+        self._owed: OrderedDict[tuple[int, LastHead], int] = OrderedDict()  # until when, by hash of the flow, and head
+        self._acknowledged: OrderedDict[tuple[int, LastHead], int] = OrderedDict()
 
-    def remember(self, flow: Flow, head: LastHead, now_ns: int) -> None:
+    def remember(self, flow: Flow, head: LastHead, now_ns: int, *, is_owed: bool) -> None:
         """This half-stream has ended, and this was its last head."""
-        self._until_ns.setdefault((hash(flow), head), now_ns + REMEMBERED_NS)
-        while (over := next(iter(self._until_ns.values())) <= now_ns) or len(self._until_ns) > REMEMBERED:
-            self._counts["shed.ended"] += not over
-            self._until_ns.popitem(last=False)
+        heads = self._owed if is_owed else self._acknowledged
+        heads.setdefault((hash(flow), head), now_ns + REMEMBERED_NS)
+        while (over := next(iter(heads.values())) <= now_ns) or len(heads) > REMEMBERED:
+            self._counts["shed.ended"] += is_owed and not over
+            heads.popitem(last=False)
 
     def knows(self, flow: Flow, head: LastHead) -> bool:
         """Whether this half-stream has ended with this head."""
-        return (hash(flow), head) in self._until_ns
+        both = (hash(flow), head)
+        return both in self._owed or both in self._acknowledged

@@ -115,15 +115,15 @@ class Memory(Opening):
 
     def _forget(self, half: HalfStream) -> Sequence[RequestHead]:
         heads: Sequence[RequestHead] = NOTHING
-        may_come_again = half.closing_ns and half.client is not None and half.client.may_come_again
+        is_owed = half.client is not None and half.client.may_come_again
         while half.client is not None:
             is_last = half.aside is None
             client, finished = half.client, self._finish(half)
             heads = [*heads, *finished]
             if is_last and not client.spoke:
                 self._count_opaque(half, half.looks)
-        if may_come_again and half.last_head is not None:
-            self._ended.remember(half.flow, half.last_head, self._now_ns)
+        if half.closing_ns and half.last_head is not None:
+            self._ended.remember(half.flow, half.last_head, self._now_ns, is_owed=is_owed)
         if half.peer is not None and half.peer.side is Side.CLIENT and half.looks is not Looks.RESPONSE:
             half.peer.side = Side.UNKNOWN  # who was answered like that is no client of HTTP
         self._with_holes -= half.sent.holes is not None

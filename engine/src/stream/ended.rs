@@ -1,6 +1,7 @@
 //! The last heads of connections that have ended. Whoever saw no acknowledgement sends once more what he sent, a FIN with
 //! it, later each time (RFC 6298 section 5.5): what is known of the connection is forgotten by then, and the same head
-//! would count again. Kept are hashes, of so many of them, for as long as that may take.
+//! would count again. The acknowledgement may have been seen here and be lost behind: then nobody owes the bytes, and as a
+//! rule they do not come. Kept are hashes, of so many of either kind, for as long as that may take.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::BuildHasherDefault;
@@ -14,6 +15,12 @@ pub(super) const REMEMBERED: usize = 1 << 16;
 
 #[derive(Debug, Default)]
 pub(super) struct Ended {
+    owed: Heads,
+    acknowledged: Heads,
+}
+
+#[derive(Debug, Default)]
+struct Heads {
     heads: HashSet<u64, BuildHasherDefault<Itself>>,
     /// Until when each is remembered.
     by_age: VecDeque<(i64, u64)>,
@@ -21,30 +28,41 @@ pub(super) struct Ended {
 
 impl Ended {
     /// The half-stream of this mark has ended, and this was its last head.
-    pub fn remember(&mut self, mark: u64, head: u32, now_ns: i64, counts: &mut Counts) {
+    pub fn remember(&mut self, mark: u64, head: u32, is_owed: bool, now_ns: i64, counts: &mut Counts) {
+        let heads = if is_owed { &mut self.owed } else { &mut self.acknowledged };
+        let early = heads.enter(both(mark, head), now_ns);
+        counts[Count::ShedEnded] += if is_owed { early } else { 0 };
+    }
+
+    /// Whether a half-stream of this mark has ended with this head.
+    pub fn knows(&self, mark: u64, head: u32) -> bool {
         let both = both(mark, head);
+        self.owed.heads.contains(&both) || self.acknowledged.heads.contains(&both)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.owed.heads.is_empty() && self.acknowledged.heads.is_empty()
+    }
+}
+
+impl Heads {
+    /// How many had to go before their time.
+    fn enter(&mut self, both: u64, now_ns: i64) -> u64 {
         if !self.heads.insert(both) {
-            return;
+            return 0;
         }
         self.by_age.push_back((now_ns + REMEMBERED_NS, both));
+        let mut early = 0;
         while let Some(&(until_ns, oldest)) = self.by_age.front() {
             let is_over = until_ns <= now_ns;
             if !is_over && self.heads.len() <= REMEMBERED {
                 break;
             }
-            counts[Count::ShedEnded] += u64::from(!is_over);
+            early += u64::from(!is_over);
             self.heads.remove(&oldest);
             self.by_age.pop_front();
         }
-    }
-
-    /// Whether a half-stream of this mark has ended with this head.
-    pub fn knows(&self, mark: u64, head: u32) -> bool {
-        self.heads.contains(&both(mark, head))
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.heads.is_empty()
+        early
     }
 }
 
@@ -60,16 +78,20 @@ mod tests {
     #[test]
     fn a_head_is_remembered_for_a_while_and_only_so_many_of_them() {
         let (mut ended, mut counts) = (Ended::default(), Counts::default());
-        ended.remember(1, 2, 0, &mut counts);
-        ended.remember(1, 2, 5, &mut counts);
+        ended.remember(1, 2, true, 0, &mut counts);
+        ended.remember(1, 2, true, 5, &mut counts);
         assert!(ended.knows(1, 2) && !ended.knows(1, 3) && !ended.knows(2, 2));
-        ended.remember(2, 2, REMEMBERED_NS, &mut counts);
+        ended.remember(2, 2, true, REMEMBERED_NS, &mut counts);
         assert!(!ended.knows(1, 2) && ended.knows(2, 2));
         assert_eq!(counts[Count::ShedEnded], 0);
         for mark in 0..REMEMBERED as u64 {
-            ended.remember(mark, 7, REMEMBERED_NS, &mut counts);
+            ended.remember(mark, 7, true, REMEMBERED_NS, &mut counts);
+            ended.remember(mark, 8, false, REMEMBERED_NS, &mut counts);
         }
-        assert!(!ended.knows(2, 2) && ended.knows(0, 7));
-        assert_eq!((counts[Count::ShedEnded], ended.by_age.len()), (1, REMEMBERED));
+        assert!(!ended.knows(2, 2) && ended.knows(0, 7) && ended.knows(0, 8));
+        assert_eq!((counts[Count::ShedEnded], ended.owed.by_age.len()), (1, REMEMBERED));
+        ended.remember(1, 9, false, REMEMBERED_NS, &mut counts);
+        assert!(!ended.knows(0, 8));
+        assert_eq!((counts[Count::ShedEnded], ended.acknowledged.by_age.len()), (1, REMEMBERED));
     }
 }

@@ -102,7 +102,7 @@ impl Streams {
     pub(super) fn forget(&mut self, id: Id, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         let half = &self.halves[id];
         let is_repeatable = |speaker: &Speaker| speaker.client.may_come_again();
-        let may_come_again = half.closing_ns != 0 && half.speaker.as_deref().is_some_and(is_repeatable);
+        let is_owed = half.speaker.as_deref().is_some_and(is_repeatable);
         while let Some(speaker) = &self.halves[id].speaker {
             let is_last = speaker.clients().count() == 1;
             if !self.finish_client(id, counts, out) && is_last {
@@ -110,8 +110,8 @@ impl Streams {
             }
         }
         let half = &self.halves[id];
-        if may_come_again && half.last_head != 0 {
-            self.ended.remember(self.halves.mark(&half.flow), half.last_head, self.now_ns, counts);
+        if half.closing_ns != 0 && half.last_head != 0 {
+            self.ended.remember(self.halves.mark(&half.flow), half.last_head, is_owed, self.now_ns, counts);
         }
         if half.looks != Looks::Response
             && let Some(peer) = self.halves.peer(id)
