@@ -179,9 +179,10 @@ class Segment(NamedTuple):
     flags: int  # dpkt.tcp.TH_*
     payload: bytes
     missing: int  # payload bytes on the wire that the capture did not keep (they follow `payload`)
-    urgent: int  # urgent pointer where URG is set, else 0
+    urgent: int  # urgent pointer where URG is set, else 0; one of 0 is as good as 1: Linux takes the same octet out
     checksum: Checksum
     oddities: tuple[str, ...]
+    window: int = 0xFFFF  # as it stands in the header
 
 
 class Message(NamedTuple):

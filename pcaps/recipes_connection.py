@@ -145,6 +145,33 @@ def t31_zero_window_probe() -> Talk:
     return ended(talk)
 
 
+@recipe(50, leak())
+def t100_zero_window_probe_inside_a_head() -> Talk:
+    """The server has taken half of the number and shuts its window: it refuses the probe's octet, whatever that is, and
+    says so. Three seconds later it opens, and the octet that stands there comes."""
+    at = LEAK.index(NUMBER) + 5
+    talk = begun().client(LEAK[:at], acknowledged=False)
+    talk.segment(ACK, client=False, window=0)
+    for octet in (b"9", b"8"):
+        talk.segment(ACK, octet)
+        talk.segment(ACK, client=False, window=0)
+        talk.time_ns += 3 * SECOND
+    talk.segment(ACK, client=False)
+    return ended(talk, LEAK[at:])
+
+
+@recipe(50, leak())
+def t100_zero_window_probe_and_a_pause() -> Talk:
+    """Between two requests, and the window stays shut for long: what the server leaves out is no part of the next."""
+    talk = begun()
+    talk.segment(ACK, client=False, window=0)
+    talk.segment(ACK, b"\0")
+    talk.segment(ACK, client=False, window=0)
+    talk.time_ns += 5 * SECOND
+    talk.segment(ACK, client=False)
+    return ended(talk)
+
+
 def urgent(head: bytes, at: int) -> Talk:
     """The octet at `at` is urgent, as BSD and Linux count it: the pointer is one behind (RFC 6093 section 2.1)."""
     talk = begun()
@@ -175,6 +202,17 @@ def announced(*before: bytes) -> Talk:
         talk.segment((DATA if octets else ACK) | URG, octets, urgent=at + 1)
         talk.seq += len(octets)
     return talk.client(head[len(sent) :]).server(OK).close()
+
+
+@recipe(51, ambiguous(), "oddities.urgent")
+def t33_urgent_pointer_of_nought() -> Talk:
+    """URG is set and the pointer is 0: Linux takes the first octet of the segment out, BSD heeds no such pointer."""
+    at = LEAK.index(NUMBER) + 5
+    octets = LEAK[:at] + b"x" + LEAK[at:]
+    talk = begun().client(octets[:at])
+    talk.segment(DATA | URG, octets[at:], urgent=0)
+    talk.seq += len(octets) - at
+    return talk.server(OK).close()
 
 
 @recipe(51, ambiguous(), "oddities.urgent")

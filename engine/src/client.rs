@@ -105,6 +105,8 @@ pub struct Client {
     /// It came with data: when it is sent once more, they are.
     closed_with_data: bool,
     acked: Option<i64>,
+    /// Behind this the peer takes nothing for now.
+    shut: Option<i64>,
     /// Seldom any.
     hole: Option<Box<Hole>>,
     lost: Vec<Gap>,
@@ -144,6 +146,7 @@ impl Client {
             closed: None,
             closed_with_data: false,
             acked: None,
+            shut: None,
             hole: None,
             lost: Vec::new(),
             time_ns: 0,
@@ -287,9 +290,16 @@ impl Client {
         }
     }
 
-    /// The peer has taken everything before this sequence number.
-    pub fn acknowledge(&mut self, ack: u32, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
-        let position = self.assembler.place(ack);
+    /// The peer has taken everything before the sequence number that this segment of his acknowledges.
+    pub fn acknowledge(
+        &mut self,
+        segment: &Segment<'_>,
+        now_ns: i64,
+        context: &mut Context<'_>,
+        out: &mut Vec<PlacedHead>,
+    ) {
+        let position = self.assembler.place(segment.ack);
+        self.shut = segment.closes_window().then_some(position);
         let acked = self.acked.map_or(position, |acked| acked.max(position));
         self.acked = Some(acked);
         for each in self.doubts.take(|each| each.stop() <= acked) {
@@ -358,16 +368,6 @@ impl Client {
         self.done(now_ns, context, out);
     }
 
-
-    /// Whether some lines of a head were read and its end was not.
-    pub fn is_amid_head(&self) -> bool {
-        self.http1.is_amid_head()
-    }
-
-    /// Its number in the audit's trace.
-    pub fn reading(&self) -> u32 {
-        self.reading
-    }
     /// Bytes that were read and are kept in case that copies of them come.
     pub fn spare(&mut self) -> i64 {
         if self.replays > 0 { 0 } else { self.http1.keep(self.http1.start()) - self.kept_from }
@@ -377,6 +377,16 @@ impl Client {
     pub fn is_torn(&self) -> bool {
         let is_early = self.assembler.next() - self.origin < EARLY_BYTES;
         is_early && (self.is_amid_head() || self.hole.is_some() || !self.doubts.is_empty())
+    }
+
+    /// Whether some lines of a head were read and its end was not.
+    pub fn is_amid_head(&self) -> bool {
+        self.http1.is_amid_head()
+    }
+
+    /// Its number in the audit's trace.
+    pub fn reading(&self) -> u32 {
+        self.reading
     }
 
     fn trace(&self, start: i64, stop: i64, what: &'static str, counts: &mut Counts) {
@@ -390,7 +400,10 @@ impl Client {
         if self.http1.idle() {
             return !may_begin_request(octets);
         }
-        ahead < 0 && self.acked.is_some_and(|acked| acked >= self.assembler.next())
+        if ahead == 0 {
+            return self.shut == Some(self.assembler.next());
+        }
+        self.acked.is_some_and(|acked| acked >= self.assembler.next())
     }
 }
 

@@ -158,7 +158,7 @@ pub struct Segment<'a> {
     pub payload: &'a [u8],
     /// Payload bytes that the snap length cut; they follow `payload`.
     pub missing: u32,
-    /// Urgent pointer where URG is set, else 0.
+    /// Urgent pointer where URG is set, else 0; one of 0 is as good as 1: Linux takes the same octet out.
     pub urgent: u16,
     /// The checksum was not left to the network card, nor its octets cut.
     pub verifiable: bool,

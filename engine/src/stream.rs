@@ -270,7 +270,7 @@ impl Streams {
         let flags = segment.flags;
         let mut peer = self.peer_of(segment);
         if let Some(peer) = peer.filter(|_| flags & ACK != 0) {
-            self.acknowledge(peer, segment.ack, counts, out);
+            self.acknowledge(peer, segment, counts, out);
             self.note_acknowledged(peer, segment, counts);
         }
         if flags & SYN != 0 {
@@ -316,7 +316,7 @@ impl Streams {
         {
             self.note_acknowledged(peer, segment, counts);
             if self.halves[peer].awaits {
-                self.acknowledge(peer, segment.ack, counts, out);
+                self.acknowledge(peer, segment, counts, out);
             }
         }
         if flags & SYN != 0 {

@@ -124,11 +124,14 @@ class Client(Copied):
         """Whether one octet at the end of what came, or behind it, asks for an acknowledgement and says nothing."""
         if self._http1.idle:
             return not may_begin_request(octets)
-        return ahead < 0 and self._acked is not None and self._acked >= self._assembler.next
+        if ahead == 0:
+            return self._shut == self._assembler.next
+        return self._acked is not None and self._acked >= self._assembler.next
 
-    def acknowledge(self, ack: int, now_ns: int) -> list[PlacedHead]:
-        """The peer has taken everything before this sequence number."""
-        acked = self._assembler.place(ack)
+    def acknowledge(self, segment: Segment, now_ns: int) -> list[PlacedHead]:
+        """The peer has taken everything before the sequence number that this segment of his acknowledges."""
+        acked = self._assembler.place(segment.ack)
+        self._shut = None if segment.window else acked
         if self._acked is None or acked > self._acked:
             self._acked = acked
         for each in self._doubts.take(stop=self._acked):
@@ -181,12 +184,12 @@ class Client(Copied):
                 self._hole = None
         return self._done(now_ns)
 
-        return 0 if self._replays else max(0, self._http1.keep(self._http1.start) - self._kept_from)
-
-    def keep_least(self) -> None:
     @property
     def spare(self) -> int:
         """Bytes that were read and are kept in case that copies of them come."""
+        return 0 if self._replays else max(0, self._http1.keep(self._http1.start) - self._kept_from)
+
+    def keep_least(self) -> None:
         """Keep what is read on, and nothing that was read."""
         if not self._replays:
             self._keep_from(max(self._kept_from, self._http1.keep(self._http1.start)))
@@ -263,14 +266,14 @@ class Client(Copied):
     def _decide(self, each: Doubtful, now_ns: int) -> None:
         """Nothing contradicted it in time."""
         refusable = self._sound or each.doubt is Doubt.SYN_DATA
-        if self._acked is not None and refusable and each.doubt.needs_acknowledgement:
+        if self._acked is not None and refusable and each.doubt.is_left_out:
             self._counts[each.doubt.rejected] += 1
             self._trace(each.position, each.stop, each.doubt.reason)
         else:
             self._believe(each, now_ns)
 
     def _believe(self, each: Doubtful, now_ns: int) -> None:
-        if each.doubt.needs_acknowledgement:
+        if each.doubt.is_odd:
             self._copies.mark(each.position, each.stop, each.doubt)
         self._insert(each.position, each.octets, each.missing, each.time_ns, now_ns)
         if each.doubt is Doubt.BAD_CHECKSUM and not self._sound and not self._offloaded:

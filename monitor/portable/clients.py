@@ -150,21 +150,21 @@ class Clients(ABC):
             return Doubt.NO_ACK
         return None
 
-    def _acknowledge(self, half: HalfStream, client: Client, ack: int) -> Sequence[RequestHead]:
-        window = self._limits.window_bytes
+    def _acknowledge(self, half: HalfStream, client: Client, segment: Segment) -> Sequence[RequestHead]:
+        window, ack = self._limits.window_bytes, segment.ack
         if abs(client.distance(ack)) <= window:
-            return self._after(half, client, client.acknowledge(ack, self._now_ns))
+            return self._after(half, client, client.acknowledge(segment, self._now_ns))
         aside = half.aside
         if aside is not None and abs(aside.client.distance(ack)) <= window:
             half.turn()
-            return self._acknowledge(half, aside.client, ack)
+            return self._acknowledge(half, aside.client, segment)
         far = half.far
         if far is None or ack - far.seq - len(far.payload) & 0xFFFFFFFF:
             return NOTHING
         heads = self._move_window(half, far)
         if heads is None or half.client is None:
             return heads or NOTHING
-        return [*heads, *self._acknowledge(half, half.client, ack)]
+        return [*heads, *self._acknowledge(half, half.client, segment)]
 
     def _after(self, half: HalfStream, client: Client, placed: list[PlacedHead]) -> Sequence[RequestHead]:
         """Whatever happened to a client: keep the bounds, and its next date."""

@@ -38,7 +38,7 @@ _EXTENSION = Struct("!BB")
 _FRAGMENT = Struct("!BxHI")
 _ROUTING = Struct("!xBBB")
 _ADDRESS = Struct("!16s")
-_TCP = Struct("!HHIIH2xHH")
+_TCP = Struct("!HHIIHHHH")
 
 
 def ip(packet: Packet) -> Step:
@@ -107,7 +107,7 @@ def payload(packet: Packet) -> Step:
 def tcp(packet: Packet) -> Step:
     """RFC 9293 section 3.1."""
     octets = packet.octets
-    sport, dport, seq, ack, bits, checksum, urgent = _TCP.unpack_from(octets)
+    sport, dport, seq, ack, bits, window, checksum, urgent = _TCP.unpack_from(octets)
     header = bits >> 10 & 0x3C
     if header < 20:
         return Skip.MALFORMED
@@ -122,9 +122,10 @@ def tcp(packet: Packet) -> Step:
         flags,
         octets[header:],
         packet.missing,
-        urgent if flags & TH_URG else 0,
+        max(urgent, 1) if flags & TH_URG else 0,
         Checksum.UNKNOWN if packet.missing or not packet.checksum_ready else _verify(packet, checksum),
         packet.oddities,
+        window,
     )
 
 

@@ -37,7 +37,7 @@ class Order(ABC):
     __slots__ = (
         "_acked", "_assembler", "_body", "_closed_with_data", "_copies", "_counts", "_doubts", "_flow", "_heads",
         "_hole", "_http1", "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts", "_replays",
-        "_sound", "_time_ns", "_tracer", "awaits", "closed", "spoke", "traced",
+        "_shut", "_sound", "_time_ns", "_tracer", "awaits", "closed", "spoke", "traced",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +66,7 @@ class Order(ABC):
         self._offloaded = False  # all checksums of this client are bad, and its peer takes its segments
         self._sound = False  # a segment came that nothing was wrong with
         self._acked: int | None = None
+        self._shut: int | None = None  # behind this the peer takes nothing for now
         self._hole: Hole | None = None
         self._lost: list[Gap] = []
         self._time_ns = 0  # of the newest segment

@@ -38,7 +38,7 @@ class Streams(Memory):
         return heads
 
     def _feed(self, segment: Segment) -> Sequence[RequestHead]:
-        time_ns, flow, _, ack, flags, payload, missing, _, _, _ = segment
+        time_ns, flow, flags, payload = segment.time_ns, segment.flow, segment.flags, segment.payload
         heads: Sequence[RequestHead] = NOTHING
         if time_ns > self._latest_ns:
             self._advance(time_ns)
@@ -53,10 +53,10 @@ class Streams(Memory):
         if peer is not None and flags & TH_ACK:
             self._note_acknowledged(peer, segment)
             if peer.client is not None and peer.awaits:
-                heads = [*heads, *self._acknowledge(peer, peer.client, ack)]
+                heads = [*heads, *self._acknowledge(peer, peer.client, segment)]
         if flags & TH_SYN:
             self._begin_again(half, segment)
-        if (payload or missing) and not flags & TH_RST:
+        if (payload or segment.missing) and not flags & TH_RST:
             half.closing_ns = 0
             self._counts["payload_bytes"] += len(payload)
             fresh = self._note_sent(half, segment)
@@ -152,7 +152,7 @@ class Streams(Memory):
         heads: Sequence[RequestHead] = NOTHING
         peer = self._halves.peer_of(flow)
         if peer is not None and peer.client is not None and flags & TH_ACK:
-            heads = self._acknowledge(peer, peer.client, segment.ack)
+            heads = self._acknowledge(peer, peer.client, segment)
         if peer is not None and flags & TH_ACK:
             self._note_acknowledged(peer, segment)
         if flags & TH_SYN:

@@ -39,7 +39,7 @@ impl Client {
     /// Nothing contradicted it in time.
     pub(super) fn decide(&mut self, each: Doubtful, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         let is_refusable = self.sound || each.doubt == Doubt::SynData;
-        if self.acked.is_some() && is_refusable && each.doubt.needs_acknowledgement() {
+        if self.acked.is_some() && is_refusable && each.doubt.is_left_out() {
             context.counts[each.doubt.rejected()] += 1;
             self.trace(each.position, each.stop(), each.doubt.reason(), context.counts);
         } else {

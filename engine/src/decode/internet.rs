@@ -186,7 +186,7 @@ impl Carrier {
             octets,
             payload,
             missing: self.missing,
-            urgent: if flags & URG != 0 { u16::from_be_bytes([head[18], head[19]]) } else { 0 },
+            urgent: if flags & URG != 0 { u16::from_be_bytes([head[18], head[19]]).max(1) } else { 0 },
             verifiable: self.missing == 0 && self.checksum_ready,
             oddities: self.oddities,
         })
@@ -194,6 +194,11 @@ impl Carrier {
 }
 
 impl Segment<'_> {
+    /// Its sender takes nothing more for now (RFC 9293 section 3.8.6.1).
+    pub fn closes_window(&self) -> bool {
+        self.octets.get(14..16).is_some_and(|window| window == [0, 0]) && self.octets.len() >= self.payload.len() + 20
+    }
+
     /// RFC 9293 section 3.1, by RFC 1071. Not done before it is asked for: most segments are nobody's request.
     pub fn checksum(&self) -> Checksum {
         if !self.verifiable {

@@ -133,19 +133,26 @@ impl Streams {
         sent.is_some_and(is_unsent).then_some(Doubt::NoAck)
     }
 
-    pub(super) fn acknowledge(&mut self, id: Id, ack: u32, counts: &mut Counts, out: &mut Vec<RequestHead>) {
+    pub(super) fn acknowledge(
+        &mut self,
+        id: Id,
+        segment: &Segment<'_>,
+        counts: &mut Counts,
+        out: &mut Vec<RequestHead>,
+    ) {
+        let ack = segment.ack;
         let Some(speaker) = &mut self.halves[id].speaker else { return };
         if speaker.client.distance(ack).unsigned_abs() <= u64::from(self.limits.window_bytes) {
             let now_ns = self.now_ns;
-            self.speak(id, counts, |client, context, out| client.acknowledge(ack, now_ns, context, out));
+            self.speak(id, counts, |client, context, out| client.acknowledge(segment, now_ns, context, out));
             self.after(id, counts, out);
         } else if speaker.turn_to(ack, self.limits.window_bytes) {
-            self.acknowledge(id, ack, counts, out);
+            self.acknowledge(id, segment, counts, out);
         } else if let Some(far) = speaker.far().filter(|far| far.end() == ack).cloned() {
             let half = &self.halves[id];
             let (flow, path) = (half.flow, half.path().to_vec());
             if self.move_window(id, &[&far.segment(flow, &path)], counts, out) {
-                self.acknowledge(id, ack, counts, out);
+                self.acknowledge(id, segment, counts, out);
             }
         }
     }
