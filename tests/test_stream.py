@@ -469,14 +469,16 @@ def test_last_heads_of_ended_connections_are_remembered_for_a_while_and_only_so_
     ended.remember(flow, (7, 1), 0, is_owed=True)
     ended.remember(flow, (7, 1), 5, is_owed=True)
     assert known((flow, (7, 1)), (flow, (8, 1)), (other, (7, 1))) == [True, False, False]
-    ended.remember(other, (7, 1), REMEMBERED_NS, is_owed=True)
+    ended.remember(flow, (7, 1), REMEMBERED_NS, is_owed=True)
+    assert known((flow, (7, 1))) == [True]
+    ended.remember(other, (7, 1), 2 * REMEMBERED_NS, is_owed=True)
     assert known((flow, (7, 1)), (other, (7, 1))) == [False, True]
     assert counted["shed.ended"] == 0
     for seq in range(REMEMBERED):
-        ended.remember(flow, (seq, 2), REMEMBERED_NS, is_owed=True)
-        ended.remember(flow, (seq, 3), REMEMBERED_NS, is_owed=False)
+        ended.remember(flow, (seq, 2), 2 * REMEMBERED_NS, is_owed=True)
+        ended.remember(flow, (seq, 3), 2 * REMEMBERED_NS, is_owed=False)
     assert known((other, (7, 1)), (flow, (0, 2)), (flow, (0, 3))) == [False, True, True]
     assert counted["shed.ended"] == 1
-    ended.remember(other, (7, 3), REMEMBERED_NS, is_owed=False)
+    ended.remember(other, (7, 3), 2 * REMEMBERED_NS, is_owed=False)
     assert not ended.knows(flow, (0, 3))
     assert counted["shed.ended"] == 1  # what was acknowledged is owed by nobody

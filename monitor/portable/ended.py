@@ -27,9 +27,11 @@ class Ended:
     def remember(self, flow: Flow, head: LastHead, now_ns: int, *, is_owed: bool) -> None:
         """This half-stream has ended, and this was its last head."""
         heads = self._owed if is_owed else self._acknowledged
+        while heads and next(iter(heads.values())) <= now_ns:
+            heads.popitem(last=False)
         heads.setdefault((hash(flow), head), now_ns + REMEMBERED_NS)
-        while (over := next(iter(heads.values())) <= now_ns) or len(heads) > REMEMBERED:
-            self._counts["shed.ended"] += is_owed and not over
+        if len(heads) > REMEMBERED:
+            self._counts["shed.ended"] += is_owed
             heads.popitem(last=False)
 
     def knows(self, flow: Flow, head: LastHead) -> bool:

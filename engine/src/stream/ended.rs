@@ -30,8 +30,8 @@ impl Ended {
     /// The half-stream of this mark has ended, and this was its last head.
     pub fn remember(&mut self, mark: u64, head: u32, is_owed: bool, now_ns: i64, counts: &mut Counts) {
         let heads = if is_owed { &mut self.owed } else { &mut self.acknowledged };
-        let early = heads.enter(both(mark, head), now_ns);
-        counts[Count::ShedEnded] += if is_owed { early } else { 0 };
+        let is_short = heads.enter(both(mark, head), now_ns);
+        counts[Count::ShedEnded] += u64::from(is_short && is_owed);
     }
 
     /// Whether a half-stream of this mark has ended with this head.
@@ -46,23 +46,25 @@ impl Ended {
 }
 
 impl Heads {
-    /// How many had to go before their time.
-    fn enter(&mut self, both: u64, now_ns: i64) -> u64 {
-        if !self.heads.insert(both) {
-            return 0;
+    /// Says whether another one had to go before its time.
+    fn enter(&mut self, both: u64, now_ns: i64) -> bool {
+        while self.by_age.front().is_some_and(|&(until_ns, _)| until_ns <= now_ns) {
+            self.drop_oldest();
         }
-        self.by_age.push_back((now_ns + REMEMBERED_NS, both));
-        let mut early = 0;
-        while let Some(&(until_ns, oldest)) = self.by_age.front() {
-            let is_over = until_ns <= now_ns;
-            if !is_over && self.heads.len() <= REMEMBERED {
-                break;
-            }
-            early += u64::from(!is_over);
+        if self.heads.insert(both) {
+            self.by_age.push_back((now_ns + REMEMBERED_NS, both));
+        }
+        let is_short = self.heads.len() > REMEMBERED;
+        if is_short {
+            self.drop_oldest();
+        }
+        is_short
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((_, oldest)) = self.by_age.pop_front() {
             self.heads.remove(&oldest);
-            self.by_age.pop_front();
         }
-        early
     }
 }
 
@@ -84,14 +86,14 @@ mod tests {
         ended.remember(2, 2, true, REMEMBERED_NS, &mut counts);
         assert!(!ended.knows(1, 2) && ended.knows(2, 2));
         assert_eq!(counts[Count::ShedEnded], 0);
-        for mark in 0..REMEMBERED as u64 {
-            ended.remember(mark, 7, true, REMEMBERED_NS, &mut counts);
-            ended.remember(mark, 8, false, REMEMBERED_NS, &mut counts);
+        for head in 0..REMEMBERED as u32 {
+            ended.remember(7, head, true, REMEMBERED_NS, &mut counts);
+            ended.remember(8, head, false, REMEMBERED_NS, &mut counts);
         }
-        assert!(!ended.knows(2, 2) && ended.knows(0, 7) && ended.knows(0, 8));
+        assert!(!ended.knows(2, 2) && ended.knows(7, 0) && ended.knows(8, 0));
         assert_eq!((counts[Count::ShedEnded], ended.owed.by_age.len()), (1, REMEMBERED));
         ended.remember(1, 9, false, REMEMBERED_NS, &mut counts);
-        assert!(!ended.knows(0, 8));
+        assert!(!ended.knows(8, 0));
         assert_eq!((counts[Count::ShedEnded], ended.acknowledged.by_age.len()), (1, REMEMBERED));
     }
 }
