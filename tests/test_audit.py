@@ -20,7 +20,8 @@ from monitor.audit import FATES, Audit
 from monitor.cli import cli
 from monitor.engine import Preference, open_engine
 from monitor.identify import Identify
-from monitor.portable.http2 import DATA, HEADERS, PREFACE
+from monitor.portable.http2 import PREFACE
+from monitor.portable.http2_frames import DATA, HEADERS
 from monitor.records import Batch, CaptureFiles, Carried, Fate, Stretch, Trace
 from monitor.verdicts import NumberPlan
 from pcaps.recipes import RECIPES

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import counts
-from monitor.portable import http2
 from monitor.portable.http2 import PREFACE, Http2
+from monitor.portable.http2_frames import FURTHEST
+from monitor.portable.http2_messages import OPEN_STREAMS
 from monitor.records import Certainty, Flow, Limits, RequestHead, Section
 
 FLOW = Flow(bytes([100, 64, 1, 2]), 40001, bytes([203, 0, 113, 9]), 80)
@@ -228,8 +229,8 @@ class TestMidstream:
         witness = Witness()
         for _ in range(300):
             assert witness.feed(b"\0\x40\0\0\0\0\0\0\1" * 1000) == []
-            assert len(witness.http2._seeker._held) <= 2 * http2.FURTHEST + 9000
-            assert len(witness.http2._seeker._candidates) <= http2.FURTHEST
+            assert len(witness.http2._seeker._held) <= 2 * FURTHEST + 9000
+            assert len(witness.http2._seeker._candidates) <= FURTHEST
 
 
 class TestGap:
@@ -334,9 +335,9 @@ class TestBounds:
     def test_open_requests(self):
         witness = Witness()
         witness.feed(PREFACE)
-        for stream in range(1, 2 * http2.OPEN_STREAMS + 21, 2):
+        for stream in range(1, 2 * OPEN_STREAMS + 21, 2):
             witness.feed(headers(flags=4, stream=stream))
-        assert len(witness.http2._requests) == http2.OPEN_STREAMS
+        assert len(witness.http2._messages._requests) == OPEN_STREAMS
         assert witness.counted["shed.http2_streams"] == 10
         heads = witness.feed(headers([(b"x-a", b"1")], stream=1) + headers([(b"x-a", b"1")], stream=21))
         assert [head.fields[0] for head in heads] == [(b"x-a", b"1"), (b":authority", b"shop.example")]
@@ -344,16 +345,16 @@ class TestBounds:
     def test_a_great_target_is_not_kept_for_trailers(self):
         witness = Witness()
         witness.feed(PREFACE + headers([(b":method", b"GET"), (b":path", b"/" * 3000)], flags=4))
-        assert not witness.http2._requests
+        assert not witness.http2._messages._requests
         assert witness.counted["shed.http2_streams"] == 1
 
     @pytest.mark.parametrize("end", [frame(0, b"", flags=1, stream=1), frame(3, bytes(4), stream=1)])
     def test_an_ended_stream_is_forgotten(self, end):
         witness = Witness()
         witness.feed(PREFACE + headers(flags=4))
-        assert list(witness.http2._requests) == [1]
+        assert list(witness.http2._messages._requests) == [1]
         witness.feed(end)
-        assert not witness.http2._requests
+        assert not witness.http2._messages._requests
 
 
 def test_a_malformed_block_shows_what_stood_before_and_the_talk_goes_on():

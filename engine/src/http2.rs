@@ -5,39 +5,31 @@
 //! looked at; every other payload is skipped by count. The server's half is not seen, so nothing here depends on SETTINGS.
 
 mod frames;
+mod messages;
 #[cfg(test)]
 mod tests;
+mod told;
 
-use std::collections::VecDeque;
 use std::mem;
-use std::sync::Arc;
 
 use crate::counts::{Count, Counts};
 use crate::hpack::Hpack;
-use crate::http1::{certainty_of, is_authority};
 use crate::limits::Limits;
-use crate::records::{Certainty, Flow, HeadText, Layer, Oddities, Oddity, PlacedHead, RequestHead, Section};
+use crate::records::{Flow, Layer, Oddities, Oddity, PlacedHead};
 use frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, FrameHeader, HEADER_SIZE, HEADERS, RST_STREAM, Seeker,
     header_block_fragment, is_text,
 };
+use messages::Messages;
+use told::{tell, tell_payload};
 
 /// RFC 9113 section 3.4.
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What of it reads as a head of HTTP/1.
 pub const PREFACE_HEAD: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 
-const VERSION: &[u8] = b"HTTP/2";
-/// Requests whose trailers may follow; servers allow 100 to 250 at a time.
-const OPEN_STREAMS: usize = 256;
-/// Octets of the method, target and authority of each of them.
-const KEPT_OF_REQUEST: usize = 2048;
-/// Of memory for each, in round figures.
-const REQUEST_BYTES: usize = 32;
-/// The same of all the rest that has no size of its own.
+/// Of memory for all that has no size of its own, in round figures.
 const STATE_BYTES: usize = 512;
-
-type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// HEADERS whose END_HEADERS has not come yet; RFC 9113 section 4.3 allows one at a time on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,11 +44,9 @@ struct OpenBlock {
     lack: Option<Oddity>,
 }
 
-/// The client's half of one connection. Bounded by `Limits::head_bytes`, OPEN_STREAMS and the table of HPACK.
+/// The client's half of one connection. Bounded by `Limits::head_bytes`, Messages and the table of HPACK.
 #[derive(Clone, Debug)]
 pub struct Http2 {
-    flow: Flow,
-    path: Vec<Layer>,
     time_ns: i64,
     /// Position of the first octet.
     origin: i64,
@@ -74,12 +64,9 @@ pub struct Http2 {
     /// They are DATA.
     skips_body: bool,
     block: Option<OpenBlock>,
-    /// By stream, oldest first: what trailers that may follow need of their request, which is where it went.
-    requests: VecDeque<(u32, Arc<HeadText>)>,
+    messages: Messages,
     /// Read, not yet yielded.
     heads: Vec<PlacedHead>,
-    /// These are responses.
-    answers: bool,
     /// Octets of DATA so far.
     bodies: u64,
     /// Here stands text in place of a frame: it was not read, nor is what follows.
@@ -89,7 +76,7 @@ pub struct Http2 {
 impl Http2 {
     /// Whether these are responses.
     pub fn answers(&self) -> bool {
-        self.answers
+        self.messages.answers()
     }
 
     /// Octets of DATA so far.
@@ -133,7 +120,7 @@ impl Http2 {
     pub fn weight(&self) -> usize {
         let held = self.seeker.as_ref().map_or(self.held.len(), |seeker| seeker.held.len());
         let block = self.block.as_ref().map_or(0, |block| block.octets.len());
-        STATE_BYTES + self.hpack.table_bytes() + held + block + REQUEST_BYTES * self.requests.len()
+        STATE_BYTES + self.hpack.table_bytes() + held + block + self.messages.weight()
     }
 
     /// The same, to go on by itself with what stands at `position`.
@@ -148,7 +135,7 @@ impl Http2 {
             && self.seeker.is_none()
             && other.seeker.is_none()
             && self.block == other.block
-            && self.requests == other.requests
+            && self.messages.is_like(&other.messages)
             && self.hpack.is_like(&other.hpack)
     }
 
@@ -162,8 +149,6 @@ impl Http2 {
         Http2 {
             origin: position,
             fed: position,
-            flow,
-            path: path.to_vec(),
             time_ns: 0,
             hpack: Hpack::new(limits.head_bytes),
             begun: false,
@@ -173,9 +158,8 @@ impl Http2 {
             skip: 0,
             skips_body: false,
             block: None,
-            requests: VecDeque::new(),
+            messages: Messages::new(flow, path),
             heads: Vec::new(),
-            answers: false,
             bodies: 0,
             astray: None,
         }
@@ -370,7 +354,7 @@ impl Http2 {
             }
             _ => {
                 if kind == RST_STREAM || (kind == DATA && flags & END_STREAM != 0) {
-                    self.requests.retain(|&(awaiting, _)| awaiting != stream);
+                    self.messages.end(stream);
                 }
                 return;
             }
@@ -425,144 +409,13 @@ impl Http2 {
             oddities.insert(Oddity::HpackUnresolved);
         }
         block.fields.truncate(limits.head_lines);
-        if !block.fields.is_empty() {
-            self.message(&coded, end, block.fields, oddities, counts);
-        }
-    }
-
-    /// A head or a trailer section of these fields, as they were sent.
-    fn message(&mut self, coded: &OpenBlock, end: i64, mut fields: Fields, oddities: Oddities, counts: &mut Counts) {
-        let &OpenBlock { start, stream, ends_stream, .. } = coded;
-        let oddities = oddities.with(field_oddities(&fields));
-        for (name, value) in &mut fields {
-            name.make_ascii_lowercase();
-            strip(value);
-        }
-        if fields.iter().any(|(name, _)| name == b":status") {
-            self.answers = true;
-            tell(start, end, "response", counts);
+        if block.fields.is_empty() {
             return;
         }
-        let awaited = self.requests.iter().position(|&(awaiting, _)| awaiting == stream);
-        let request = awaited.and_then(|at| self.requests.remove(at));
-        // "Trailers MUST NOT include pseudo-header fields" (RFC 9113 section 8.1), every request has some (8.3.1)
-        let head = if fields.iter().any(|(name, _)| name.starts_with(b":")) {
-            let head = self.request_head(&fields, oddities);
-            if !ends_stream {
-                self.await_trailers(stream, &head.text, counts);
-            }
-            head
-        } else {
-            // they go where their request went: its authority stands before them
-            let text = request.map_or_else(|| HeadText::new(b"", b"", VERSION), |(_, text)| Arc::unwrap_or_clone(text));
-            self.head(text, &fields, oddities, Certainty::Confirmed, Section::Trailer)
-        };
-        self.heads.push(PlacedHead::new(start, end, head));
-    }
-
-    fn await_trailers(&mut self, stream: u32, text: &HeadText, counts: &mut Counts) {
-        let authority = text.fields().filter(|(name, _)| is_authority(name));
-        let size =
-            text.method().len() + text.target().len() + authority.clone().map(|(_, value)| value.len()).sum::<usize>();
-        let full = self.requests.len() >= OPEN_STREAMS;
-        counts[Count::ShedHttp2Streams] += u64::from(full || size > KEPT_OF_REQUEST);
-        if full {
-            self.requests.pop_front();
-        }
-        if size <= KEPT_OF_REQUEST {
-            let mut kept = HeadText::new(text.method(), text.target(), VERSION);
-            authority.for_each(|(name, value)| kept.push(name, value));
-            self.requests.push_back((stream, Arc::new(kept)));
+        let OpenBlock { start, stream, ends_stream, .. } = coded;
+        match self.messages.read(stream, ends_stream, block.fields, oddities, self.time_ns, counts) {
+            Some(head) => self.heads.push(PlacedHead::new(start, end, head)),
+            None => tell(start, end, "response", counts),
         }
     }
-
-    /// RFC 9113 section 8.3.1; of a repeated field the first counts.
-    fn request_head(&self, fields: &Fields, mut oddities: Oddities) -> RequestHead {
-        let first = |wanted: &[u8]| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_slice());
-        let (authority, host) = (first(b":authority").unwrap_or_default(), first(b"host").unwrap_or_default());
-        let method = first(b":method").unwrap_or_default();
-        let target = match first(b":path") {
-            None if method == b"CONNECT" => authority, // as HTTP/1 writes it: section 8.5
-            path => path.unwrap_or_default(),
-        };
-        if authority.is_empty() && host.is_empty() {
-            let lost = oddities.intersects(Oddities::of(&[Oddity::Incomplete, Oddity::HpackUnresolved]));
-            oddities.insert(if lost { Oddity::HostUnknown } else { Oddity::HostMissing });
-        } else if !authority.is_empty() && !host.is_empty() && !authority.eq_ignore_ascii_case(host) {
-            oddities.insert(Oddity::HostMismatch);
-        }
-        let differs = |(name, value): &(Vec<u8>, Vec<u8>)| {
-            is_authority(name) && !first(name).is_some_and(|first| first.eq_ignore_ascii_case(value))
-        };
-        if fields.iter().any(differs) {
-            oddities.insert(Oddity::Host);
-        }
-        self.head(HeadText::new(method, target, VERSION), fields, oddities, certainty_of(oddities), Section::Head)
-    }
-
-    /// A head whose text goes on with these fields.
-    fn head(
-        &self,
-        mut text: HeadText,
-        fields: &Fields,
-        oddities: Oddities,
-        certainty: Certainty,
-        section: Section,
-    ) -> RequestHead {
-        for (name, value) in fields {
-            text.push(name, value);
-        }
-        let (time_ns, flow, path) = (self.time_ns, self.flow, self.path.clone());
-        RequestHead { time_ns, flow, path, text, oddities, certainty, section, readings: Vec::new() }
-    }
-}
-
-/// For the audit.
-fn tell(start: i64, stop: i64, what: &'static str, counts: &mut Counts) {
-    if let Some(tracer) = &mut counts.tracer {
-        tracer.passed(start, stop, what);
-    }
-}
-
-/// The same of a payload that begins at `start`, so far as it is not looked at.
-fn tell_payload(start: i64, header: FrameHeader, looked_at: usize, counts: &mut Counts) {
-    let stop = start + header.length as i64;
-    match header.kind {
-        DATA => tell(start, stop, "body", counts),
-        HEADERS | CONTINUATION => tell(start + looked_at as i64, stop, "head_bytes", counts),
-        _ => {}
-    }
-}
-
-/// What RFC 9113 section 8.2.1 forbids in names and values; `fields` as they were sent.
-fn field_oddities(fields: &Fields) -> Oddities {
-    let mut oddities = Oddities::default();
-    for (name, value) in fields {
-        if !name.is_empty() && !is_token(name) {
-            oddities.insert(Oddity::OddName);
-        }
-        for octet in value {
-            match octet {
-                0 => oddities.insert(Oddity::Nul),
-                b'\t' => {}
-                0x01..=0x1F | 0x7F => oddities.insert(Oddity::Control),
-                _ => {}
-            }
-        }
-    }
-    oddities
-}
-
-/// RFC 9113 section 8.2.1: upper case is malformed.
-fn is_token(name: &[u8]) -> bool {
-    let name = name.strip_prefix(b":").unwrap_or(name);
-    !name.is_empty()
-        && name.iter().all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'z') || b"!#$%&'*+-.^_`|~".contains(octet))
-}
-
-/// Takes the white space around a value away.
-fn strip(value: &mut Vec<u8>) {
-    let is_text = |octet: &u8| !matches!(octet, b' ' | b'\t');
-    value.truncate(value.iter().rposition(is_text).map_or(0, |last| last + 1));
-    value.drain(..value.iter().position(is_text).unwrap_or(0));
 }

@@ -7,100 +7,33 @@ at; every other payload is skipped by count. The server's half is not seen, so n
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import MutableMapping
 from copy import copy
 from dataclasses import dataclass, replace
-from heapq import heappop, heappush
-from struct import Struct
 
 from monitor.portable.hpack import Hpack
-from monitor.portable.request_head import AUTHORITY, certainty_of
+from monitor.portable.http2_frames import (
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    FRAME_HEADER,
+    HEADERS,
+    PADDED,
+    PRIORITY,
+    RST_STREAM,
+    TEXT,
+    Seeker,
+    frame_header,
+)
+from monitor.portable.http2_messages import Messages
 from monitor.portable.trace import Tell
-from monitor.records import Certainty, Fields, Flow, Limits, PlacedHead, RequestHead, Section
+from monitor.records import Flow, Limits, PlacedHead
 
 PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"  # what of the preface reads as a head of HTTP/1
 PREFACE = PREFACE_HEAD + b"SM\r\n\r\n"  # RFC 9113 section 3.4
-DATA, HEADERS, RST_STREAM, CONTINUATION = 0, 1, 3, 9
-END_STREAM, END_HEADERS, PADDED, PRIORITY = 0x01, 0x04, 0x08, 0x20
-FRAME_HEADER = Struct(">BHBBI")  # RFC 9113 section 4.1; the length has 24 bits
-OPEN_STREAMS = 256  # requests whose trailers may follow; servers allow 100 to 250 at a time
-KEPT_OF_REQUEST = 2048  # octets of the method, target and authority of each of them
-REQUEST_BYTES = 32  # of memory for each, in round figures
-STATE_BYTES = 512  # the same of all the rest that has no size of its own
-
-TOKEN = re.compile(rb":?[!#$%&'*+\-.^_`|~0-9a-z]+")  # RFC 9113 section 8.2.1: upper case is malformed
-CONTROL = re.compile(rb"[\x01-\x08\x0a-\x1f\x7f]")
-
-CLIENTS_STREAM = rb"\x00..[%s]" % b"".join(rb"\x%02x" % octet for octet in range(1, 256, 2))
-# A client's frame header of at most the default length (16,384) on one of the first 16 million streams.
-PLAUSIBLE = re.compile(
-    rb"(?s)\x00(?:"
-    rb"[\x00-\x40].\x00[\x00\x01\x08\x09]%(stream)s"  # DATA
-    rb"|[\x00-\x40].\x01[\x00\x01\x04\x05\x08\x09\x0c\x0d\x20\x21\x24\x25\x28\x29\x2c\x2d]%(stream)s"  # HEADERS
-    rb"|\x00\x05\x02\x00%(stream)s"  # PRIORITY
-    rb"|\x00\x04\x03\x00%(stream)s"  # RST_STREAM
-    rb"|\x00.\x04[\x00\x01]\x00{4}"  # SETTINGS
-    rb"|\x00\x08\x06[\x00\x01]\x00{4}"  # PING
-    rb"|\x00.\x07\x00\x00{4}"  # GOAWAY
-    rb"|\x00\x04\x08\x00\x00..."  # WINDOW_UPDATE
-    rb"|[\x00-\x40].\x09[\x00\x04]%(stream)s"  # CONTINUATION
-    rb"|\x00.\x10\x00\x00{4}"  # PRIORITY_UPDATE (RFC 9218 section 7.1)
-    rb")" % {b"stream": CLIENTS_STREAM}
-)
-# Where a frame begins: a length of 658 kB at the least and a type that no client sends, but how a request may begin.
-TEXT = re.compile(rb"[A-Za-z\r\n -]{4}")
-FURTHEST = FRAME_HEADER.size + 0x40FF + FRAME_HEADER.size  # from a plausible header to the end of the one behind it
-
-
-class Seeker:
-    """Finds where frames begin: at the first plausible header whose payload ends where another one stands."""
-
-    def __init__(self) -> None:
-        self._held = bytearray()
-        self._dropped = 0  # octets before `_held`
-        self._sought = 0  # where the next search begins, counted with the dropped ones like every place below
-        self._candidates: list[tuple[int, int]] = []  # heap of (end of the frame, its start)
-
-    def beside(self) -> Seeker:
-        """The same, to go on by itself."""
-        other = copy(self)
-        other._held, other._candidates = bytearray(self._held), list(self._candidates)
-        return other
-
-    @property
-    def held(self) -> int:
-        """Octets that may still be part of a frame."""
-        return len(self._held)
-
-    def feed(self, octets: bytes) -> bytes | None:
-        """The octets from the first frame on, or None: not yet."""
-        held = self._held
-        held += octets
-        at = self._sought - self._dropped
-        while found := PLAUSIBLE.search(held, at):
-            start = found.start()
-            high, low, *_ = FRAME_HEADER.unpack_from(held, start)
-            end = start + FRAME_HEADER.size + (high << 16 | low)
-            heappush(self._candidates, (end + self._dropped, start + self._dropped))
-            at = start + 1
-        self._sought = self._dropped + max(at, len(held) - FRAME_HEADER.size + 1)
-        # in the order of their ends: the answer must not depend on how the octets were cut
-        while self._candidates and self._candidates[0][0] - self._dropped + FRAME_HEADER.size <= len(held):
-            end, start = heappop(self._candidates)
-            if PLAUSIBLE.match(held, end - self._dropped):
-                return bytes(held[start - self._dropped :])
-        if len(held) > 2 * FURTHEST:  # no candidate is that far back
-            self._dropped += len(held) - FURTHEST
-            del held[:-FURTHEST]
-        return None
-
-    def last(self) -> bytes:
-        """Nothing follows: the octets from the first plausible header whose payload ends here, else b""."""
-        end = self._dropped + len(self._held)
-        starts = [start for candidate_end, start in self._candidates if candidate_end == end]
-        return bytes(self._held[min(starts) - self._dropped :]) if starts else b""
+STATE_BYTES = 512  # of memory for all that has no size of its own
 
 
 @dataclass(slots=True)
@@ -115,12 +48,11 @@ class OpenBlock:
 
 
 class Http2:
-    """The client's half of one connection. Bounded by limits.head_bytes, OPEN_STREAMS and the table of HPACK."""
+    """The client's half of one connection. Bounded by limits.head_bytes, Messages and the table of HPACK."""
 
     def __init__(self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int = 0) -> None:
         self._limits = limits
         self._counts = counts
-        self._flow = flow
         self._time_ns = 0
         self.origin = self.fed = position  # of the first octet, and behind the newest one
         self.astray: int | None = None  # here stands text in place of a frame: it was not read, nor is what follows
@@ -132,9 +64,8 @@ class Http2:
         self._skip = 0  # octets of a payload that are still to come and that nobody looks at
         self._skips_body = False  # they are DATA
         self._block: OpenBlock | None = None
-        self._requests: dict[int, RequestHead] = {}  # by stream: their trailers may follow
+        self._messages = Messages(counts, flow)
         self._heads: list[PlacedHead] = []  # read, not yet yielded
-        self.answers = False  # these are responses
         self.bodies = 0  # octets of DATA so far
         self.tell: Tell | None = None  # what becomes of octets that are in no head
 
@@ -143,15 +74,16 @@ class Http2:
         """Bytes of memory, about; and what it costs to have another one like it."""
         held = len(self._held) if self._seeker is None else self._seeker.held
         block = 0 if self._block is None else len(self._block.octets)
-        return STATE_BYTES + self._hpack.table_bytes + held + block + REQUEST_BYTES * len(self._requests)
+        return STATE_BYTES + self._hpack.table_bytes + held + block + self._messages.weight
 
     def beside(self, position: int) -> Http2:
         """The same, to go on by itself with what stands at `position`; what it counts is not counted."""
         other = copy(self)
         other.fed, other.tell = position, None
         other._counts, other._hpack = Counter(), self._hpack.beside()
+        other._messages = self._messages.beside(other._counts)
         other._seeker = self._seeker and self._seeker.beside()
-        other._held, other._requests, other._heads = bytearray(self._held), dict(self._requests), []
+        other._held, other._heads = bytearray(self._held), []
         other._block = self._block and replace(self._block, octets=bytearray(self._block.octets))
         return other
 
@@ -161,9 +93,14 @@ class Http2:
             (self.fed, self._begun, self._skip, self._held) == (other.fed, other._begun, other._skip, other._held)
             and self._seeker is other._seeker is None
             and self._block == other._block
-            and list(self._requests.items()) == list(other._requests.items())
+            and self._messages.is_like(other._messages)
             and self._hpack.is_like(other._hpack)
         )
+
+    @property
+    def answers(self) -> bool:
+        """Whether these are responses."""
+        return self._messages.answers
 
     @property
     def seeks(self) -> bool:
@@ -239,7 +176,7 @@ class Http2:
         self._needed = FRAME_HEADER.size
         behind = 0
         if self._begun and len(held) >= FRAME_HEADER.size:
-            length, kind, flags, stream = _frame_header(held)
+            length, kind, flags, stream = frame_header(held)
             behind = FRAME_HEADER.size + length - len(held)
             start = self.fed - len(held)
             self._frame(start, kind, flags, stream, length, held[FRAME_HEADER.size :], lack="incomplete")
@@ -288,7 +225,7 @@ class Http2:
             if TEXT.match(held, at):
                 self._go_astray(self.fed - len(held) + at)
                 return
-            length, kind, flags, stream = _frame_header(held, at)
+            length, kind, flags, stream = frame_header(held, at)
             looked_at = min(length, self._room(kind))
             if len(held) - at - FRAME_HEADER.size < looked_at:
                 self._needed = FRAME_HEADER.size + looked_at
@@ -343,7 +280,7 @@ class Http2:
             self._block.octets += payload
         else:
             if kind == RST_STREAM or (kind == DATA and flags & END_STREAM):
-                self._requests.pop(stream, None)
+                self._messages.end(stream)
             return
         if len(payload) < length:
             self._block.lack = lack
@@ -377,88 +314,9 @@ class Http2:
         if lack and self.tell is not None:
             self.tell(coded.start, end, "head_incomplete" if lack == "incomplete" else "head_bytes")
         if block.fields:
-            self._message(coded, end, block.fields[: self._limits.head_lines], oddities)
-
-    def _message(self, coded: OpenBlock, end: int, wire_fields: Fields, oddities: list[str]) -> None:
-        fields = tuple((name.lower(), value.strip(b" \t")) for name, value in wire_fields)
-        oddities += _field_oddities(wire_fields)
-        if any(name == b":status" for name, _ in fields):
-            self.answers = True
-            if self.tell is not None:
+            fields = block.fields[: self._limits.head_lines]
+            head = self._messages.read(coded.stream, coded.ends_stream, fields, oddities, self._time_ns)
+            if head is not None:
+                self._heads.append(PlacedHead(coded.start, end, head))
+            elif self.tell is not None:
                 self.tell(coded.start, end, "response")
-            return
-        request = self._requests.pop(coded.stream, None)
-        # "Trailers MUST NOT include pseudo-header fields" (RFC 9113 section 8.1), every request has some (8.3.1)
-        if any(name.startswith(b":") for name, _ in fields):
-            head = _request_head(self._time_ns, self._flow, fields, oddities)
-            if not coded.ends_stream:
-                self._await_trailers(coded.stream, head)
-        else:
-            head = _trailers(self._time_ns, self._flow, fields, oddities, request)
-        self._heads.append(PlacedHead(coded.start, end, head))
-
-    def _await_trailers(self, stream: int, head: RequestHead) -> None:
-        """Keep what trailers need of their request: where it went."""
-        fields = tuple(field for field in head.fields if field[0] in AUTHORITY)
-        kept = RequestHead(0, self._flow, head.method, head.target, head.version, fields)
-        octets = len(head.method) + len(head.target) + sum(len(value) for _, value in kept.fields)
-        full = len(self._requests) >= OPEN_STREAMS
-        self._counts["shed.http2_streams"] += full or octets > KEPT_OF_REQUEST
-        if full:
-            del self._requests[next(iter(self._requests))]
-        if octets <= KEPT_OF_REQUEST:
-            self._requests[stream] = kept
-
-
-def _request_head(time_ns: int, flow: Flow, fields: Fields, oddities: list[str]) -> RequestHead:
-    """RFC 9113 section 8.3.1; of a repeated field the first counts."""
-    first = dict(reversed(fields))
-    method, target = first.get(b":method", b""), first.get(b":path", b"")
-    authority, host = first.get(b":authority"), first.get(b"host")
-    if method == b"CONNECT" and b":path" not in first:
-        target = authority or b""  # as HTTP/1 writes it: section 8.5
-    if not (authority or host):
-        oddities.append(
-            "host_unknown" if "incomplete" in oddities or "hpack_unresolved" in oddities else "host_missing"
-        )
-    elif authority and host and authority.lower() != host.lower():
-        oddities.append("host_mismatch")
-    if any(len({value.lower() for name, value in fields if name == twice}) > 1 for twice in AUTHORITY):
-        oddities.append("host")
-    certainty = certainty_of(tuple(oddities))
-    return RequestHead(time_ns, flow, method, target, b"HTTP/2", fields, tuple(oddities), certainty)
-
-
-def _trailers(
-    time_ns: int, flow: Flow, fields: Fields, oddities: list[str], request: RequestHead | None
-) -> RequestHead:
-    """Trailers go where their request went: its authority stands before them."""
-    if request is None:
-        request = RequestHead(time_ns, flow, b"", b"", b"HTTP/2", ())
-    return request._replace(
-        time_ns=time_ns,
-        fields=request.fields + fields,
-        oddities=tuple(oddities),
-        certainty=Certainty.CONFIRMED,
-        section=Section.TRAILER,
-    )
-
-
-def _frame_header(octets: bytes | bytearray, at: int = 0) -> tuple[int, int, int, int]:
-    """Length, type, flags, stream (RFC 9113 section 4.1)."""
-    high, low, kind, flags, stream = FRAME_HEADER.unpack_from(octets, at)
-    return high << 16 | low, kind, flags, stream & 0x7FFFFFFF
-
-
-def _field_oddities(fields: Fields) -> list[str]:
-    """What RFC 9113 section 8.2.1 forbids in names and values; `fields` as they were sent."""
-    oddities = []
-    names = [name for name, _ in fields if name]
-    values = b" ".join(value for _, value in fields)
-    if not all(map(TOKEN.fullmatch, names)):
-        oddities.append("odd_name")
-    if b"\0" in values:
-        oddities.append("nul")
-    if CONTROL.search(values):
-        oddities.append("control")
-    return oddities

@@ -1,7 +1,9 @@
 //! Cleartext HTTP/2, by talks of frames as an encoder without tables or with one makes them.
 
 use super::frames::{FURTHEST, PADDED, PING, PRIORITISED, SETTINGS};
+use super::messages::{Fields, OPEN_STREAMS};
 use super::*;
+use crate::records::{Certainty, RequestHead, Section};
 use crate::testing::Random;
 
 const NUMBER: &str = "447700900123";
@@ -303,14 +305,14 @@ fn open_requests_are_bounded_and_ended_ones_forgotten() {
     for &stream in &streams {
         witness.feed(&headers(&REQUEST, END_HEADERS, stream), usize::MAX);
     }
-    assert_eq!(witness.http2.requests.len(), OPEN_STREAMS);
+    assert_eq!(witness.http2.messages.requests.len(), OPEN_STREAMS);
     assert_eq!(witness.counts[Count::ShedHttp2Streams], 10);
     let trailers = [headers(&[("x-a", "1")], WHOLE, 1), headers(&[("x-a", "1")], WHOLE, 21)];
     let heads = witness.feed(&trailers.concat(), usize::MAX);
     assert_eq!(known(&heads[0]), fields(&[("x-a", "1")]));
     assert_eq!(known(&heads[1]), fields(&[(":authority", "shop.example"), ("x-a", "1")]));
     witness.feed(&[frame(RST_STREAM, 0, 23, &[0; 4]), frame(DATA, END_STREAM, 25, b"")].concat(), usize::MAX);
-    assert_eq!(witness.http2.requests.len(), OPEN_STREAMS - 3);
+    assert_eq!(witness.http2.messages.requests.len(), OPEN_STREAMS - 3);
 }
 
 #[test]

@@ -1,0 +1,181 @@
+//! What the field blocks of one HTTP/2 connection say (RFC 9113 section 8): takes their fields, yields request heads.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::counts::{Count, Counts};
+use crate::http1::{certainty_of, is_authority};
+use crate::records::{Certainty, Flow, HeadText, Layer, Oddities, Oddity, RequestHead, Section};
+
+const VERSION: &[u8] = b"HTTP/2";
+/// Requests whose trailers may follow; servers allow 100 to 250 at a time.
+pub const OPEN_STREAMS: usize = 256;
+/// Octets of the method, target and authority of each of them.
+const KEPT_OF_REQUEST: usize = 2048;
+/// Of memory for each, in round figures.
+const REQUEST_BYTES: usize = 32;
+
+pub type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Bounded by OPEN_STREAMS.
+#[derive(Clone, Debug)]
+pub struct Messages {
+    flow: Flow,
+    path: Vec<Layer>,
+    /// By stream, oldest first: what trailers that may follow need of their request, which is where it went.
+    pub(super) requests: VecDeque<(u32, Arc<HeadText>)>,
+    /// These are responses.
+    answers: bool,
+}
+
+impl Messages {
+    /// Of a connection of which nothing has been seen.
+    pub fn new(flow: Flow, path: &[Layer]) -> Messages {
+        Messages { flow, path: path.to_vec(), requests: VecDeque::new(), answers: false }
+    }
+
+    /// Whether these are responses.
+    pub fn answers(&self) -> bool {
+        self.answers
+    }
+
+    /// Bytes of memory, about.
+    pub fn weight(&self) -> usize {
+        REQUEST_BYTES * self.requests.len()
+    }
+
+    /// Whether both read on alike.
+    pub fn is_like(&self, other: &Messages) -> bool {
+        self.requests == other.requests
+    }
+
+    /// No trailers follow on this stream.
+    pub fn end(&mut self, stream: u32) {
+        self.requests.retain(|&(awaiting, _)| awaiting != stream);
+    }
+
+    /// The head or the trailer section of these fields, as they were sent; None: they are a response's.
+    pub fn read(
+        &mut self,
+        stream: u32,
+        ends_stream: bool,
+        mut fields: Fields,
+        oddities: Oddities,
+        time_ns: i64,
+        counts: &mut Counts,
+    ) -> Option<RequestHead> {
+        let oddities = oddities.with(field_oddities(&fields));
+        for (name, value) in &mut fields {
+            name.make_ascii_lowercase();
+            strip(value);
+        }
+        if fields.iter().any(|(name, _)| name == b":status") {
+            self.answers = true;
+            return None;
+        }
+        let awaited = self.requests.iter().position(|&(awaiting, _)| awaiting == stream);
+        let request = awaited.and_then(|at| self.requests.remove(at));
+        // "Trailers MUST NOT include pseudo-header fields" (RFC 9113 section 8.1), every request has some (8.3.1)
+        if !fields.iter().any(|(name, _)| name.starts_with(b":")) {
+            // they go where their request went: its authority stands before them
+            let text = request.map_or_else(|| HeadText::new(b"", b"", VERSION), |(_, text)| Arc::unwrap_or_clone(text));
+            return Some(self.head(time_ns, text, &fields, oddities, Certainty::Confirmed, Section::Trailer));
+        }
+        let head = self.request_head(time_ns, &fields, oddities);
+        if !ends_stream {
+            self.await_trailers(stream, &head.text, counts);
+        }
+        Some(head)
+    }
+
+    fn await_trailers(&mut self, stream: u32, text: &HeadText, counts: &mut Counts) {
+        let authority = text.fields().filter(|(name, _)| is_authority(name));
+        let size =
+            text.method().len() + text.target().len() + authority.clone().map(|(_, value)| value.len()).sum::<usize>();
+        let full = self.requests.len() >= OPEN_STREAMS;
+        counts[Count::ShedHttp2Streams] += u64::from(full || size > KEPT_OF_REQUEST);
+        if full {
+            self.requests.pop_front();
+        }
+        if size <= KEPT_OF_REQUEST {
+            let mut kept = HeadText::new(text.method(), text.target(), VERSION);
+            authority.for_each(|(name, value)| kept.push(name, value));
+            self.requests.push_back((stream, Arc::new(kept)));
+        }
+    }
+
+    /// RFC 9113 section 8.3.1; of a repeated field the first counts.
+    fn request_head(&self, time_ns: i64, fields: &Fields, mut oddities: Oddities) -> RequestHead {
+        let first = |wanted: &[u8]| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_slice());
+        let (authority, host) = (first(b":authority").unwrap_or_default(), first(b"host").unwrap_or_default());
+        let method = first(b":method").unwrap_or_default();
+        let target = match first(b":path") {
+            None if method == b"CONNECT" => authority, // as HTTP/1 writes it: section 8.5
+            path => path.unwrap_or_default(),
+        };
+        if authority.is_empty() && host.is_empty() {
+            let lost = oddities.intersects(Oddities::of(&[Oddity::Incomplete, Oddity::HpackUnresolved]));
+            oddities.insert(if lost { Oddity::HostUnknown } else { Oddity::HostMissing });
+        } else if !authority.is_empty() && !host.is_empty() && !authority.eq_ignore_ascii_case(host) {
+            oddities.insert(Oddity::HostMismatch);
+        }
+        let differs = |(name, value): &(Vec<u8>, Vec<u8>)| {
+            is_authority(name) && !first(name).is_some_and(|first| first.eq_ignore_ascii_case(value))
+        };
+        if fields.iter().any(differs) {
+            oddities.insert(Oddity::Host);
+        }
+        let text = HeadText::new(method, target, VERSION);
+        self.head(time_ns, text, fields, oddities, certainty_of(oddities), Section::Head)
+    }
+
+    /// A head whose text goes on with these fields.
+    fn head(
+        &self,
+        time_ns: i64,
+        mut text: HeadText,
+        fields: &Fields,
+        oddities: Oddities,
+        certainty: Certainty,
+        section: Section,
+    ) -> RequestHead {
+        for (name, value) in fields {
+            text.push(name, value);
+        }
+        let (flow, path) = (self.flow, self.path.clone());
+        RequestHead { time_ns, flow, path, text, oddities, certainty, section, readings: Vec::new() }
+    }
+}
+
+/// What RFC 9113 section 8.2.1 forbids in names and values; `fields` as they were sent.
+fn field_oddities(fields: &Fields) -> Oddities {
+    let mut oddities = Oddities::default();
+    for (name, value) in fields {
+        if !name.is_empty() && !is_token(name) {
+            oddities.insert(Oddity::OddName);
+        }
+        for octet in value {
+            match octet {
+                0 => oddities.insert(Oddity::Nul),
+                b'\t' => {}
+                0x01..=0x1F | 0x7F => oddities.insert(Oddity::Control),
+                _ => {}
+            }
+        }
+    }
+    oddities
+}
+
+/// RFC 9113 section 8.2.1: upper case is malformed.
+fn is_token(name: &[u8]) -> bool {
+    let name = name.strip_prefix(b":").unwrap_or(name);
+    !name.is_empty()
+        && name.iter().all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'z') || b"!#$%&'*+-.^_`|~".contains(octet))
+}
+
+/// Takes the white space around a value away.
+fn strip(value: &mut Vec<u8>) {
+    let is_text = |octet: &u8| !matches!(octet, b' ' | b'\t');
+    value.truncate(value.iter().rposition(is_text).map_or(0, |last| last + 1));
+    value.drain(..value.iter().position(is_text).unwrap_or(0));
+}
