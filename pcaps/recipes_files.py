@@ -136,6 +136,9 @@ def f12_pcapng_gzip() -> bytes:
 # --- row 31: files that are broken --------------------------------------------------------------------------------
 
 
+GZIP = b"\x1f\x8b\x08" + b"\0" * 6 + b"\xff"  # RFC 1952 section 2.3: deflated, of no name and no time
+
+
 @recipe(31, leak(), "blind.source", faulty=True)
 def f20_cut_in_a_frame() -> bytes:
     """The disk was full: the last frame is cut. What came before is judged, the cut is said."""
@@ -191,4 +194,11 @@ def f28_gzip_cut() -> bytes:
     octets do not depend on a version of zlib."""
     store = zlib.compressobj(0, zlib.DEFLATED, -15)
     octets = pcap(talk_of(LEAK, CLEAN).frames)
-    return (b"\x1f\x8b\x08" + b"\0" * 6 + b"\xff" + store.compress(octets) + store.flush())[:-60]
+    return (GZIP + store.compress(octets) + store.flush())[:-60]
+
+
+@recipe(31, leak(), "blind.source", faulty=True)
+def f29_gzip_with_a_wrong_checksum() -> bytes:
+    """It came whole, but not as it was sent: everything in it is judged, and that it is damaged is said."""
+    store = zlib.compressobj(0, zlib.DEFLATED, -15)
+    return GZIP + store.compress(pcap(talk_of(CLEAN, LEAK).frames)) + store.flush() + b"8 wrong."

@@ -6,7 +6,11 @@ import bz2
 import gzip
 import lzma
 import os
+import random
+import zlib
+from contextlib import suppress
 from pathlib import Path
+from unittest.mock import ANY
 
 import lz4.frame
 import pytest
@@ -23,6 +27,7 @@ PACK = {
     "zstd": zstandard.ZstdCompressor(write_checksum=True).compress,
     "lz4": lambda octets: lz4.frame.compress(octets, content_checksum=True),
 }
+CHECKSUM = {"gzip": -8, "xz": -12, "zstd": -1, "lz4": -1}  # an octet of it
 COMPRESSED = [name for name in PACK if name != "plain"]
 
 
@@ -79,6 +84,34 @@ def test_damage_keeps_the_members_before_it(tmp_path, form):
     octets, wrong = drained(tmp_path / "x")
     assert octets == TEXT
     assert wrong.startswith(f"the {form} data is damaged (")
+
+
+@pytest.mark.parametrize("form", [form for form in COMPRESSED if form != "bzip2"])  # it checks before it gives any
+@pytest.mark.parametrize("octets", [TEXT, bytes(range(256)) * 4000], ids=["short", "long"])
+def test_a_wrong_checksum_at_the_end_loses_nothing(tmp_path, form, octets):
+    packed, member = bytearray(PACK[form](octets)), PACK[form](b"before")
+    packed[CHECKSUM[form]] ^= 1
+    (tmp_path / "x").write_bytes(member + bytes(4) + packed)
+    found, wrong = drained(tmp_path / "x")
+    assert found == b"before" + octets
+    assert wrong.startswith(f"the {form} data is damaged (")
+
+
+def octet_by_octet(packed: bytes) -> bytes:
+    """What comes before the damage: slow and plain."""
+    codec, found = zlib.decompressobj(wbits=31), b""
+    with suppress(zlib.error):
+        for octet in packed:
+            found += codec.decompress(bytes([octet]))
+    return found
+
+
+def test_damage_in_the_middle_costs_what_is_behind_it(tmp_path):
+    packed = gzip.compress(random.Random(1).randbytes(9000) + TEXT)
+    for place in range(20, len(packed), 997):
+        damaged = packed[:place] + b"\xff" * 40 + packed[place + 40 :]
+        (tmp_path / "x").write_bytes(damaged)
+        assert drained(tmp_path / "x") == (octet_by_octet(damaged), ANY)
 
 
 def test_a_pipe_gives_what_it_has_and_never_blocks(tmp_path):
