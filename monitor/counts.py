@@ -210,6 +210,7 @@ COUNTS: tuple[Count, ...] = (
     Count("requests", "counter", "Request heads read."),
     Count("trailers", "counter", "Trailer sections read."),
     Count("head_parts", "counter", "Further parts of requests whose head is too long for one, or was cut in two."),
+    Count("not_requests", "counter", "Field lines or blocks without a request that are of a response, or of no HTTP."),
     Count("ambiguous_requests", "counter", "Request heads that two receivers could read differently."),
     Count("body_bytes", "counter", "Request body bytes skipped by count."),
     Count("oddities", "counter", "Request heads that are not as the RFC writes them, by oddity.", "oddity", ODDITIES),

@@ -26,6 +26,7 @@ from pcaps import (  # noqa: F401  importing a family enters its recipes
     recipes_forms,
     recipes_framing,
     recipes_heads,
+    recipes_http2,
     recipes_ip,
     recipes_links,
     recipes_mirror,

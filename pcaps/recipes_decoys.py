@@ -6,7 +6,7 @@ import hpack
 
 from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, ambiguous, get, leak, recipe
 from pcaps.recipes_copies import decoyed
-from pcaps.recipes_framing import END_HEADERS, END_STREAM, HEADERS, LINE, OPENING, PSEUDO, SETTINGS, frame, literal
+from pcaps.recipes_http2 import END_HEADERS, END_STREAM, HEADERS, LINE, OPENING, PSEUDO, SETTINGS, frame, literal
 from pcaps.recipes_tcp import DATA, begun
 from pcaps.talk import MS, Packet, Talk, ethernet
 

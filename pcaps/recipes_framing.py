@@ -1,10 +1,6 @@
-"""Rows 68-82: where a request begins and ends, which site received it, and switches of protocol."""
+"""Rows 68-81: where a request begins and ends, which site received it, and switches of protocol."""
 
 from __future__ import annotations
-
-import struct
-
-import hpack
 
 from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, QUIET, ambiguous, answer, get, leak, recipe, talk_of
 from pcaps.talk import Talk
@@ -231,6 +227,31 @@ def h94_chunk_size_wraps() -> Talk:
     return talk_of(post(CHUNKED, body=b"10000000000000005\r\nhello\r\n0\r\n\r\n"), LEAK)
 
 
+@recipe(76, ambiguous(times=1), "oddities.framing")
+def h126_content_length_wraps_at_32_bits() -> Talk:
+    """2^32 + 5 octets: 5 are left of them in an integer of 32 bits, and the next request is behind those."""
+    return talk_of(post(b"Content-Length: 4294967301", body=b"a=42\n"), LEAK)
+
+
+@recipe(76, ambiguous(times=1), "oddities.framing")
+def h127_content_length_wraps_at_64_bits() -> Talk:
+    """The same of 2^64 + 5."""
+    return talk_of(post(b"Content-Length: 18446744073709551621", body=b"a=42\n"), LEAK)
+
+
+@recipe(76, ambiguous(times=1), "oddities.framing")
+def h128_chunk_size_wraps_at_32_bits() -> Talk:
+    """A chunk of 2^32 + 5 octets, of which 5 are left."""
+    return talk_of(post(CHUNKED, body=b"100000005\r\nhello\r\n0\r\n\r\n"), LEAK)
+
+
+@recipe(76, QUIET, "body_bytes")
+def h129_large_upload() -> Talk:
+    """5 GB indeed: what stands where a small integer ends is no request, so what looks like one further on is none."""
+    body = (b"=" * 99 + b"\n") * 8 + LEAK
+    return talk_of(post(b"Content-Length: 4294967396", body=body))
+
+
 @recipe(75, leak(times=12))
 def h95_odd_responses() -> Talk:
     """Twelve responses that no RFC allows; the request after each of them leaks."""
@@ -316,88 +337,3 @@ def h57_websocket_upgrade() -> Talk:
     lines = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13", FIELD)
     talk = Talk().open().client(get(*lines)).server(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")
     return talk.client(b"\x81\x85\x01\x02\x03\x04igohn").close()
-
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-HEADERS, SETTINGS, CONTINUATION, END_STREAM, END_HEADERS = 1, 4, 9, 1, 4
-PSEUDO = [(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"shop.example")]
-LINE = (b"x-up-calling-line-id", NUMBER)
-
-
-def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    """RFC 9113 section 4.1."""
-    return struct.pack("!I", len(payload))[1:] + struct.pack("!BBI", kind, flags, stream) + payload
-
-
-def literal(*fields: tuple[bytes, bytes]) -> bytes:
-    """HPACK without table and Huffman code (RFC 7541 section 6.2.2)."""
-    return b"".join(b"\0%c%s%c%s" % (len(name), name, len(value), value) for name, value in fields)
-
-
-OPENING = PREFACE + frame(SETTINGS, 0, 0)
-
-
-@recipe(82, leak())
-def h54_h2c_prior_knowledge() -> Talk:
-    """Cleartext HTTP/2 from the first octet (RFC 9113 section 3.3)."""
-    head = frame(HEADERS, END_STREAM | END_HEADERS, 1, literal(*PSEUDO, LINE))
-    return Talk().open().client(OPENING + head).server(frame(SETTINGS, 0, 0)).close()
-
-
-@recipe(82, leak(), "blind.midstream")
-def h110_h2c_picked_up_in_the_middle() -> Talk:
-    """Nobody saw the preface; the frames of both sides look alike, but only a response has a status."""
-    head = frame(HEADERS, END_STREAM | END_HEADERS, 7, literal(*PSEUDO, LINE))
-    answer = frame(HEADERS, END_HEADERS, 5, b"\x88") + frame(SETTINGS, 1, 0)
-    return Talk().server(answer).client(frame(SETTINGS, 1, 0) + head).server(answer)
-
-
-@recipe(82, leak())
-def h119_h2c_pseudo_field_that_is_none() -> Talk:
-    """The number's name begins with a colon, as only names that RFC 9113 knows may."""
-    head = frame(HEADERS, END_STREAM | END_HEADERS, 1, literal(*PSEUDO, (b":" + LINE[0], NUMBER)))
-    return Talk().open().client(OPENING + head).server(frame(SETTINGS, 0, 0)).close()
-
-
-@recipe(82, ambiguous(), "oddities.not_http")
-def h117_preface_of_http2_and_then_http1() -> Talk:
-    """The server knows no HTTP/2; the client asks again as HTTP/1.1, and a segment ends where a frame would begin."""
-    talk = Talk().open().client(OPENING).server(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-    return talk.client(LEAK[:3]).client(LEAK[3:]).server(OK).close()
-
-
-@recipe(82, ambiguous(), "oddities.not_http")
-def h118_half_a_preface_of_http2() -> Talk:
-    """It ends where a head of HTTP/1 does, and a request follows."""
-    return talk_of(b"PRI * HTTP/2.0\r\n\r\n" + LEAK)
-
-
-@recipe(82, leak())
-def h55_h2c_continuation() -> Talk:
-    """The field block in three frames, cut inside the number."""
-    block = literal(*PSEUDO, LINE)
-    cut = block.index(NUMBER) + 5
-    head = frame(HEADERS, END_STREAM, 1, block[:9]) + frame(CONTINUATION, 0, 1, block[9:cut])
-    head += frame(CONTINUATION, END_HEADERS, 1, block[cut:])
-    return Talk().open().client(OPENING + head).server(frame(SETTINGS, 0, 0)).close()
-
-
-@recipe(82, leak())
-def h56_h2c_upgrade() -> Talk:
-    """HTTP/1.1 asks for h2c; the number comes after the switch."""
-    lines = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk")
-    talk = Talk().open().client(get(*lines))
-    talk.server(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
-    talk.client(OPENING).server(frame(SETTINGS, 0, 0))
-    return talk.client(frame(HEADERS, END_STREAM | END_HEADERS, 3, literal(*PSEUDO, LINE))).close()
-
-
-@recipe(82, leak(times=3))
-def h96_h2c_dynamic_table() -> Talk:
-    """As browsers do it: Huffman code, and from the second request on the number is an index of one octet."""
-    encoder = hpack.Encoder()
-    talk = Talk().open().client(OPENING).server(frame(SETTINGS, 0, 0))
-    for stream in (1, 3, 5):
-        block = encoder.encode([*PSEUDO, LINE], huffman=True)
-        talk.client(frame(HEADERS, END_STREAM | END_HEADERS, stream, block))
-    return talk.close()

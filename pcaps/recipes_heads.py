@@ -328,6 +328,27 @@ def h80_invalid_request_before() -> Talk:
     return talk_of(b"HELLO\r\nHost: shop.example\r\n\r\n" + LEAK)
 
 
+@recipe(65, ambiguous(times=1), "oddities.not_http")
+def h123_byte_order_mark_before_the_method() -> Talk:
+    """An editor put it at the head of a file of requests; some servers skip it."""
+    return talk_of(b"\xef\xbb\xbf" + LEAK)
+
+
+@recipe(65, ambiguous(times=2), "oddities.not_http")
+def h124_nul_before_the_method() -> Talk:
+    """Before the first request, and before a later one that a segment cuts inside its line."""
+    talk = talk_of(b"\0" + LEAK, CLEAN)
+    nul = Talk(sport=40002).open().client(CLEAN).server(OK)
+    talk.packets += nul.client(b"\0\0\0" + LEAK[:9]).client(LEAK[9:]).server(OK).close().packets
+    return talk
+
+
+@recipe(65, ambiguous(times=1), "oddities.not_http")
+def h125_colon_before_the_method() -> Talk:
+    """A field line without a name, or a request line behind a colon that should not be there."""
+    return talk_of(b":" + LEAK)
+
+
 # --- ports and prefixes -------------------------------------------------------------------------------------------
 
 

@@ -57,6 +57,35 @@ def test_where_framings_clash_the_tail_is_read_every_way(lines: list[bytes], bod
     assert read(octets + CLEAN).heads[-1].target == b"/clean"
 
 
+@pytest.mark.parametrize(
+    ("line", "body"),
+    [
+        (b"Content-Length: %d", b""),
+        (b"Content-Length: +%d", b""),
+        (b"Content-Length: 0%d", b""),
+        (b"Transfer-Encoding: chunked", b"%x\r\n"),
+    ],
+)
+@pytest.mark.parametrize("size", [2**32 + 6, 2**33 + 6, 2**64 + 6, 2**64 + 2**32 + 6, 2**200 + 6])
+def test_a_length_that_an_integer_cannot_hold_is_read_as_what_is_left_of_it(
+    line: bytes, body: bytes, size: int
+) -> None:
+    end = b"\r\n0\r\n\r\n" if body else b""
+    said = head(line % size if b"%" in line else line, line=POST) + (body % size if body else b"") + b"hello\n" + end
+    for segments in ([said + LEAK], bytewise(said + LEAK)):
+        (oddities,) = read(*segments).where
+        assert "framing" in oddities
+    if size < 2**63 and b"+" not in line:  # more octets than that were sent indeed
+        assert not read(said[: -len(end) or None] + b"{}\n" + LEAK).where
+
+
+def test_no_more_ways_than_there_is_room_for() -> None:
+    lengths = b", ".join(b"%d" % (2**64 + 2**32 * n + n) for n in range(1, 2000))
+    found = read(head(b"Content-Length: " + lengths, line=POST) + LEAK)
+    assert found.where
+    assert found.counts["shed.readings"] > 0
+
+
 def test_framings_that_agree_leave_no_doubt() -> None:
     for lines in ([b"Transfer-Encoding : chunked"], [b"Content-Length: 5", b"Transfer-Encoding : chunked"]):
         assert read(head(*lines, line=POST) + b"0\r\n\r\n" + LEAK).where == [()]

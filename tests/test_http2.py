@@ -187,6 +187,46 @@ def test_values_lose_the_white_space_around_them():
     assert head.fields[1] == (b"host", b"a.example")
 
 
+LINE = (b"x-msisdn", NUMBER)
+
+
+@pytest.mark.parametrize(
+    ("fields", "section", "oddities"),
+    [
+        ((LINE,), Section.TRAILER, ("host_unknown",)),
+        (((b"host", b"shop.example"), LINE), Section.TRAILER, ("not_http",)),
+        (((b":path", b"/"), LINE), Section.HEAD, ("not_http", "host_missing")),
+        (((b":authority", b"shop.example"), LINE), Section.HEAD, ("not_http",)),
+        (((b":method", b""), *REQUEST[1:]), Section.HEAD, ("not_http",)),
+        (((b":status", b"200"), *REQUEST), Section.HEAD, ("not_http",)),
+    ],
+)
+def test_a_client_whose_fields_are_no_request(fields, section, oddities):
+    """RFC 9113 section 8.1.1: malformed, so receivers refuse them; but the number has left."""
+    (head,) = Witness().feed(PREFACE + headers(fields))
+    assert (head.section, head.oddities, head.certainty) == (section, oddities, Certainty.AMBIGUOUS)
+    assert LINE in head.fields
+
+
+def test_pseudo_fields_in_trailers():
+    talk = headers(flags=4) + headers([(b":path", b"/b"), LINE])
+    _, trailers = Witness().feed(PREFACE + talk)
+    assert (trailers.section, trailers.target, trailers.oddities) == (Section.TRAILER, b"/a?b=1", ("not_http",))
+    assert trailers.fields == ((b":authority", b"shop.example"), (b":path", b"/b"), LINE)
+
+
+def test_a_client_that_sends_a_status_hides_nothing():
+    talk = headers([(b":status", b"200")]) + headers(stream=3)
+    witness = Witness()
+    assert [head.oddities for head in witness.feed(PREFACE + talk)] == [("not_http", "host_missing"), ()]
+    assert (witness.http2.asks, witness.http2.answers) == (True, False)
+    witness = Witness()
+    assert [head.method for head in witness.feed(SETTINGS + headers() + talk)] == [b"GET", b"", b"GET"]
+    witness = Witness()  # whoever begins with one answers
+    witness.feed(SETTINGS + talk)
+    assert witness.http2.answers
+
+
 class TestMidstream:
     def talk(self) -> tuple[list[bytes], list[tuple]]:
         """Frames of six requests over one table, and the fields of each."""

@@ -91,6 +91,30 @@ def test_what_is_no_request_is_not_read(octets: bytes) -> None:
     assert not read(*bytewise(octets)).placed
 
 
+@pytest.mark.parametrize("junk", [b"\0", b"\0" * 64, b":", b": ", b"\xef\xbb\xbf", b"\xff\xfe ", b"\x7f \x01"])
+@pytest.mark.parametrize("line", [b"GET /a HTTP/1.1", b"post http://shop.example/a HTTP/1.0"])
+def test_octets_that_are_none_of_a_method_may_stand_before_it(junk: bytes, line: bytes) -> None:
+    octets = junk + head(FIELD, line=line)
+    method = len(junk + line.split()[0])
+    for segments in ([octets], bytewise(octets), *((octets[:at], octets[at:]) for at in range(1, method + 9))):
+        if method - 4 < len(segments[0]) <= method:  # inside the method: a part of it, or what follows, is no method
+            continue
+        for before in ([], [CLEAN]):
+            (*_, last) = read(*before, *segments).heads
+            assert (FOUND in last.fields, last.certainty) == (True, Certainty.AMBIGUOUS)
+            assert last.oddities.count("not_http") == 1
+
+
+def test_octets_before_an_unknown_method_belong_to_it() -> None:
+    found = read(head(FIELD, line=b"\x1b[31mFROB / HTTP/1.1")).only
+    assert (found.method, found.oddities) == (b"\x1b[31mFROB", ("not_http",))
+
+
+def test_a_field_line_is_no_method_behind_junk() -> None:
+    for line in (b"Warning: GET / HTTP/1.1", b"a:GET / HTTP/1.1", b"\0" * 65 + b"GET / HTTP/1.1", b"\0GET x HTTP/1.1"):
+        assert not read(line + b"\r\n" + FIELD + b"\r\n\r\n").placed
+
+
 def test_fields_keep_order_duplicates_and_raw_bytes() -> None:
     assert everyhow(head(b"B: \xff\xfe", b"A: 1", b"b: 2", b"A:")).only.fields == (
         HOST, (b"b", b"\xff\xfe"), (b"a", b"1"), (b"b", b"2"), (b"a", b""),

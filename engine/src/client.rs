@@ -207,6 +207,11 @@ impl Client {
         self.spoke
     }
 
+    /// Whether it has shown by HTTP/2 that it is a client, whatever its field blocks say.
+    pub fn asks(&self) -> bool {
+        self.http1.asks()
+    }
+
     /// Whether this is no HTTP.
     #[inline]
     pub fn hopeless(&self) -> bool {

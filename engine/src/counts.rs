@@ -68,6 +68,7 @@ counts! {
     Requests "requests"
     Trailers "trailers"
     HeadParts "head_parts"
+    NotRequests "not_requests"
     AmbiguousRequests "ambiguous_requests"
     BodyBytes "body_bytes"
     OdditiesOverlap "oddities.overlap"

@@ -79,6 +79,11 @@ impl Http2 {
         self.messages.answers()
     }
 
+    /// Whether this is a client, whatever its field blocks say.
+    pub fn asks(&self) -> bool {
+        self.messages.asks
+    }
+
     /// Octets of DATA so far.
     pub fn bodies(&self) -> u64 {
         self.bodies
@@ -253,12 +258,14 @@ impl Http2 {
         if held.starts_with(PREFACE_HEAD) && !held.starts_with(PREFACE) {
             return self.go_astray(self.origin + PREFACE_HEAD.len() as i64, limits, counts);
         }
-        let behind = held.strip_prefix(PREFACE).unwrap_or_else(|| {
+        let behind = held.strip_prefix(PREFACE);
+        if behind.is_some() {
+            self.messages.asks = true;
+        } else {
             counts[Count::BlindMidstream] += 1;
             self.seeker = Some(Seeker::default());
-            &held
-        });
-        self.seek(behind, limits, counts);
+        }
+        self.seek(behind.unwrap_or(&held), limits, counts);
     }
 
     /// Text stands at this position: the block at hand has no end.

@@ -2,15 +2,16 @@
 
 use memchr::{memchr, memmem};
 
-use crate::http1::{begins_request, is_space, is_token, request_line, surely_begins_line, surely_request_line};
+use crate::http1::{
+    WORDS_BYTES, begins_behind_junk, begins_request, is_space, is_token, request_line, surely_begins_line,
+    surely_request_line,
+};
 
 /// haproxy.org, proxy-protocol.txt, section 2.
 const PROXY_1: &[u8] = b"PROXY ";
 const PROXY_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// That are searched for the end of the request line.
 const LINE_BYTES: usize = 8192;
-/// Of a request line without an end, that are looked at.
-const BEGINNING: usize = 256;
 const LONGEST_WORD: usize = 64;
 
 /// What a half-stream begins like.
@@ -50,8 +51,8 @@ pub fn looks_of(payload: &[u8], later: bool) -> Looks {
         Looks::Part
     } else if is_status_line(payload) {
         Looks::Response
-    } else if matches!(payload, [0x14..=0x17, 3, 0..=4, ..]) {
-        Looks::Tls // RFC 8446 section 5.1
+    } else if is_tls(payload) {
+        Looks::Tls
     } else if memmem::find(payload, b"HTTP/1").is_some()
         && payload.split(|&octet| octet == b'\n').any(|line| request_line(line).is_some())
     {
@@ -95,7 +96,8 @@ pub fn may_begin_request(payload: &[u8]) -> bool {
         return true;
     }
     if !begins_with_word(line) {
-        return payload.starts_with(PROXY_2.get(..payload.len()).unwrap_or(PROXY_2));
+        return payload.starts_with(PROXY_2.get(..payload.len()).unwrap_or(PROXY_2))
+            || may_begin_behind_junk(payload, line);
     }
     payload.starts_with(PROXY_1)
         || match memchr(b'\n', line.get(..LINE_BYTES).unwrap_or(line)) {
@@ -104,8 +106,23 @@ pub fn may_begin_request(payload: &[u8]) -> bool {
                 request_line(line).is_some()
                     || memchr(b'\r', line).is_some_and(|cr| request_line(line.get(..cr).unwrap_or(line)).is_some())
             }
-            None => begins_request(line.get(..BEGINNING).unwrap_or(line)),
+            None => begins_request(line.get(..WORDS_BYTES).unwrap_or(line)),
         }
+}
+
+/// The same behind octets that no protocol begins with that is known here; `line` is what stands behind empty lines.
+fn may_begin_behind_junk(payload: &[u8], line: &[u8]) -> bool {
+    !is_tls(payload)
+        && !begins_with_frame(payload)
+        && match memchr(b'\n', line.get(..LINE_BYTES).unwrap_or(line)) {
+            Some(end) => request_line(line.get(..end).unwrap_or_default()).is_some(),
+            None => begins_behind_junk(line.get(..WORDS_BYTES).unwrap_or(line)),
+        }
+}
+
+/// A record (RFC 8446 section 5.1).
+fn is_tls(payload: &[u8]) -> bool {
+    matches!(payload, [0x14..=0x17, 3, 0..=4, ..])
 }
 
 /// As [`may_begin_request`], where something else stood before: the first line must be a request line, or become one.
@@ -116,7 +133,7 @@ pub fn surely_begins_request(payload: &[u8]) -> bool {
     begins_with_word(line)
         && match memchr(b'\n', line.get(..LINE_BYTES).unwrap_or(line)) {
             Some(end) => surely_request_line(line.get(..end).unwrap_or_default()).is_some(),
-            None => surely_begins_line(line.get(..BEGINNING).unwrap_or(line)),
+            None => surely_begins_line(line.get(..WORDS_BYTES).unwrap_or(line)),
         }
 }
 

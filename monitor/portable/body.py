@@ -14,15 +14,19 @@ from monitor.portable.request_head import FieldLines
 CHUNKED = -1
 ENDLESS = 1 << 63  # more than any integer of a receiver holds: the rest of the connection
 
+MOST_WRAPPED = 3  # lengths; there is no room for more ways than these and the first
+MOST_DIGITS = 64  # of a length that is looked at as a number
+
 _NUMBER = re.compile(rb"\d+")
 _PLAIN = re.compile(rb"\d{1,18}")
-_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,64})[ \t]*(?:;.*)?\r?", re.DOTALL)
+_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,%d})[ \t]*(?:;.*)?\r?" % MOST_DIGITS, re.DOTALL)
 _LOOSE = frozenset(("space_before_colon", "leading_space", "fold", "cr", "nul", "control", "odd_name"))
 
 
 class Lengths(NamedTuple):
     lengths: tuple[int, ...]
     oddities: tuple[str, ...]
+    wrapped: tuple[int, ...] = ()  # what is left of a length in an integer that is too small for it
 
 
 NO_BODY = Lengths((0,), ())
@@ -34,7 +38,7 @@ def lengths(method: bytes, version: bytes, head: FieldLines) -> Lengths:
     coded = [value for name, value in head.fields if name == b"transfer-encoding"]
     if method == b"CONNECT" or not (counted or coded):
         return NO_BODY
-    found, oddities = _by_count(counted) if counted else ([0], [])
+    found, wrapped, oddities = _by_count(counted) if counted else ([0], [], [])
     if coded:
         if counted:
             oddities.append("cl_and_te")
@@ -49,20 +53,23 @@ def lengths(method: bytes, version: bytes, head: FieldLines) -> Lengths:
         found += [*(_by_count(counted)[0] if counted else []), 0]
     if method in (b"GET", b"HEAD") and found != [0]:
         oddities.append("body_of_get")
-    return Lengths(tuple(dict.fromkeys(found)), tuple(oddities))
+    return Lengths(tuple(dict.fromkeys(found)), tuple(oddities), tuple(dict.fromkeys(wrapped))[:MOST_WRAPPED])
 
 
-def _by_count(values: list[bytes]) -> tuple[list[int], list[str]]:
+def _by_count(values: list[bytes]) -> tuple[list[int], list[int], list[str]]:
     """RFC 9110 section 8.6."""
     oddities = []
     members = [member.strip(b" \t") for value in values for member in value.split(b",")]
     found: list[int] = []
+    wrapped: list[int] = []
     for member in members:
+        number = _NUMBER.search(member)
+        if number is not None and len(number[0]) <= MOST_DIGITS and not member.startswith(b"-"):
+            wrapped += wraps(int(number[0]))
         if _PLAIN.fullmatch(member):
             found.append(int(member))
             continue
         oddities.append("cl_odd")
-        number = _NUMBER.search(member)
         if number is None:
             found.append(0)
         elif len(number[0]) > 18 or member.startswith(b"-"):
@@ -71,13 +78,16 @@ def _by_count(values: list[bytes]) -> tuple[list[int], list[str]]:
             found += [int(number[0]), 0]
     if len(members) > 1:
         oddities.append("cl_twice")
-    return list(dict.fromkeys(found)), list(dict.fromkeys(oddities))
+    return list(dict.fromkeys(found)), wrapped, list(dict.fromkeys(oddities))
 
 
-def chunk_sizes(line: bytes) -> tuple[int, ...]:
-    """What a chunk-size line (RFC 9112 section 7.1) may mean to receivers; nothing when it is none."""
+def wraps(number: int) -> tuple[int, ...]:
+    """What integers of 64 and 32 bits keep of a number that they cannot hold."""
+    kept = (number & 0xFFFFFFFFFFFFFFFF, number & 0xFFFFFFFF)
+    return tuple(dict.fromkeys(rest for rest in kept if rest != number and rest < ENDLESS))
+
+
+def chunk_size(line: bytes) -> int | None:
+    """What a chunk-size line (RFC 9112 section 7.1) says; it may have more bits than any integer. None: it is none."""
     found = _CHUNK_SIZE.fullmatch(line)
-    if found is None:
-        return ()
-    size = int(found[1], 16)
-    return (size,) if size < ENDLESS else (ENDLESS, size & 0xFFFFFFFFFFFFFFFF)
+    return int(found[1], 16) if found else None

@@ -69,6 +69,11 @@ class Client(Copied):
         return CLIENT_BYTES + self._http1.weight + len(self._kept) + self.held + self._heads.weight
 
     @property
+    def asks(self) -> bool:
+        """Whether it has shown by HTTP/2 that it is a client, whatever its field blocks say."""
+        return self._http1.asks
+
+    @property
     def amid(self) -> bool:
         """Whether it is in the middle of something: a head that waits or has not ended, a doubt, a hole."""
         return bool(self._heads or self._doubts or self._hole) or self.amid_head

@@ -11,14 +11,16 @@ from abc import ABC, abstractmethod
 from collections.abc import MutableMapping
 from enum import Enum, auto
 
-from monitor.portable.body import lengths
+from monitor.portable.body import NO_BODY, Lengths, lengths
 from monitor.portable.http2 import PREFACE_HEAD
 from monitor.portable.request_head import (
     MOST_NEEDED,
     NO_LINE,
     SPACE,
+    WORDS_BYTES,
     FieldLines,
     RequestLine,
+    begins_behind_junk,
     begins_request,
     continuation,
     field_lines,
@@ -88,8 +90,8 @@ class HeadReader(ABC):
         """Go on otherwise at the same place."""
 
     @abstractmethod
-    def _enter_body(self, head: RequestHead, extents: tuple[int, ...]) -> None:
-        """Go on behind the head's empty line; `extents` are the lengths that its body may have."""
+    def _enter_body(self, head: RequestHead, extents: Lengths) -> None:
+        """Go on behind the head's empty line; its body may have each of these lengths."""
 
     # --- heads ----------------------------------------------------------------------------------------------------
 
@@ -174,9 +176,9 @@ class HeadReader(ABC):
     def _unfinished_line(self, octets: Octets, first: int) -> bool:
         i = self.at - first
         size = len(octets) - i
-        if not BEGINNING.match(octets, i, min(len(octets), i + 80)):
-            return self._refuse()
-        if size > HOPELESS_BYTES and not begins_request(bytes(octets[i : i + 256])):
+        text = bytes(octets[i : i + WORDS_BYTES])
+        may_begin = BEGINNING.match(text, 0, 80) and (size <= HOPELESS_BYTES or begins_request(text))
+        if not may_begin and not begins_behind_junk(text):
             return self._refuse()
         self.scan = self.fed
         return size > self.limits.head_bytes and self._read_part(octets, first)
@@ -204,15 +206,15 @@ class HeadReader(ABC):
             self.state = State.FRAMES
             return
         self.at = self.scan = end
-        extent = lengths(line.method, line.version, found)
-        oddities = extent.oddities + self.oddities + (("in_connect",) if self.tunnel else ())
+        extents = lengths(line.method, line.version, found)
+        oddities = extents.oddities + self.oddities + (("in_connect",) if self.tunnel else ())
         head = make_head(self.time_ns, self.flow, line, found, oddities)
         self._place(start, end, head)
         self.spoke = True
         self.oddities = ()
         self.tunnel = self.tunnel or line.method == b"CONNECT"
         self.switching = self.tunnel or found.has(b"upgrade")
-        self._enter_body(head, extent.lengths)
+        self._enter_body(head, extents)
 
     def _place(self, start: int, end: int, head: RequestHead, part: bool = False) -> None:
         """Hand a head out, in parts when it has too many lines."""
@@ -291,7 +293,7 @@ class HeadReader(ABC):
         self.carry = b""
         trailers, self.section = self.section is Section.TRAILER, Section.HEAD
         head = self.head
-        extents = (0,) if trailers else lengths(head.method, head.version, FieldLines(head.fields)).lengths
+        extents = NO_BODY if trailers else lengths(head.method, head.version, FieldLines(head.fields))
         self._enter_body(head, extents)
         return True
 

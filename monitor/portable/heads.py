@@ -32,6 +32,7 @@ class Heads:
         counts = self._counts
         for start, end, head, _, part in placed:
             if not head.method and not _is_request(half, head):
+                counts["not_requests"] += 1
                 self._trace(half, start, end, "response")
                 continue
             half.last_head = (start & 0xFFFFFFFF, hash(_text(head)))
@@ -73,7 +74,8 @@ class Heads:
 def _is_request(half: HalfStream, head: RequestHead) -> bool:
     """Whether fields without a request line are those of a request: a response has fields as well, and so has mail."""
     is_answered = half.side is Side.CLIENT if half.peer is None else half.peer.looks is Looks.RESPONSE
-    return is_answered or not REQUEST_FIELDS.isdisjoint(name for name, _ in head.fields)
+    asks = half.client is not None and half.client.asks
+    return asks or is_answered or not REQUEST_FIELDS.isdisjoint(name for name, _ in head.fields)
 
 
 def _text(head: RequestHead) -> tuple[object, ...]:

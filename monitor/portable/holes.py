@@ -11,6 +11,7 @@ from monitor.portable.request_head import (
     NO_LINE,
     FieldLines,
     RequestLine,
+    behind_junk,
     field_lines,
     looks_like_field,
     make_head,
@@ -71,7 +72,9 @@ class HoleReader(HeadReader):
         return True
 
     def _is_request(self, octets: Octets, first: int, at: int, eol: int) -> bool:
-        return at != self.refused and surely_request_line(bytes(octets[at - first : eol])) is not None
+        line = bytes(octets[at - first : eol])
+        is_request = surely_request_line(line) or (at == self.segment and self.doubt is JUNK and behind_junk(line))
+        return at != self.refused and bool(is_request)
 
     def _found(self, at: int, mark: int) -> bool:
         self.at = self.scan = at
@@ -156,8 +159,10 @@ class HoleReader(HeadReader):
                 torn = field_lines(cut + b"\n").fields
                 head = head._replace(readings=(*head.readings, head._replace(fields=head.fields + torn, readings=())))
             self._place(start, self.at, head)
-            extents = lengths(line.method, line.version, found).lengths  # the body may have begun in the hole
-            self._enter_body(head, extents if extents == (0,) else (*extents, 0))
+            extents = lengths(line.method, line.version, found)
+            if extents.lengths != (0,):  # the body may have begun in the hole
+                extents = extents._replace(lengths=tuple(dict.fromkeys((*extents.lengths, 0))))
+            self._enter_body(head, extents)
         for way in (self, *self.forks):
             way.doubt = LOST
             if way.state is State.HEAD:

@@ -63,6 +63,11 @@ class Http1:
         return self._readings[0].state is State.FRAMES
 
     @property
+    def asks(self) -> bool:
+        """Whether that was a client's, whatever its field blocks say."""
+        return self._readings[0].asks
+
+    @property
     def weight(self) -> int:
         """Bytes of memory, about, that HTTP/2 takes besides."""
         ways = sum(each.frames is not None for each in self._readings)
@@ -227,9 +232,11 @@ class Http1:
         """Readings of one place go on alike."""
         first, *others = self._readings
         if others:
+            others = [each for each in others if not each.is_refuted]
             is_due = first.fed >= self._compared
             if is_due:
-                self._compared = first.fed + max(0 if each.frames is None else each.frames.weight for each in others)
+                weights = [each.frames.weight for each in others if each.frames is not None]
+                self._compared = first.fed + max(weights, default=0)
             self._readings = [first]
             for each in others:
                 if (each.frames is not None and not is_due) or not any(map(each.is_beside, self._readings)):

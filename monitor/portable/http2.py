@@ -98,6 +98,11 @@ class Http2:
         )
 
     @property
+    def asks(self) -> bool:
+        """Whether this is a client, whatever its field blocks say."""
+        return self._messages.asks
+
+    @property
     def answers(self) -> bool:
         """Whether these are responses."""
         return self._messages.answers
@@ -193,6 +198,7 @@ class Http2:
             octets, self._held = bytes(self._held), bytearray()
             if octets.startswith(PREFACE):
                 octets = octets[len(PREFACE) :]
+                self._messages.asks = True
             elif octets.startswith(PREFACE_HEAD):
                 self._go_astray(self.origin + len(PREFACE_HEAD))
                 return

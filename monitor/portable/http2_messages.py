@@ -7,7 +7,7 @@ from collections.abc import MutableMapping
 from copy import copy
 
 from monitor.portable.request_head import AUTHORITY, certainty_of
-from monitor.records import Certainty, Fields, Flow, RequestHead, Section
+from monitor.records import Fields, Flow, RequestHead, Section
 
 OPEN_STREAMS = 256  # requests whose trailers may follow; servers allow 100 to 250 at a time
 KEPT_OF_REQUEST = 2048  # octets of the method, target and authority of each of them
@@ -15,6 +15,7 @@ REQUEST_BYTES = 32  # of memory for each, in round figures
 
 TOKEN = re.compile(rb":?[!#$%&'*+\-.^_`|~0-9a-z]+")  # RFC 9113 section 8.2.1: upper case is malformed
 CONTROL = re.compile(rb"[\x01-\x08\x0a-\x1f\x7f]")
+LOST = frozenset(("incomplete", "hpack_unresolved"))  # oddities of a block of which not every field is known
 
 
 class Messages:
@@ -24,6 +25,7 @@ class Messages:
         self._counts = counts
         self._flow = flow
         self._requests: dict[int, RequestHead] = {}  # by stream: their trailers may follow
+        self.asks = False  # this is a client, whatever its field blocks say
         self.answers = False  # these are responses
 
     @property
@@ -39,7 +41,7 @@ class Messages:
 
     def is_like(self, other: Messages) -> bool:
         """Whether both read on alike."""
-        return list(self._requests.items()) == list(other._requests.items())
+        return self.asks == other.asks and list(self._requests.items()) == list(other._requests.items())
 
     def end(self, stream: int) -> None:
         """No trailers follow there."""
@@ -51,14 +53,20 @@ class Messages:
         """The head or the trailer section of these fields, as they were sent; None: they are a response's."""
         fields = tuple((name.lower(), value.strip(b" \t")) for name, value in wire_fields)
         oddities += _field_oddities(wire_fields)
-        if any(name == b":status" for name, _ in fields):
+        first = dict(reversed(fields))  # of a repeated field the first counts
+        if b":status" in first and not self.asks:
             self.answers = True
             return None
         request = self._requests.pop(stream, None)
+        is_request, is_told = bool(first.get(b":method")), LOST.isdisjoint(oddities)
+        self.asks = self.asks or is_request
         # "Trailers MUST NOT include pseudo-header fields" (RFC 9113 section 8.1), every request has some (8.3.1)
-        if not any(name.startswith(b":") for name, _ in fields):
+        has_pseudo = any(name.startswith(b":") for name in first)
+        if b":status" in first or (not is_request and is_told and (has_pseudo or (not request and b"host" in first))):
+            oddities.append("not_http")
+        if not is_request and (request or not has_pseudo):
             return _trailers(time_ns, self._flow, fields, oddities, request)
-        head = _request_head(time_ns, self._flow, fields, oddities)
+        head = _request_head(time_ns, self._flow, fields, first, oddities)
         if not ends_stream:
             self._await_trailers(stream, head)
         return head
@@ -76,17 +84,16 @@ class Messages:
             self._requests[stream] = kept
 
 
-def _request_head(time_ns: int, flow: Flow, fields: Fields, oddities: list[str]) -> RequestHead:
-    """RFC 9113 section 8.3.1; of a repeated field the first counts."""
-    first = dict(reversed(fields))
+def _request_head(
+    time_ns: int, flow: Flow, fields: Fields, first: dict[bytes, bytes], oddities: list[str]
+) -> RequestHead:
+    """RFC 9113 section 8.3.1."""
     method, target = first.get(b":method", b""), first.get(b":path", b"")
     authority, host = first.get(b":authority"), first.get(b"host")
     if method == b"CONNECT" and b":path" not in first:
         target = authority or b""  # as HTTP/1 writes it: section 8.5
     if not (authority or host):
-        oddities.append(
-            "host_unknown" if "incomplete" in oddities or "hpack_unresolved" in oddities else "host_missing"
-        )
+        oddities.append("host_missing" if LOST.isdisjoint(oddities) else "host_unknown")
     elif authority and host and authority.lower() != host.lower():
         oddities.append("host_mismatch")
     if any(len({value.lower() for name, value in fields if name == twice}) > 1 for twice in AUTHORITY):
@@ -98,14 +105,16 @@ def _request_head(time_ns: int, flow: Flow, fields: Fields, oddities: list[str])
 def _trailers(
     time_ns: int, flow: Flow, fields: Fields, oddities: list[str], request: RequestHead | None
 ) -> RequestHead:
-    """Trailers go where their request went: its authority stands before them."""
+    """They go where their request went, if anyone knows which one that was: its authority stands before them."""
     if request is None:
         request = RequestHead(time_ns, flow, b"", b"", b"HTTP/2", ())
+        if not any(name in AUTHORITY for name, _ in fields):
+            oddities.append("host_unknown")
     return request._replace(
         time_ns=time_ns,
         fields=request.fields + fields,
         oddities=tuple(oddities),
-        certainty=Certainty.CONFIRMED,
+        certainty=certainty_of(tuple(oddities)),
         section=Section.TRAILER,
     )
 

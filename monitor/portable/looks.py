@@ -8,6 +8,8 @@ from enum import StrEnum
 from monitor.portable.request_head import (
     SPACE,
     TCHAR,
+    WORDS_BYTES,
+    begins_behind_junk,
     begins_request,
     request_line,
     surely_begins_line,
@@ -57,17 +59,26 @@ def may_begin_request(payload: bytes) -> bool:
         return True
     word = _WORD.match(payload)
     if word is None:
-        return payload.startswith(PROXY_2[: len(payload)])
+        return payload.startswith(PROXY_2[: len(payload)]) or _begins_behind_junk(payload)
     start = word.start(1)
     eol = payload.find(b"\n", start, start + LINE_BYTES)
     if eol < 0:
-        return begins_request(payload[start : start + 256]) or payload.startswith(PROXY_1)
+        return begins_request(payload[start : start + WORDS_BYTES]) or payload.startswith(PROXY_1)
     line = payload[start:eol]
     return (
         request_line(line) is not None
         or payload.startswith(PROXY_1)
         or (b"\r" in line and request_line(line.partition(b"\r")[0]) is not None)
     )
+
+
+def _begins_behind_junk(payload: bytes) -> bool:
+    """The same behind octets that no protocol begins with that is known here."""
+    if _TLS.match(payload) or _begins_with_frame(payload):
+        return False
+    line = payload.lstrip(b"\r\n")
+    eol = line.find(b"\n", 0, LINE_BYTES)
+    return begins_behind_junk(line[:WORDS_BYTES]) if eol < 0 else request_line(line[:eol]) is not None
 
 
 def surely_begins_request(payload: bytes) -> bool:
@@ -78,7 +89,7 @@ def surely_begins_request(payload: bytes) -> bool:
     start = word.start(1)
     eol = payload.find(b"\n", start, start + LINE_BYTES)
     if eol < 0:
-        return surely_begins_line(payload[start : start + 256])
+        return surely_begins_line(payload[start : start + WORDS_BYTES])
     return surely_request_line(payload[start:eol]) is not None
 
 

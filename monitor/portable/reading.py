@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, MutableMapping
 
-from monitor.portable.body import CHUNKED, chunk_sizes
+from monitor.portable.body import CHUNKED, ENDLESS, Lengths, chunk_size, wraps
 from monitor.portable.head_reader import BEGINNING, EMPTY_LINE, HOPELESS_BYTES, HeadReader, Octets, State, needed
 from monitor.portable.holes import (
     BROKEN,
@@ -30,7 +30,8 @@ FRAMING = "framing"  # why a way parts from another: the body may end elsewhere
 
 class Reading(HoleReader):
     __slots__ = (
-        "again", "bodies", "copied", "copied_from", "frames", "left", "left_out", "odd_chunk", "shift", "until", "why",
+        "again", "asks", "bodies", "copied", "copied_from", "frames", "left", "left_out", "odd_chunk", "shift", "until",
+        "why", "wrapped",
     )  # fmt: skip
 
     def __init__(
@@ -42,12 +43,14 @@ class Reading(HoleReader):
         self.again = 0  # so many that follow have been counted before, when the beginning was not known
         self.odd_chunk = False  # of this body
         self.frames: Http2 | None = None  # in State.FRAMES
+        self.asks = False  # these were a client's, whatever its field blocks say
         self.forks: list[Reading] = []
         self.left_out = 0  # more of them, for which there is no room
         self.why: str | None = None  # an oddity; None: this is the first way
         self.copied: bytearray | None = None  # bytes that only this way has, from `copied_from` on
         self.copied_from = self.until = position  # all bytes from `until` on are those of the others
         self.shift = 0  # how much later its first head begins, since its copy is shorter
+        self.wrapped = False  # this way counts to where a length ends that an integer could not hold
 
     def distrust(self) -> None:
         self.state, self.doubt = State.SEEK, JUNK
@@ -178,12 +181,18 @@ class Reading(HoleReader):
         self.heads += frames.feed(bytes(octets[frames.fed - first :]), self.time_ns)
         self._count_bodies(frames.bodies - before)
         self.spoke = self.spoke or bool(self.heads)
+        self.asks = self.asks or frames.asks
         if frames.astray is not None:  # whoever sent this speaks HTTP/1 after all
             self.frames = None
             self.at = max(self.at, frames.astray)
             return self._turn(State.SEEK, JUNK)
         self.at = self.scan = max(self.at, self.fed - frames.pending)
         return False
+
+    @property
+    def is_refuted(self) -> bool:
+        """Whether a length that an integer could not hold led to where nothing begins."""
+        return self.wrapped and self.state is State.SEEK
 
     @property
     def hopeless(self) -> bool:
@@ -230,10 +239,19 @@ class Reading(HoleReader):
 
     # --- bodies ---------------------------------------------------------------------------------------------------
 
-    def _enter_body(self, head: RequestHead, extents: tuple[int, ...]) -> None:
-        for extent in extents[1:]:
-            self._fork(Reading._enter_body, head, (extent,))
-        extent = extents[0]
+    def _enter_body(self, head: RequestHead, extents: Lengths) -> None:
+        self.wrapped = False
+        for extent in extents.lengths[1:]:
+            self._fork(Reading._enter_extent, head, extent)
+        for extent in extents.wrapped:
+            self._fork(Reading._enter_wrapped, Reading._enter_extent, head, extent)
+        self._enter_extent(head, extents.lengths[0])
+
+    def _enter_wrapped(self, enter: Callable[..., None], *told: object) -> None:
+        enter(self, *told)
+        self.wrapped = True
+
+    def _enter_extent(self, head: RequestHead, extent: int) -> None:
         self.state = State.HEAD
         self.doubt = TUNNEL if self.switching else JUNK
         if extent == CHUNKED:
@@ -289,15 +307,15 @@ class Reading(HoleReader):
             self.scan = self.fed
             return len(octets) - i > LINE_BYTES and self._break_chunks()
         line = bytes(octets[i:eol])
-        sizes = chunk_sizes(line)
-        if not sizes:
+        size = chunk_size(line)
+        if size is None:
             return self._break_chunks()
-        if len(sizes) > 1 or not line.endswith(b"\r"):
+        if size >= ENDLESS or not line.endswith(b"\r"):
             self._note_odd_chunk()
         self.at = self.scan = first + eol + 1
-        for size in sizes[1:]:
-            self._fork(Reading._enter_chunk, size)
-        self._enter_chunk(sizes[0])
+        for wrapped in wraps(size):
+            self._fork(Reading._enter_wrapped, Reading._enter_chunk, wrapped)
+        self._enter_chunk(min(size, ENDLESS))
         return True
 
     def _enter_chunk(self, size: int) -> None:
@@ -313,6 +331,7 @@ class Reading(HoleReader):
             return octets[i:] != b"\r" and self._break_chunks()
         self.at = self.scan = first + end.end()
         self.state = State.CHUNK_SIZE
+        self.wrapped = False
         return True
 
     def _break_chunks(self) -> bool:
@@ -328,6 +347,9 @@ class Reading(HoleReader):
 
     def _seek(self, octets: Octets, first: int) -> bool:
         """Look for the next request line: at the start of a segment, or of any line."""
+        if self.is_refuted:
+            self.at = self.fed
+            return False
         i = self.at - first
         if self.segment > self.at:  # a segment may be a new beginning, whatever stood before it
             eol = octets.find(b"\n", self.segment - first)

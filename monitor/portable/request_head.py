@@ -23,6 +23,8 @@ AMBIGUOUS = frozenset(
 )  # of these oddities nobody knows what was meant
 AUTHORITY = (b":authority", b"host")  # who gets a request: RFC 9113 section 8.3.1, RFC 9112 section 3.2
 CUT = frozenset(("incomplete", "after_gap"))
+MOST_JUNK = 64  # octets before a method that are none of a request line
+WORDS_BYTES = 256  # of a line: as much of it as its first words need
 MOST_NEEDED = 64  # fields of a head that are kept for what follows it
 
 _TOKEN = re.compile(rb"[%s]+" % TCHAR)
@@ -31,6 +33,9 @@ _CLEAN_FIELDS = re.compile(rb"(?:[%s]+:[\t -~\x80-\xff]*\r\n)*(?:\r\n)?" % TCHAR
 SPACE = b" \t\x0b\x0c\r"  # between the parts of a request line: RFC 9112 section 3, for who is lenient
 _SPACES = re.compile(rb"[%s]+" % SPACE)
 _METHOD = re.compile(rb"[!-9;-~]{1,64}")  # a colon would make it a field line
+_NO_TCHAR = re.compile(rb"[^%s%s]" % (TCHAR, SPACE))
+_BEGUN_METHOD = re.compile(rb"[^%s%s]([A-Za-z-]{2,16})\Z" % (TCHAR, SPACE))
+_NAMED = re.compile(rb"[^\x00-\x20:]+[ \t]*:")
 _VERSION = re.compile(rb"HTTP/\S*", re.IGNORECASE)
 _OTHER_PROTOCOL = re.compile(rb"(?:RTSP|SIP|ICAP|MSRP|MRCP)/\d.*", re.IGNORECASE)
 _ODD_TARGET = re.compile(rb"[^!-~]")
@@ -53,6 +58,10 @@ NO_LINE = RequestLine(b"", b"", b"")
 
 def request_line(line: bytes) -> RequestLine | None:
     """The three parts of a line without its end, or None: no server would take this for a request."""
+    return _request_line(line) or behind_junk(line)
+
+
+def _request_line(line: bytes) -> RequestLine | None:
     if clean := _CLEAN_LINE.fullmatch(line):
         return RequestLine(clean[1], clean[2], clean[3])
     text = line.strip(SPACE)
@@ -90,9 +99,50 @@ def request_line(line: bytes) -> RequestLine | None:
     return RequestLine(method, target, version, tuple(oddities))
 
 
+def behind_junk(line: bytes) -> RequestLine | None:
+    """Octets that are none of a method, and behind them a method, a target that looks like one, and a version.
+
+    To a method that is unknown they belong, as far as no space parts them.
+    """
+    text = line.strip(SPACE)
+    junk = _junk(text)
+    found = _request_line(text[junk:]) if junk else None
+    if found is None or "not_http" in found.oddities or not _is_target(found.target):
+        return None
+    method = found.method
+    if method.upper() not in METHODS:
+        method = _SPACES.split(text[: junk + len(method)])[-1]
+    return found._replace(method=method, oddities=(*found.oddities, "not_http"))
+
+
+def _junk(text: bytes) -> int:
+    """How many octets stand before what looks like method and target; the last of them is in no method. 0: none."""
+    text = text[:WORDS_BYTES]
+    named = _NAMED.match(text)
+    for octet in _NO_TCHAR.finditer(text, 0, MOST_JUNK):
+        rest = text[octet.end() :].lstrip(SPACE)
+        method, *target = _SPACES.split(rest, 1)
+        if target and len(method) <= MOST_JUNK and _TOKEN.fullmatch(method):
+            known = method.upper() in METHODS
+            if known or target[0][:1] in (b"/", b"*") or _ABSOLUTE.match(target[0]):
+                return 0 if named and named.end() <= octet.end() else len(text) - len(rest)
+    return 0
+
+
+def begins_behind_junk(text: bytes) -> bool:
+    """Whether a line that has not ended yet may become a request line behind octets that are none of a method."""
+    text = text.lstrip(SPACE)
+    begun = _BEGUN_METHOD.search(text[: MOST_JUNK + 16])
+    return _junk(text) > 0 or (begun is not None and _begins_method(begun[1]) and not _NAMED.match(text))
+
+
+def _begins_method(text: bytes) -> bool:
+    return any(each.startswith(text.upper()) for each in METHODS)
+
+
 def surely_request_line(line: bytes) -> RequestLine | None:
     """As `request_line`, where prose may stand: the line must look like a request in every part."""
-    found = request_line(line)
+    found = _request_line(line)
     if found is None or "not_http" in found.oddities:
         before, cr, behind = line.partition(b"\r")
         return surely_request_line(before) if cr and behind else None
@@ -269,4 +319,5 @@ def continuation(
 def _of_fields(time_ns: int, flow: Flow, line: RequestLine, fields: Fields, oddities: tuple[str, ...]) -> RequestHead:
     whole = CUT.isdisjoint(oddities)
     oddities = line.oddities + oddities + _recipient_oddities(line, fields, whole)
+    oddities = oddities and tuple(dict.fromkeys(oddities))
     return RequestHead(time_ns, flow, line.method, line.target, line.version, fields, oddities, certainty_of(oddities))

@@ -8,15 +8,19 @@ mod tests;
 
 use memchr::memchr;
 
+use super::MOST_READINGS;
 use super::kept::empty_line;
 use super::octets::{trim_blanks, trim_blanks_before};
 use crate::records::{HeadText, Oddities, Oddity};
 
 /// More than any integer of a receiver holds: the rest of the connection.
 pub const ENDLESS: u64 = 1 << 63;
-/// Digits that surely fit an integer of every receiver.
+/// Digits that surely fit an integer of 64 bits.
 const PLAIN_DIGITS: usize = 18;
-const MOST_SIZE_DIGITS: usize = 64;
+/// Lengths; there is no room for more ways than these and the first.
+const MOST_WRAPPED: usize = MOST_READINGS - 1;
+/// Of a length that is looked at as a number.
+const MOST_DIGITS: usize = 64;
 
 const LOOSE: Oddities = Oddities::of(&[
     Oddity::SpaceBeforeColon,
@@ -67,6 +71,8 @@ pub struct Lengths {
     pub first: Extent,
     /// What others take, each once.
     pub others: Vec<Extent>,
+    /// What is left of a length in an integer that is too small for it, in octets.
+    pub wrapped: Vec<u64>,
     /// What is odd about it.
     pub oddities: Oddities,
 }
@@ -84,7 +90,8 @@ impl Lengths {
 }
 
 /// The body of a head that declares none.
-pub const NO_BODY: Lengths = Lengths { first: NONE, others: Vec::new(), oddities: Oddities::of(&[]) };
+pub const NO_BODY: Lengths =
+    Lengths { first: NONE, others: Vec::new(), wrapped: Vec::new(), oddities: Oddities::of(&[]) };
 
 /// The lengths that receivers may take for the body behind this head, whose lines have these oddities.
 #[inline]
@@ -99,7 +106,7 @@ fn declared(head: &HeadText, of_lines: Oddities) -> Lengths {
     let of_name =
         |wanted: &'static [u8]| head.fields().filter(move |(name, _)| *name == wanted).map(|(_, value)| value);
     let mut oddities = Oddities::default();
-    let (counted, is_counted) = by_count(of_name(b"content-length"), &mut oddities);
+    let (counted, wrapped, is_counted) = by_count(of_name(b"content-length"), &mut oddities);
     let mut found = counted.clone();
     let mut coded = of_name(b"transfer-encoding").peekable();
     if coded.peek().is_some() {
@@ -130,25 +137,34 @@ fn declared(head: &HeadText, of_lines: Oddities) -> Lengths {
     if matches!(head.method(), b"GET" | b"HEAD") && has_body {
         oddities.insert(Oddity::BodyOfGet);
     }
-    Lengths { first: found.first.unwrap_or(NONE), others: found.others, oddities }
+    Lengths { first: found.first.unwrap_or(NONE), others: found.others, wrapped, oddities }
 }
 
-/// RFC 9110 section 8.6. Says whether there was a value; without one the length is 0.
-fn by_count<'a>(values: impl Iterator<Item = &'a [u8]>, oddities: &mut Oddities) -> (Extents, bool) {
+/// RFC 9110 section 8.6: lengths, what wraps of them, and whether there was a value; without one the length is 0.
+fn by_count<'a>(values: impl Iterator<Item = &'a [u8]>, oddities: &mut Oddities) -> (Extents, Vec<u64>, bool) {
     let mut found = Extents::default();
+    let mut wrapped = Vec::new();
     let mut members = 0;
     for member in values.flat_map(|value| value.split(|&octet| octet == b',')).map(trim_blanks) {
         members += 1;
         let digits = first_number(member);
+        let number = decimal(digits);
+        if digits.len() <= MOST_DIGITS && member.first() != Some(&b'-') {
+            for rest in number.wraps() {
+                if wrapped.len() < MOST_WRAPPED && !wrapped.contains(&rest) {
+                    wrapped.push(rest);
+                }
+            }
+        }
         if digits.len() == member.len() && (1..=PLAIN_DIGITS).contains(&digits.len()) {
-            found.push(Extent::Octets(decimal(digits)));
+            found.push(Extent::Octets(number.size));
             continue;
         }
         oddities.insert(Oddity::ClOdd);
         if digits.len() > PLAIN_DIGITS || (!digits.is_empty() && member.first() == Some(&b'-')) {
             found.push(Extent::Octets(ENDLESS));
         } else {
-            found.push(Extent::Octets(decimal(digits)));
+            found.push(Extent::Octets(number.size));
         }
         found.push(NONE);
     }
@@ -158,7 +174,7 @@ fn by_count<'a>(values: impl Iterator<Item = &'a [u8]>, oddities: &mut Oddities)
     if members == 0 {
         found.push(NONE);
     }
-    (found, members > 0)
+    (found, wrapped, members > 0)
 }
 
 /// The first digits in a row; empty when there are none.
@@ -169,8 +185,8 @@ fn first_number(member: &[u8]) -> &[u8] {
     digits.get(..length).unwrap_or_default()
 }
 
-fn decimal(digits: &[u8]) -> u64 {
-    digits.iter().fold(0, |number, digit| number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')))
+fn decimal(digits: &[u8]) -> Number {
+    digits.iter().fold(Number::default(), |number, digit| number.with(10, u32::from(digit - b'0')))
 }
 
 /// Whether this is the coding, but for spaces and case.
@@ -201,33 +217,49 @@ fn transfer_coding<'a>(codings: impl Iterator<Item = &'a [u8]>) -> Coding {
     }
 }
 
-/// What a chunk-size line may mean to receivers: a size, and another where it is more than an integer holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChunkSize {
-    /// Octets.
+/// A number that may have more bits than any integer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Number {
+    /// [`ENDLESS`] at the most.
     pub size: u64,
-    /// Octets for a receiver whose integer flows over.
-    pub overflown: Option<u64>,
+    /// Its last 64 bits.
+    low: u64,
+    /// It has more.
+    is_more: bool,
 }
 
-/// Reads a chunk-size line without its LF (RFC 9112 section 7.1); None when it is none.
-pub fn chunk_size(line: &[u8]) -> Option<ChunkSize> {
+impl Number {
+    /// With one more digit.
+    fn with(self, base: u64, digit: u32) -> Number {
+        let size = self.size.saturating_mul(base).saturating_add(u64::from(digit)).min(ENDLESS);
+        let exact = self.low.checked_mul(base).and_then(|low| low.checked_add(u64::from(digit)));
+        let low = self.low.wrapping_mul(base).wrapping_add(u64::from(digit));
+        Number { size, low, is_more: self.is_more || exact.is_none() }
+    }
+
+    /// What integers of 64 and 32 bits keep of it where they cannot hold it.
+    pub fn wraps(self) -> impl Iterator<Item = u64> {
+        let short = self.low & u64::from(u32::MAX);
+        let of_64 = Some(self.low).filter(|&low| self.is_more && low < ENDLESS);
+        let of_32 = Some(short).filter(|&short| (self.is_more || short != self.low) && of_64 != Some(short));
+        of_64.into_iter().chain(of_32)
+    }
+}
+
+/// The size in a chunk-size line without its LF (RFC 9112 section 7.1); None when it is none.
+pub fn chunk_size(line: &[u8]) -> Option<Number> {
     let line = trim_blanks_before(line);
     let length = line.iter().position(|octet| !octet.is_ascii_hexdigit()).unwrap_or(line.len());
     let (digits, behind) = line.split_at_checked(length)?;
-    if !(1..=MOST_SIZE_DIGITS).contains(&length) || !matches!(trim_blanks_before(behind), b"" | b"\r" | [b';', ..]) {
+    if !(1..=MOST_DIGITS).contains(&length) || !matches!(trim_blanks_before(behind), b"" | b"\r" | [b';', ..]) {
         return None;
     }
-    let (mut size, mut is_endless) = (0_u64, false);
-    for digit in digits.iter().filter_map(|&digit| char::from(digit).to_digit(16)) {
-        is_endless |= size >= ENDLESS >> 4;
-        size = size << 4 | u64::from(digit);
+    let values = digits.iter().filter_map(|&digit| char::from(digit).to_digit(16));
+    if length < 16 {
+        let size = values.fold(0, |size, digit| size << 4 | u64::from(digit));
+        return Some(Number { size, low: size, is_more: false });
     }
-    Some(if is_endless {
-        ChunkSize { size: ENDLESS, overflown: Some(size) }
-    } else {
-        ChunkSize { size, overflown: None }
-    })
+    Some(values.fold(Number::default(), |size, digit| size.with(16, digit)))
 }
 
 /// Chunks that lie whole at the beginning of some octets.
@@ -283,7 +315,7 @@ fn whole_chunk(octets: &[u8]) -> Option<Chunk> {
 fn any_size_line(octets: &[u8]) -> Option<(usize, usize, bool)> {
     let eol = memchr(b'\n', octets)?;
     let line = octets.get(..eol)?;
-    let found = chunk_size(line).filter(|found| found.size > 0 && found.overflown.is_none())?;
+    let found = chunk_size(line).filter(|found| (1..=u64::from(u32::MAX)).contains(&found.size))?;
     Some((usize::try_from(found.size).ok()?, eol + 1, line.ends_with(b"\r")))
 }
 

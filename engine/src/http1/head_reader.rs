@@ -11,8 +11,8 @@ use super::kept::{Kept, empty_line};
 use super::octets::{part, with_whole_ends};
 use super::reading::{Reading, State, Step};
 use super::request_head::{
-    MOST_NEEDED, RequestLine, begins_request, certainty_of, clean_request_line, continued, head_of, make_head,
-    may_begin_line, request_line, with_recipient,
+    MOST_NEEDED, RequestLine, WORDS_BYTES, begins_behind_junk, begins_request, certainty_of, clean_request_line,
+    continued, head_of, make_head, may_begin_line, request_line, with_recipient,
 };
 use crate::counts::Count;
 use crate::http2::PREFACE_HEAD;
@@ -24,8 +24,6 @@ pub(super) const HOPELESS_BYTES: i64 = 4096;
 const PROXY: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Before the addresses.
 const PROXY_BYTES: usize = 16;
-/// As much of a line as its first words need.
-pub(super) const WORDS_BYTES: usize = 256;
 pub(super) const LONG: Oddities = Oddities::of(&[Oddity::Long]);
 
 impl Reading {
@@ -169,7 +167,7 @@ impl Reading {
         let rest = step.kept.from(self.at);
         let may_begin = may_begin_line(rest)
             && (rest.len() as i64 <= HOPELESS_BYTES || begins_request(rest.get(..WORDS_BYTES).unwrap_or(rest)));
-        if !may_begin {
+        if !may_begin && !begins_behind_junk(rest.get(..WORDS_BYTES).unwrap_or(rest)) {
             return self.refuse();
         }
         self.scan = self.fed;

@@ -36,8 +36,8 @@ use ways::{Forks, Found, are_same, merge};
 pub use field_lines::{FieldLines, field_lines, text_of};
 pub use octets::{is_space, is_token, trim_start};
 pub use request_head::{
-    RequestLine, begins_known_method, begins_request, certainty_of, continuation, is_authority, make_head,
-    request_line, surely_begins_line, surely_request_line,
+    RequestLine, WORDS_BYTES, begins_behind_junk, begins_known_method, begins_request, certainty_of, continuation,
+    is_authority, make_head, request_line, surely_begins_line, surely_request_line,
 };
 
 const MOST_READINGS: usize = 4;
@@ -109,6 +109,11 @@ impl Http1 {
     /// These are octets of HTTP/2, from its middle perhaps.
     pub fn expect_frames(&mut self, context: &Context<'_>) {
         self.first.expect_frames(context);
+    }
+
+    /// Whether there was HTTP/2 that was a client's, whatever its field blocks say.
+    pub fn asks(&self) -> bool {
+        self.first.asks
     }
 
     /// Bytes of memory, about, that HTTP/2 takes besides.
@@ -335,6 +340,7 @@ impl Http1 {
         if self.others.is_empty() {
             return;
         }
+        self.others.retain(|other| !other.is_refuted());
         let is_due = self.framed.as_ref().is_none_or(|framed| framed.compared <= self.first.fed);
         if is_due && let Some(most) = self.others.iter().filter_map(|other| Some(other.frames.as_ref()?.weight())).max()
         {

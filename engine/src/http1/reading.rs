@@ -128,6 +128,10 @@ pub(super) struct Reading {
     pub switching: bool,
     /// What it counts has been counted by the way that it parted from.
     is_fork: bool,
+    /// There was HTTP/2, and it was a client's, whatever its field blocks say.
+    pub asks: bool,
+    /// This way counts to where a length ends that an integer could not hold.
+    is_wrapped: bool,
     /// Of the newest segment.
     pub time_ns: i64,
     pub at: i64,
@@ -181,6 +185,8 @@ impl Reading {
             tunnel: false,
             switching: false,
             is_fork: false,
+            asks: false,
+            is_wrapped: false,
             time_ns: 0,
             at: position,
             origin: position,
@@ -293,6 +299,11 @@ impl Reading {
             return frames.answers();
         }
         self.state == State::Seek && !self.spoke && self.fed - self.sought > HOPELESS_BYTES
+    }
+
+    /// A length that an integer could not hold led to where nothing begins.
+    pub fn is_refuted(&self) -> bool {
+        self.is_wrapped && self.state == State::Seek
     }
 
     /// The next octets, so many, are part of a body.

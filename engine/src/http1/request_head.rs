@@ -14,8 +14,8 @@ use memchr::{memchr, memrchr};
 
 use super::field_lines::FieldLines;
 use super::octets::{
-    METHOD, TOKEN, is_space, is_token, is_visible, part, span, starts_with_any_case, trim, trim_blanks_before,
-    trim_end, trim_start,
+    METHOD, TOKEN, is, is_blank, is_space, is_token, is_visible, part, span, starts_with_any_case, trim,
+    trim_blanks_before, trim_end, trim_start,
 };
 use crate::records::{Certainty, Flow, HeadText, Layer, Oddities, Oddity, RequestHead, Section};
 
@@ -27,6 +27,12 @@ const METHODS: &[&[u8]] = &[
 ];
 const OTHER_PROTOCOLS: &[&[u8]] = &[b"RTSP/", b"SIP/", b"ICAP/", b"MSRP/", b"MRCP/"];
 const LONGEST_WORD: usize = 64;
+/// Of a method that has not ended.
+const LONGEST_BEGUN: usize = 16;
+/// Before a method, of octets that are none of a request line.
+const MOST_JUNK: usize = 64;
+/// As much of a line as its first words need.
+pub const WORDS_BYTES: usize = 256;
 /// Before the method of a line that has not ended yet.
 const MOST_BLANKS: usize = 16;
 /// Fields of a head that are kept for what follows it: whoever sends more of them must not fill the memory.
@@ -70,6 +76,68 @@ pub struct RequestLine<'a> {
 /// The three parts of a line without its end, or None: no server would take this for a request.
 #[inline]
 pub fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
+    plain_request_line(line).or_else(|| behind_junk(line))
+}
+
+/// Octets that are none of a method, and behind them a method, a target that looks like one, and a version. To a method
+/// that is unknown they belong, as far as no space parts them.
+#[cold]
+pub fn behind_junk(line: &[u8]) -> Option<RequestLine<'_>> {
+    let text = trim(line, is_space);
+    let junk = junk(text)?;
+    let found = plain_request_line(text.get(junk..)?)?;
+    let is_sure = !found.oddities.contains(Oddity::NotHttp) && is_target(found.target);
+    let mut method = found.method;
+    if !is_known_method(method) {
+        let word = text.get(..junk + method.len())?;
+        method = word.get(word.iter().rposition(|&octet| is_space(octet)).map_or(0, |space| space + 1)..)?;
+    }
+    is_sure.then_some(RequestLine {
+        method,
+        oddities: found.oddities.with(Oddities::of(&[Oddity::NotHttp])),
+        together: b"",
+        ..found
+    })
+}
+
+/// How many octets stand before what looks like method and target; the last of them is in no method.
+fn junk(text: &[u8]) -> Option<usize> {
+    let text = text.get(..WORDS_BYTES).unwrap_or(text);
+    let is_none_of_it = |octet: &u8| !is(*octet, TOKEN) && !is_space(*octet);
+    let ends = text.iter().take(MOST_JUNK).enumerate().filter(|(_, octet)| is_none_of_it(octet)).map(|(at, _)| at + 1);
+    let (end, rest) = ends.map(|end| (end, trim_start(&text[end..], is_space))).find(|(_, rest)| {
+        let (method, behind) = rest.split_at(span(rest, TOKEN));
+        let target = trim_start(behind, is_space);
+        (1..=LONGEST_WORD).contains(&method.len())
+            && target.len() < behind.len()
+            && (is_known_method(method) || matches!(target.first(), Some(b'/' | b'*')) || authority(target).is_some())
+    })?;
+    (!is_named(&text[..end])).then_some(text.len() - rest.len())
+}
+
+/// Whether a field name and its colon stand there.
+fn is_named(text: &[u8]) -> bool {
+    let (name, colon) = part(text, b':');
+    let name = trim_end(name, is_blank);
+    colon.is_some() && !name.is_empty() && name.iter().all(|&octet| octet > b' ')
+}
+
+/// Whether a line that has not ended yet may become a request line behind octets that are none of a method.
+pub fn begins_behind_junk(text: &[u8]) -> bool {
+    let text = trim_start(text, is_space);
+    let seen = text.get(..MOST_JUNK + LONGEST_BEGUN).unwrap_or(text);
+    let is_letter = |octet: &u8| octet.is_ascii_alphabetic() || *octet == b'-';
+    let (junk_only, begun) = seen.split_at(seen.iter().rposition(|octet| !is_letter(octet)).map_or(0, |at| at + 1));
+    let is_begun = (2..=LONGEST_BEGUN).contains(&begun.len())
+        && junk_only.last().is_some_and(|&octet| !is(octet, TOKEN) && !is_space(octet))
+        && begins_known_method(begun, true)
+        && !is_named(text);
+    is_begun || junk(text).is_some()
+}
+
+/// The same, where nothing stands before the method.
+#[inline]
+fn plain_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
     clean_request_line(line).or_else(|| odd_request_line(line))
 }
 
@@ -164,7 +232,7 @@ pub fn surely_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
 }
 
 fn sure(line: &[u8]) -> Option<RequestLine<'_>> {
-    request_line(line).filter(|found| {
+    plain_request_line(line).filter(|found| {
         let shouts = || {
             is_token(found.method)
                 && found.method.iter().any(u8::is_ascii_uppercase)

@@ -7,11 +7,11 @@ use memchr::memchr;
 
 use super::body::{NO_BODY, lengths};
 use super::field_lines::field_lines;
-use super::head_reader::{LONG, WORDS_BYTES, is_needed, kept_of};
+use super::head_reader::{LONG, is_needed, kept_of};
 use super::kept::{Kept, empty_line, end_of_lines};
 use super::octets::{part, word_at_end};
 use super::reading::{Reading, State, Step};
-use super::request_head::{MOST_NEEDED, RequestLine, continuation, make_head, request_line};
+use super::request_head::{MOST_NEEDED, RequestLine, WORDS_BYTES, continuation, make_head, request_line};
 use crate::counts::Count;
 use crate::records::{Oddities, Oddity, RequestHead, Section};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::counts::{Count, Counts};
 use crate::http1::{certainty_of, is_authority};
-use crate::records::{Certainty, Flow, HeadText, Layer, Oddities, Oddity, RequestHead, Section};
+use crate::records::{Flow, HeadText, Layer, Oddities, Oddity, RequestHead, Section};
 
 const VERSION: &[u8] = b"HTTP/2";
 /// Requests whose trailers may follow; servers allow 100 to 250 at a time.
@@ -14,6 +14,9 @@ pub const OPEN_STREAMS: usize = 256;
 const KEPT_OF_REQUEST: usize = 2048;
 /// Of memory for each, in round figures.
 const REQUEST_BYTES: usize = 32;
+
+/// Of a block of which not every field is known.
+const LOST: Oddities = Oddities::of(&[Oddity::Incomplete, Oddity::HpackUnresolved]);
 
 pub type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -24,6 +27,8 @@ pub struct Messages {
     path: Vec<Layer>,
     /// By stream, oldest first: what trailers that may follow need of their request, which is where it went.
     pub(super) requests: VecDeque<(u32, Arc<HeadText>)>,
+    /// This is a client, whatever its field blocks say.
+    pub asks: bool,
     /// These are responses.
     answers: bool,
 }
@@ -31,7 +36,7 @@ pub struct Messages {
 impl Messages {
     /// Of a connection of which nothing has been seen.
     pub fn new(flow: Flow, path: &[Layer]) -> Messages {
-        Messages { flow, path: path.to_vec(), requests: VecDeque::new(), answers: false }
+        Messages { flow, path: path.to_vec(), requests: VecDeque::new(), asks: false, answers: false }
     }
 
     /// Whether these are responses.
@@ -46,7 +51,7 @@ impl Messages {
 
     /// Whether both read on alike.
     pub fn is_like(&self, other: &Messages) -> bool {
-        self.requests == other.requests
+        self.asks == other.asks && self.requests == other.requests
     }
 
     /// No trailers follow on this stream.
@@ -64,28 +69,49 @@ impl Messages {
         time_ns: i64,
         counts: &mut Counts,
     ) -> Option<RequestHead> {
-        let oddities = oddities.with(field_oddities(&fields));
+        let mut oddities = oddities.with(field_oddities(&fields));
         for (name, value) in &mut fields {
             name.make_ascii_lowercase();
             strip(value);
         }
-        if fields.iter().any(|(name, _)| name == b":status") {
+        let has = |wanted: &[u8]| fields.iter().any(|(name, _)| name == wanted);
+        if has(b":status") && !self.asks {
             self.answers = true;
             return None;
         }
         let awaited = self.requests.iter().position(|&(awaiting, _)| awaiting == stream);
         let request = awaited.and_then(|at| self.requests.remove(at));
+        let is_request = first(&fields, b":method").is_some_and(|method| !method.is_empty());
+        self.asks |= is_request;
         // "Trailers MUST NOT include pseudo-header fields" (RFC 9113 section 8.1), every request has some (8.3.1)
-        if !fields.iter().any(|(name, _)| name.starts_with(b":")) {
-            // they go where their request went: its authority stands before them
-            let text = request.map_or_else(|| HeadText::new(b"", b"", VERSION), |(_, text)| Arc::unwrap_or_clone(text));
-            return Some(self.head(time_ns, text, &fields, oddities, Certainty::Confirmed, Section::Trailer));
+        let has_pseudo = fields.iter().any(|(name, _)| name.starts_with(b":"));
+        let is_none = !is_request && !oddities.intersects(LOST) && (has_pseudo || (request.is_none() && has(b"host")));
+        if is_none || has(b":status") {
+            oddities.insert(Oddity::NotHttp);
+        }
+        if !is_request && (request.is_some() || !has_pseudo) {
+            return Some(self.trailers(time_ns, request.map(|(_, text)| text), &fields, oddities));
         }
         let head = self.request_head(time_ns, &fields, oddities);
         if !ends_stream {
             self.await_trailers(stream, &head.text, counts);
         }
         Some(head)
+    }
+
+    /// They go where their request went, if anyone knows which one that was: its authority stands before them.
+    fn trailers(
+        &self,
+        time_ns: i64,
+        request: Option<Arc<HeadText>>,
+        fields: &Fields,
+        mut oddities: Oddities,
+    ) -> RequestHead {
+        if request.is_none() && !fields.iter().any(|(name, _)| is_authority(name)) {
+            oddities.insert(Oddity::HostUnknown);
+        }
+        let text = request.map_or_else(|| HeadText::new(b"", b"", VERSION), Arc::unwrap_or_clone);
+        self.head(time_ns, text, fields, oddities, Section::Trailer)
     }
 
     fn await_trailers(&mut self, stream: u32, text: &HeadText, counts: &mut Counts) {
@@ -104,9 +130,9 @@ impl Messages {
         }
     }
 
-    /// RFC 9113 section 8.3.1; of a repeated field the first counts.
+    /// RFC 9113 section 8.3.1.
     fn request_head(&self, time_ns: i64, fields: &Fields, mut oddities: Oddities) -> RequestHead {
-        let first = |wanted: &[u8]| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_slice());
+        let first = |wanted: &[u8]| first(fields, wanted);
         let (authority, host) = (first(b":authority").unwrap_or_default(), first(b"host").unwrap_or_default());
         let method = first(b":method").unwrap_or_default();
         let target = match first(b":path") {
@@ -114,8 +140,7 @@ impl Messages {
             path => path.unwrap_or_default(),
         };
         if authority.is_empty() && host.is_empty() {
-            let lost = oddities.intersects(Oddities::of(&[Oddity::Incomplete, Oddity::HpackUnresolved]));
-            oddities.insert(if lost { Oddity::HostUnknown } else { Oddity::HostMissing });
+            oddities.insert(if oddities.intersects(LOST) { Oddity::HostUnknown } else { Oddity::HostMissing });
         } else if !authority.is_empty() && !host.is_empty() && !authority.eq_ignore_ascii_case(host) {
             oddities.insert(Oddity::HostMismatch);
         }
@@ -126,7 +151,7 @@ impl Messages {
             oddities.insert(Oddity::Host);
         }
         let text = HeadText::new(method, target, VERSION);
-        self.head(time_ns, text, fields, oddities, certainty_of(oddities), Section::Head)
+        self.head(time_ns, text, fields, oddities, Section::Head)
     }
 
     /// A head whose text goes on with these fields.
@@ -136,15 +161,20 @@ impl Messages {
         mut text: HeadText,
         fields: &Fields,
         oddities: Oddities,
-        certainty: Certainty,
         section: Section,
     ) -> RequestHead {
         for (name, value) in fields {
             text.push(name, value);
         }
         let (flow, path) = (self.flow, self.path.clone());
+        let certainty = certainty_of(oddities);
         RequestHead { time_ns, flow, path, text, oddities, certainty, section, readings: Vec::new() }
     }
+}
+
+/// Of a repeated field the first counts.
+fn first<'a>(fields: &'a Fields, wanted: &[u8]) -> Option<&'a [u8]> {
+    fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_slice())
 }
 
 /// What RFC 9113 section 8.2.1 forbids in names and values; `fields` as they were sent.

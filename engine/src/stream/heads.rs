@@ -53,6 +53,7 @@ impl Streams {
     fn why_no_news(&mut self, id: Id, placed: &PlacedHead, counts: &mut Counts) -> Option<&'static str> {
         let nameless = placed.head().filter(|head| head.text.sifted().is_none() && head.text.method().is_empty());
         if nameless.is_some_and(|head| !self.is_request(id, head)) {
+            counts[Count::NotRequests] += 1;
             return Some("response");
         }
         if self.is_of_a_twin(id, placed, counts) {
@@ -100,7 +101,8 @@ impl Streams {
             Some(peer) => self.halves[peer].looks == Looks::Response,
             None => self.halves[id].side == Side::Client,
         };
-        is_answered || head.text.fields().any(|(name, _)| REQUEST_FIELDS.contains(&name))
+        let asks = self.halves[id].speaker.as_ref().is_some_and(|speaker| speaker.client.asks());
+        asks || is_answered || head.text.fields().any(|(name, _)| REQUEST_FIELDS.contains(&name))
     }
 
     /// Remembers this head, and says whether a twin had the same.

@@ -83,17 +83,30 @@ fn a_chunk_size_line_says_how_long_the_chunk_is() {
         (b" \t1a2B \t\r", 0x1A2B),
         (b"5;name=\"v\"\r", 5),
         (b"5 ;\rx", 5),
-        (b"7fffffffffffffff\r", ENDLESS - 1),
+        (b"ffffffff\r", u64::from(u32::MAX)),
         (b"00000000000000000000000000000000000000000000000000000000000000ff\r", 255),
     ];
     for &(line, size) in sizes {
-        assert_eq!(chunk_size(line), Some(ChunkSize { size, overflown: None }), "{}", line.escape_ascii());
+        let found = chunk_size(line).unwrap();
+        assert_eq!((found.size, found.wraps().count()), (size, 0), "{}", line.escape_ascii());
     }
-    let endless: &[(&[u8], u64)] =
-        &[(b"8000000000000000", ENDLESS), (b"10000000000000005\r", 5), (b"ffffffffffffffffffff", u64::MAX)];
-    for &(line, overflown) in endless {
-        let expected = ChunkSize { size: ENDLESS, overflown: Some(overflown) };
-        assert_eq!(chunk_size(line), Some(expected), "{}", line.escape_ascii());
+    let too_large: &[(&[u8], u64, &[u64])] = &[
+        (b"100000000", 1 << 32, &[0]),
+        (b"100000005", (1 << 32) + 5, &[5]),
+        (b"7fffffffffffffff\r", ENDLESS - 1, &[u64::from(u32::MAX)]),
+        (b"8000000000000000", ENDLESS, &[0]),
+        (b"10000000000000005\r", ENDLESS, &[5]),
+        (b"10000000100000005\r", ENDLESS, &[(1 << 32) + 5, 5]),
+        (b"ffffffffffffffffffff", ENDLESS, &[u64::from(u32::MAX)]),
+    ];
+    for &(line, size, wrapped) in too_large {
+        let found = chunk_size(line).unwrap();
+        assert_eq!(
+            (found.size, found.wraps().collect::<Vec<_>>()),
+            (size, wrapped.to_vec()),
+            "{}",
+            line.escape_ascii()
+        );
     }
     for line in [&b""[..], b"\r", b"x", b"5x", b"5\r\r", b"5 6", b"-5", &b"0".repeat(65)] {
         assert_eq!(chunk_size(line), None, "{}", line.escape_ascii());

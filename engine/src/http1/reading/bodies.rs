@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{BROKEN, JUNK, LINE_BYTES, Reading, State, Step, TUNNEL};
 use crate::counts::Count;
-use crate::http1::body::{Extent, Lengths, chunk_size, whole_chunks};
+use crate::http1::body::{ENDLESS, Extent, Lengths, chunk_size, whole_chunks};
 use crate::http1::kept::empty_line;
 use crate::records::{Oddity, RequestHead, Section};
 
@@ -13,8 +13,15 @@ impl Reading {
     /// Goes on behind the head's empty line, in every way that its body may have; `kept` is what a trailer section would
     /// depend on.
     pub fn enter_body(&mut self, extents: &Lengths, kept: Option<&Arc<RequestHead>>, step: &mut Step<'_, '_>) {
+        self.is_wrapped = false;
         for &extent in &extents.others {
             self.fork(step, |fork| fork.enter_extent(extent, kept));
+        }
+        for &octets in &extents.wrapped {
+            self.fork(step, |fork| {
+                fork.is_wrapped = true;
+                fork.enter_extent(Extent::Octets(octets), kept);
+            });
         }
         self.enter_extent(extents.first, kept);
     }
@@ -89,13 +96,16 @@ impl Reading {
         };
         let line = kept.between(self.at, eol);
         let Some(found) = chunk_size(line) else { return self.break_chunks(step) };
-        if found.overflown.is_some() || !line.ends_with(b"\r") {
+        if found.size == ENDLESS || !line.ends_with(b"\r") {
             self.note_odd_chunk(step);
         }
         self.at = eol + 1;
         self.scan = self.at;
-        if let Some(overflown) = found.overflown {
-            self.fork(step, |fork| fork.enter_chunk(overflown));
+        for octets in found.wraps() {
+            self.fork(step, |fork| {
+                fork.is_wrapped = true;
+                fork.enter_chunk(octets);
+            });
         }
         self.enter_chunk(found.size);
         true
@@ -115,6 +125,7 @@ impl Reading {
         self.at += length as i64;
         self.scan = self.at;
         self.state = State::ChunkSize;
+        self.is_wrapped = false;
         true
     }
 

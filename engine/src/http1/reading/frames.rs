@@ -17,6 +17,7 @@ impl Reading {
         self.count_bodies(bodies(&self.frames) - known, step);
         self.spoke |= step.heads.len() > before;
         let Some(frames) = &self.frames else { return false };
+        self.asks |= frames.asks();
         if let Some(text) = frames.astray() {
             // whoever sent this speaks HTTP/1 after all
             self.at = self.at.max(text);

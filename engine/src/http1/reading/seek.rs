@@ -2,9 +2,9 @@
 
 use memchr::memmem;
 
-use super::{Doubt, LINE_BYTES, Mark, Reading, State};
+use super::{Doubt, JUNK, LINE_BYTES, Mark, Reading, State};
 use crate::http1::kept::{Kept, end_of_lines};
-use crate::http1::request_head::{may_begin_line, surely_request_line};
+use crate::http1::request_head::{behind_junk, may_begin_line, surely_request_line};
 
 impl Reading {
     pub fn turn(&mut self, state: State, doubt: Option<Doubt>) -> bool {
@@ -18,6 +18,10 @@ impl Reading {
 
     /// Looks for the next request line: at the start of a segment, or of any line.
     pub(super) fn seek(&mut self, kept: Kept<'_>) -> bool {
+        if self.is_refuted() {
+            self.at = self.fed;
+            return false;
+        }
         if self.segment > self.at {
             // a segment may be a new beginning, whatever stood before it
             if self.is_request(kept, self.segment, kept.line_end(self.segment)) {
@@ -47,7 +51,11 @@ impl Reading {
     }
 
     pub(super) fn is_request(&self, kept: Kept<'_>, at: i64, eol: Option<i64>) -> bool {
-        at != self.refused && eol.is_some_and(|eol| surely_request_line(kept.between(at, eol)).is_some())
+        let is_new = at == self.segment && self.doubt == JUNK;
+        at != self.refused
+            && eol
+                .map(|eol| kept.between(at, eol))
+                .is_some_and(|line| surely_request_line(line).is_some() || (is_new && behind_junk(line).is_some()))
     }
 
     pub(super) fn found(&mut self, at: i64, mark: Mark) -> bool {

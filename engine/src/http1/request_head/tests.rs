@@ -75,14 +75,36 @@ fn what_is_no_request_line_is_none() {
         b"OPTIONS * RTSP/1.0",
         b"OPTIONS sip:a@shop.example sip/2.0",
         b"EHLO client.example",
-        b"G\x01T / HTTP/1.1",
-        b"G\xe9T / HTTP/1.1",
+        b"\0GET x HTTP/1.1",
+        b"\0GET /",
+        b"a:GET / HTTP/1.1",
+        b"Warning: GET / HTTP/1.1",
         &long,
     ];
     for line in lines {
         assert_eq!(request_line(line), None, "{}", line.escape_ascii());
     }
     assert!(request_line(&long[1..]).is_some());
+}
+
+#[test]
+fn octets_that_are_none_of_a_method_may_stand_before_it() {
+    for junk in [&b"\0"[..], b":", b": ", b"\xef\xbb\xbf", b"\xef\xbb\xbf ", b"G\x01", b"\0 \x7f ", &[0; 64]] {
+        let word = junk.rsplit(|&octet| octet == b' ').next().unwrap_or_default();
+        for (rest, method) in [(&b"GET /a HTTP/1.1"[..], &b""[..]), (b"frob  / HTTP/1.0", word)] {
+            let (line, plain) = ([junk, rest].concat(), request_line(rest).unwrap());
+            let found = request_line(&line).unwrap();
+            assert_eq!(found.method, [method, plain.method].concat());
+            assert_eq!((found.target, found.version), (plain.target, plain.version));
+            assert_eq!(found.oddities, plain.oddities.with(Oddities::of(&[Oddity::NotHttp])));
+            assert_eq!(surely_request_line(&line), None);
+            assert!(begins_behind_junk(&line[..junk.len() + 7]), "{}", line.escape_ascii());
+        }
+        assert!(begins_behind_junk(&[junk, b"GE"].concat()) != junk.ends_with(b" "));
+        assert!(!begins_behind_junk(&[junk, b"XY"].concat()));
+    }
+    assert_eq!(request_line(&[&[0; 65], &b"GET /a HTTP/1.1"[..]].concat()), None);
+    assert!(!begins_behind_junk(b"Referer: http://a.example/"));
 }
 
 #[test]

@@ -1,0 +1,116 @@
+"""Row 82: cleartext HTTP/2."""
+
+from __future__ import annotations
+
+import struct
+
+import hpack
+
+from pcaps.recipe import LEAK, NUMBER, OK, QUIET, ambiguous, get, leak, recipe, talk_of
+from pcaps.talk import Talk
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+HEADERS, SETTINGS, CONTINUATION, END_STREAM, END_HEADERS = 1, 4, 9, 1, 4
+PSEUDO = [(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"shop.example")]
+LINE = (b"x-up-calling-line-id", NUMBER)
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """RFC 9113 section 4.1."""
+    return struct.pack("!I", len(payload))[1:] + struct.pack("!BBI", kind, flags, stream) + payload
+
+
+def literal(*fields: tuple[bytes, bytes]) -> bytes:
+    """HPACK without table and Huffman code (RFC 7541 section 6.2.2)."""
+    return b"".join(b"\0%c%s%c%s" % (len(name), name, len(value), value) for name, value in fields)
+
+
+OPENING = PREFACE + frame(SETTINGS, 0, 0)
+
+
+@recipe(82, leak())
+def h54_h2c_prior_knowledge() -> Talk:
+    """Cleartext HTTP/2 from the first octet (RFC 9113 section 3.3)."""
+    head = frame(HEADERS, END_STREAM | END_HEADERS, 1, literal(*PSEUDO, LINE))
+    return Talk().open().client(OPENING + head).server(frame(SETTINGS, 0, 0)).close()
+
+
+@recipe(82, leak(), "blind.midstream")
+def h110_h2c_picked_up_in_the_middle() -> Talk:
+    """Nobody saw the preface; the frames of both sides look alike, but only a response has a status."""
+    head = frame(HEADERS, END_STREAM | END_HEADERS, 7, literal(*PSEUDO, LINE))
+    answer = frame(HEADERS, END_HEADERS, 5, b"\x88") + frame(SETTINGS, 1, 0)
+    return Talk().server(answer).client(frame(SETTINGS, 1, 0) + head).server(answer)
+
+
+@recipe(82, leak())
+def h119_h2c_pseudo_field_that_is_none() -> Talk:
+    """The number's name begins with a colon, as only names that RFC 9113 knows may."""
+    head = frame(HEADERS, END_STREAM | END_HEADERS, 1, literal(*PSEUDO, (b":" + LINE[0], NUMBER)))
+    return Talk().open().client(OPENING + head).server(frame(SETTINGS, 0, 0)).close()
+
+
+@recipe(82, ambiguous("203.0.113.9", 1), "oddities.host_unknown")
+def h120_h2c_fields_without_a_request() -> Talk:
+    """No pseudo field, and no request whose trailers these could be. Receivers refuse them (RFC 9113 section 8.1.1),
+    but the number has left."""
+    head = frame(HEADERS, END_STREAM | END_HEADERS, 1, literal(LINE))
+    return Talk().open().client(OPENING + head).server(frame(SETTINGS, 0, 0)).close()
+
+
+@recipe(82, leak(), "oddities.not_http")
+def h121_h2c_client_that_answers() -> Talk:
+    """A client sends a status, which the server refuses on that stream alone; the next request is like any other."""
+    status = frame(HEADERS, END_STREAM | END_HEADERS, 1, literal((b":status", b"200")))
+    head = frame(HEADERS, END_STREAM | END_HEADERS, 3, literal(*PSEUDO, LINE))
+    return Talk().open().client(OPENING + status).client(head).server(frame(SETTINGS, 0, 0)).close()
+
+
+@recipe(82, QUIET, "not_requests")
+def h122_h2c_trailers_of_nobody_knows_whom() -> Talk:
+    """Picked up in the middle, one direction only: a server's trailers are like a client's."""
+    return Talk().client(frame(SETTINGS, 1, 0) + frame(HEADERS, END_STREAM | END_HEADERS, 5, literal(LINE)))
+
+
+@recipe(82, ambiguous(), "oddities.not_http")
+def h117_preface_of_http2_and_then_http1() -> Talk:
+    """The server knows no HTTP/2; the client asks again as HTTP/1.1, and a segment ends where a frame would begin."""
+    talk = Talk().open().client(OPENING).server(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    return talk.client(LEAK[:3]).client(LEAK[3:]).server(OK).close()
+
+
+@recipe(82, ambiguous(), "oddities.not_http")
+def h118_half_a_preface_of_http2() -> Talk:
+    """It ends where a head of HTTP/1 does, and a request follows."""
+    return talk_of(b"PRI * HTTP/2.0\r\n\r\n" + LEAK)
+
+
+@recipe(82, leak())
+def h55_h2c_continuation() -> Talk:
+    """The field block in three frames, cut inside the number."""
+    block = literal(*PSEUDO, LINE)
+    cut = block.index(NUMBER) + 5
+    head = frame(HEADERS, END_STREAM, 1, block[:9]) + frame(CONTINUATION, 0, 1, block[9:cut])
+    head += frame(CONTINUATION, END_HEADERS, 1, block[cut:])
+    return Talk().open().client(OPENING + head).server(frame(SETTINGS, 0, 0)).close()
+
+
+@recipe(82, leak())
+def h56_h2c_upgrade() -> Talk:
+    """HTTP/1.1 asks for h2c; the number comes after the switch."""
+    lines = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk")
+    talk = Talk().open().client(get(*lines))
+    talk.server(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+    talk.client(OPENING).server(frame(SETTINGS, 0, 0))
+    return talk.client(frame(HEADERS, END_STREAM | END_HEADERS, 3, literal(*PSEUDO, LINE))).close()
+
+
+@recipe(82, leak(times=3))
+def h96_h2c_dynamic_table() -> Talk:
+    """As browsers do it: Huffman code, and from the second request on the number is an index of one octet."""
+    encoder = hpack.Encoder()
+    talk = Talk().open().client(OPENING).server(frame(SETTINGS, 0, 0))
+    for stream in (1, 3, 5):
+        block = encoder.encode([*PSEUDO, LINE], huffman=True)
+        talk.client(frame(HEADERS, END_STREAM | END_HEADERS, stream, block))
+    return talk.close()
