@@ -252,6 +252,51 @@ def h129_large_upload() -> Talk:
     return talk_of(post(b"Content-Length: 4294967396", body=body))
 
 
+@recipe(76, ambiguous(times=1), "oddities.framing", "oddities.cl_odd")
+def h131_content_length_of_all_ones() -> Talk:
+    """2^64 - 1: the largest number of 64 bits, and -1 to who takes it for signed."""
+    return talk_of(post(b"Content-Length: 18446744073709551615"), LEAK)
+
+
+@recipe(76, ambiguous(times=1), "oddities.framing", "oddities.cl_odd")
+def h132_content_length_in_octal() -> Talk:
+    """A nought in front: octal to who reads numbers as C does, and then the next request begins earlier."""
+    return talk_of(post(b"Content-Length: 0144", body=b"=" * 100 + LEAK), CLEAN)
+
+
+@recipe(76, ambiguous(times=1), "oddities.framing", "oddities.cl_odd")
+def h133_content_length_in_hexadecimal() -> Talk:
+    """`0x`: no length to most, or nought; to who reads numbers as C does the request is a body."""
+    return talk_of(post(b"Content-Length: 0x%x" % len(LEAK), body=LEAK), CLEAN)
+
+
+@recipe(76, leak(), "oddities.cl_odd")
+def h134_body_of_nothing_is_announced() -> Talk:
+    """The client waits for `100 Continue` and has nothing to send."""
+    return talk_of(post(b"Expect: 100-continue", b"Content-Length: 0"), LEAK)
+
+
+@recipe(76, ambiguous(times=1), "oddities.framing", "oddities.fold")
+def h135_transfer_encoding_folded() -> Talk:
+    """`Transfer-Encoding:` and `chunked` on the next line: who knows no folds reads a body of the Content-Length."""
+    body = chunks() + LEAK
+    return talk_of(post(b"Content-Length: %d" % len(body), b"Transfer-Encoding:\r\n chunked", body=body), CLEAN)
+
+
+@recipe(76, ambiguous(times=1), "oddities.framing", "oddities.te_odd")
+def h136_transfer_encoding_of_two_values() -> Talk:
+    """Chunked, and then something else: chunks to some, the length to others."""
+    body = chunks() + LEAK
+    return talk_of(post(b"Content-Length: %d" % len(body), b"Transfer-Encoding: chunked, identity", body=body), CLEAN)
+
+
+@recipe(74, ambiguous(times=1), "oddities.framing")
+def h137_transfer_encoding_with_an_underscore() -> Talk:
+    """Another field to most receivers; the same one to who hands names to scripts (RFC 3875 section 4.1.18)."""
+    body = chunks() + LEAK
+    return talk_of(post(b"Content-Length: %d" % len(body), b"Transfer_Encoding: chunked", body=body), CLEAN)
+
+
 @recipe(75, leak(times=12))
 def h95_odd_responses() -> Talk:
     """Twelve responses that no RFC allows; the request after each of them leaks."""

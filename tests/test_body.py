@@ -79,6 +79,31 @@ def test_a_length_that_an_integer_cannot_hold_is_read_as_what_is_left_of_it(
         assert not read(said[: -len(end) or None] + b"{}\n" + LEAK).where
 
 
+@pytest.mark.parametrize(
+    ("lines", "body"),
+    [
+        ([b"Content-Length: 010"], b"a=10&b=1" + LEAK),
+        ([b"Content-Length: 0X%x" % len(LEAK)], LEAK),
+        ([b"Content_Length: %d" % len(LEAK)], LEAK),
+        ([b"Content-Length: %d" % (5 + len(LEAK)), b"transfer_encoding: chunked"], b"0\r\n\r\n" + LEAK),
+    ],
+)
+def test_a_length_that_few_read_so(lines: list[bytes], body: bytes) -> None:
+    for segments in ([head(*lines, line=POST) + body + CLEAN], bytewise(head(*lines, line=POST) + body + CLEAN)):
+        assert "framing" in next(each for each in read(*segments).heads[1:] if FOUND in each.fields).oddities
+
+
+@pytest.mark.parametrize("length", [b"08", b"000", b"007"])
+def test_noughts_before_a_length_are_odd_and_change_nothing(length: bytes) -> None:
+    found = read(head(b"Content-Length: " + length, line=POST) + b"12345678"[: int(length)] + LEAK)
+    assert (found.heads[0].oddities, found.where) == (("cl_odd",), [()])
+
+
+def test_who_waits_for_no_body_is_odd() -> None:
+    found = read(head(b"Expect: 100-continue", b"Content-Length: 0", line=POST) + LEAK)
+    assert (found.heads[0].oddities, found.where) == (("cl_odd",), [()])
+
+
 def test_no_more_ways_than_there_is_room_for() -> None:
     lengths = b", ".join(b"%d" % (2**64 + 2**32 * n + n) for n in range(1, 2000))
     found = read(head(b"Content-Length: " + lengths, line=POST) + LEAK)

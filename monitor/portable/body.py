@@ -14,19 +14,22 @@ from monitor.portable.request_head import FieldLines
 CHUNKED = -1
 ENDLESS = 1 << 63  # more than any integer of a receiver holds: the rest of the connection
 
-MOST_WRAPPED = 3  # lengths; there is no room for more ways than these and the first
+MOST_MISREAD = 3  # lengths; there is no room for more ways than these and the first
 MOST_DIGITS = 64  # of a length that is looked at as a number
 
 _NUMBER = re.compile(rb"\d+")
+_OCTAL = re.compile(rb"0[0-7]+")
+_HEXADECIMAL = re.compile(rb"0[xX]([0-9A-Fa-f]{1,15})(?![0-9A-Fa-f])")  # C99 section 6.4.4.1
 _PLAIN = re.compile(rb"\d{1,18}")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,%d})[ \t]*(?:;.*)?\r?" % MOST_DIGITS, re.DOTALL)
+EXTENT = frozenset((b"content_length", b"transfer_encoding"))  # to most receivers these are other fields
 _LOOSE = frozenset(("space_before_colon", "leading_space", "fold", "cr", "nul", "control", "odd_name"))
 
 
 class Lengths(NamedTuple):
     lengths: tuple[int, ...]
     oddities: tuple[str, ...]
-    wrapped: tuple[int, ...] = ()  # what is left of a length in an integer that is too small for it
+    misread: tuple[int, ...] = ()  # to who reads the digits otherwise: in a small integer, as octal or hexadecimal
 
 
 NO_BODY = Lengths((0,), ())
@@ -34,11 +37,12 @@ NO_BODY = Lengths((0,), ())
 
 def lengths(method: bytes, version: bytes, head: FieldLines) -> Lengths:
     """The lengths that receivers may take for the body behind this head; CHUNKED is one of them."""
-    counted = [value for name, value in head.fields if name == b"content-length"]
-    coded = [value for name, value in head.fields if name == b"transfer-encoding"]
+    names = [name.replace(b"_", b"-") for name, _ in head.fields]
+    counted = [value for name, (_, value) in zip(names, head.fields, strict=True) if name == b"content-length"]
+    coded = [value for name, (_, value) in zip(names, head.fields, strict=True) if name == b"transfer-encoding"]
     if method == b"CONNECT" or not (counted or coded):
         return NO_BODY
-    found, wrapped, oddities = _by_count(counted) if counted else ([0], [], [])
+    found, misread, oddities = _by_count(counted) if counted else ([0], [], [])
     if coded:
         if counted:
             oddities.append("cl_and_te")
@@ -49,11 +53,15 @@ def lengths(method: bytes, version: bytes, head: FieldLines) -> Lengths:
         elif codings != [b"identity"]:
             oddities.append("te_odd")
             found = [CHUNKED, *found, 0]
-    if not _LOOSE.isdisjoint(head.oddities):  # one of these lines may not be taken for what it seems to be
+    if not _LOOSE.isdisjoint(head.oddities) or not EXTENT.isdisjoint(
+        name for name, _ in head.fields
+    ):  # one of these lines may not be taken for what it seems to be
         found += [*(_by_count(counted)[0] if counted else []), 0]
+    if found == [0] and counted and b"expect" in names:  # who waits for a body that is none?
+        oddities.append("cl_odd")
     if method in (b"GET", b"HEAD") and found != [0]:
         oddities.append("body_of_get")
-    return Lengths(tuple(dict.fromkeys(found)), tuple(oddities), tuple(dict.fromkeys(wrapped))[:MOST_WRAPPED])
+    return Lengths(tuple(dict.fromkeys(found)), tuple(oddities), tuple(dict.fromkeys(misread))[:MOST_MISREAD])
 
 
 def _by_count(values: list[bytes]) -> tuple[list[int], list[int], list[str]]:
@@ -61,14 +69,18 @@ def _by_count(values: list[bytes]) -> tuple[list[int], list[int], list[str]]:
     oddities = []
     members = [member.strip(b" \t") for value in values for member in value.split(b",")]
     found: list[int] = []
-    wrapped: list[int] = []
+    misread: list[int] = []
     for member in members:
         number = _NUMBER.search(member)
         if number is not None and len(number[0]) <= MOST_DIGITS and not member.startswith(b"-"):
-            wrapped += wraps(int(number[0]))
+            misread += wraps(int(number[0]))
         if _PLAIN.fullmatch(member):
             found.append(int(member))
+            if len(member) > 1 and member.startswith(b"0"):
+                oddities.append("cl_odd")
+                misread += [int(member, 8)] if _OCTAL.fullmatch(member) else []
             continue
+        misread += [int(hexadecimal[1], 16)] if (hexadecimal := _HEXADECIMAL.match(member)) else []
         oddities.append("cl_odd")
         if number is None:
             found.append(0)
@@ -78,7 +90,7 @@ def _by_count(values: list[bytes]) -> tuple[list[int], list[int], list[str]]:
             found += [int(number[0]), 0]
     if len(members) > 1:
         oddities.append("cl_twice")
-    return list(dict.fromkeys(found)), wrapped, list(dict.fromkeys(oddities))
+    return list(dict.fromkeys(found)), misread, list(dict.fromkeys(oddities))
 
 
 def wraps(number: int) -> tuple[int, ...]:

@@ -30,8 +30,8 @@ FRAMING = "framing"  # why a way parts from another: the body may end elsewhere
 
 class Reading(HoleReader):
     __slots__ = (
-        "again", "asks", "bodies", "copied", "copied_from", "frames", "left", "left_out", "odd_chunk", "shift", "until",
-        "why", "wrapped",
+        "again", "asks", "bodies", "copied", "copied_from", "frames", "left", "left_out", "misread", "odd_chunk",
+        "shift", "until", "why",
     )  # fmt: skip
 
     def __init__(
@@ -50,7 +50,7 @@ class Reading(HoleReader):
         self.copied: bytearray | None = None  # bytes that only this way has, from `copied_from` on
         self.copied_from = self.until = position  # all bytes from `until` on are those of the others
         self.shift = 0  # how much later its first head begins, since its copy is shorter
-        self.wrapped = False  # this way counts to where a length ends that an integer could not hold
+        self.misread = False  # this way counts to where a length ends that few read so
 
     def distrust(self) -> None:
         self.state, self.doubt = State.SEEK, JUNK
@@ -191,8 +191,8 @@ class Reading(HoleReader):
 
     @property
     def is_refuted(self) -> bool:
-        """Whether a length that an integer could not hold led to where nothing begins."""
-        return self.wrapped and self.state is State.SEEK
+        """Whether a length that few read so led to where nothing begins."""
+        return self.misread and self.state is State.SEEK
 
     @property
     def hopeless(self) -> bool:
@@ -240,16 +240,16 @@ class Reading(HoleReader):
     # --- bodies ---------------------------------------------------------------------------------------------------
 
     def _enter_body(self, head: RequestHead, extents: Lengths) -> None:
-        self.wrapped = False
+        self.misread = False
         for extent in extents.lengths[1:]:
             self._fork(Reading._enter_extent, head, extent)
-        for extent in extents.wrapped:
-            self._fork(Reading._enter_wrapped, Reading._enter_extent, head, extent)
+        for extent in extents.misread:
+            self._fork(Reading._enter_misread, Reading._enter_extent, head, extent)
         self._enter_extent(head, extents.lengths[0])
 
-    def _enter_wrapped(self, enter: Callable[..., None], *told: object) -> None:
+    def _enter_misread(self, enter: Callable[..., None], *told: object) -> None:
         enter(self, *told)
-        self.wrapped = True
+        self.misread = True
 
     def _enter_extent(self, head: RequestHead, extent: int) -> None:
         self.state = State.HEAD
@@ -313,8 +313,8 @@ class Reading(HoleReader):
         if size >= ENDLESS or not line.endswith(b"\r"):
             self._note_odd_chunk()
         self.at = self.scan = first + eol + 1
-        for wrapped in wraps(size):
-            self._fork(Reading._enter_wrapped, Reading._enter_chunk, wrapped)
+        for rest in wraps(size):
+            self._fork(Reading._enter_misread, Reading._enter_chunk, rest)
         self._enter_chunk(min(size, ENDLESS))
         return True
 
@@ -331,7 +331,7 @@ class Reading(HoleReader):
             return octets[i:] != b"\r" and self._break_chunks()
         self.at = self.scan = first + end.end()
         self.state = State.CHUNK_SIZE
-        self.wrapped = False
+        self.misread = False
         return True
 
     def _break_chunks(self) -> bool:

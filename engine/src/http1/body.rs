@@ -18,7 +18,7 @@ pub const ENDLESS: u64 = 1 << 63;
 /// Digits that surely fit an integer of 64 bits.
 const PLAIN_DIGITS: usize = 18;
 /// Lengths; there is no room for more ways than these and the first.
-const MOST_WRAPPED: usize = MOST_READINGS - 1;
+const MOST_MISREAD: usize = MOST_READINGS - 1;
 /// Of a length that is looked at as a number.
 const MOST_DIGITS: usize = 64;
 
@@ -71,8 +71,8 @@ pub struct Lengths {
     pub first: Extent,
     /// What others take, each once.
     pub others: Vec<Extent>,
-    /// What is left of a length in an integer that is too small for it, in octets.
-    pub wrapped: Vec<u64>,
+    /// To who reads the digits otherwise: in a small integer, as octal or hexadecimal.
+    pub misread: Vec<u64>,
     /// What is odd about it.
     pub oddities: Oddities,
 }
@@ -91,7 +91,7 @@ impl Lengths {
 
 /// The body of a head that declares none.
 pub const NO_BODY: Lengths =
-    Lengths { first: NONE, others: Vec::new(), wrapped: Vec::new(), oddities: Oddities::of(&[]) };
+    Lengths { first: NONE, others: Vec::new(), misread: Vec::new(), oddities: Oddities::of(&[]) };
 
 /// The lengths that receivers may take for the body behind this head, whose lines have these oddities.
 #[inline]
@@ -103,10 +103,11 @@ pub fn lengths(head: &HeadText, oddities: Oddities) -> Lengths {
 }
 
 fn declared(head: &HeadText, of_lines: Oddities) -> Lengths {
-    let of_name =
-        |wanted: &'static [u8]| head.fields().filter(move |(name, _)| *name == wanted).map(|(_, value)| value);
+    let of_name = |wanted: &'static [u8]| {
+        head.fields().filter(move |(name, _)| is_but_for_underscores(name, wanted)).map(|(_, value)| value)
+    };
     let mut oddities = Oddities::default();
-    let (counted, wrapped, is_counted) = by_count(of_name(b"content-length"), &mut oddities);
+    let (counted, misread, is_counted) = by_count(of_name(b"content-length"), &mut oddities);
     let mut found = counted.clone();
     let mut coded = of_name(b"transfer-encoding").peekable();
     if coded.peek().is_some() {
@@ -128,37 +129,51 @@ fn declared(head: &HeadText, of_lines: Oddities) -> Lengths {
             }
         }
     }
-    let is_loose = of_lines.intersects(LOOSE);
+    // to most receivers these are other fields
+    let is_scored = head.fields().any(|(name, _)| matches!(name, b"content_length" | b"transfer_encoding"));
+    let is_loose = of_lines.intersects(LOOSE) || is_scored;
     if is_loose {
         // one of these lines may not be taken for what it seems to be
         counted.iter().filter(|_| is_counted).chain([NONE]).for_each(|extent| found.push(extent));
+    }
+    let is_none = found.first == Some(NONE) && found.others.is_empty();
+    if is_none && is_counted && of_name(b"expect").next().is_some() {
+        oddities.insert(Oddity::ClOdd); // who waits for a body that is none?
     }
     let has_body = is_loose || found.first != Some(NONE) || !found.others.is_empty();
     if matches!(head.method(), b"GET" | b"HEAD") && has_body {
         oddities.insert(Oddity::BodyOfGet);
     }
-    Lengths { first: found.first.unwrap_or(NONE), others: found.others, wrapped, oddities }
+    Lengths { first: found.first.unwrap_or(NONE), others: found.others, misread, oddities }
 }
 
-/// RFC 9110 section 8.6: lengths, what wraps of them, and whether there was a value; without one the length is 0.
+/// RFC 9110 section 8.6: lengths, what few read, and whether there was a value; without one the length is 0.
 fn by_count<'a>(values: impl Iterator<Item = &'a [u8]>, oddities: &mut Oddities) -> (Extents, Vec<u64>, bool) {
     let mut found = Extents::default();
-    let mut wrapped = Vec::new();
+    let mut misread = Vec::new();
     let mut members = 0;
     for member in values.flat_map(|value| value.split(|&octet| octet == b',')).map(trim_blanks) {
         members += 1;
         let digits = first_number(member);
         let number = decimal(digits);
         if digits.len() <= MOST_DIGITS && member.first() != Some(&b'-') {
-            for rest in number.wraps() {
-                if wrapped.len() < MOST_WRAPPED && !wrapped.contains(&rest) {
-                    wrapped.push(rest);
-                }
-            }
+            number.wraps().for_each(|rest| misread_as(rest, &mut misread));
         }
         if digits.len() == member.len() && (1..=PLAIN_DIGITS).contains(&digits.len()) {
             found.push(Extent::Octets(number.size));
+            if let [b'0', _, ..] = digits {
+                oddities.insert(Oddity::ClOdd);
+                if digits.iter().all(|digit| matches!(digit, b'0'..=b'7')) {
+                    misread_as(of_base(8, digits), &mut misread);
+                }
+            }
             continue;
+        }
+        if let [b'0', b'x' | b'X', behind @ ..] = member {
+            let length = behind.iter().position(|octet| !octet.is_ascii_hexdigit()).unwrap_or(behind.len());
+            if (1..16).contains(&length) {
+                misread_as(of_base(16, &behind[..length]), &mut misread);
+            }
         }
         oddities.insert(Oddity::ClOdd);
         if digits.len() > PLAIN_DIGITS || (!digits.is_empty() && member.first() == Some(&b'-')) {
@@ -174,7 +189,25 @@ fn by_count<'a>(values: impl Iterator<Item = &'a [u8]>, oddities: &mut Oddities)
     if members == 0 {
         found.push(NONE);
     }
-    (found, wrapped, members > 0)
+    (found, misread, members > 0)
+}
+
+fn is_but_for_underscores(name: &[u8], wanted: &[u8]) -> bool {
+    name.len() == wanted.len()
+        && name.iter().zip(wanted).all(|(&octet, &other)| octet == other || (octet, other) == (b'_', b'-'))
+}
+
+/// One length more of those that few read, as far as there is room.
+fn misread_as(length: u64, misread: &mut Vec<u64>) {
+    if misread.len() < MOST_MISREAD && !misread.contains(&length) {
+        misread.push(length);
+    }
+}
+
+/// A number of few digits.
+fn of_base(base: u32, digits: &[u8]) -> u64 {
+    let values = digits.iter().filter_map(|&digit| char::from(digit).to_digit(base));
+    values.fold(0, |number, digit| number * u64::from(base) + u64::from(digit))
 }
 
 /// The first digits in a row; empty when there are none.

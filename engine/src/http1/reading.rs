@@ -130,8 +130,8 @@ pub(super) struct Reading {
     is_fork: bool,
     /// There was HTTP/2, and it was a client's, whatever its field blocks say.
     pub asks: bool,
-    /// This way counts to where a length ends that an integer could not hold.
-    is_wrapped: bool,
+    /// This way counts to where a length ends that few read so.
+    is_misread: bool,
     /// Of the newest segment.
     pub time_ns: i64,
     pub at: i64,
@@ -186,7 +186,7 @@ impl Reading {
             switching: false,
             is_fork: false,
             asks: false,
-            is_wrapped: false,
+            is_misread: false,
             time_ns: 0,
             at: position,
             origin: position,
@@ -301,9 +301,9 @@ impl Reading {
         self.state == State::Seek && !self.spoke && self.fed - self.sought > HOPELESS_BYTES
     }
 
-    /// A length that an integer could not hold led to where nothing begins.
+    /// A length that few read so led to where nothing begins.
     pub fn is_refuted(&self) -> bool {
-        self.is_wrapped && self.state == State::Seek
+        self.is_misread && self.state == State::Seek
     }
 
     /// The next octets, so many, are part of a body.

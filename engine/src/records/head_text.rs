@@ -45,8 +45,8 @@ impl Told {
     fn of(name: &[u8], before: u8) -> u8 {
         match name.len() {
             4 if name == b"host" => before | Told::HOST | before << 1 & Told::HOSTS,
-            14 if name == b"content-length" => before | Told::EXTENT,
-            17 if name == b"transfer-encoding" => before | Told::EXTENT,
+            14 if matches!(name, b"content-length" | b"content_length") => before | Told::EXTENT,
+            17 if matches!(name, b"transfer-encoding" | b"transfer_encoding") => before | Told::EXTENT,
             7 if name == b"upgrade" => before | Told::UPGRADE,
             _ => before,
         }

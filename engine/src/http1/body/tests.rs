@@ -35,6 +35,10 @@ fn receivers_take_these_lengths() {
         (b"Content-Length: -\r\n", &[NOTHING], &["cl_odd"]),
         (b"Content-Length: 1000000000000000000\r\n", &[WITHOUT_END, NOTHING], &["cl_odd"]),
         (b"Content-Length: 5,\r\n", &[octets(5), NOTHING], &["cl_twice", "cl_odd"]),
+        (b"Content-Length: 05\r\n", &[octets(5)], &["cl_odd"]),
+        (b"Content-Length: 0\r\nExpect: 100-continue\r\n", &[NOTHING], &["cl_odd"]),
+        (b"Content-Length: 5\r\nExpect: 100-continue\r\n", &[octets(5)], &[]),
+        (b"Content_Length: 5\r\n", &[octets(5), NOTHING], &[]),
         (b"Transfer-Encoding: chunked\r\n", &[CHUNKED], &[]),
         (b"Transfer-Encoding: gzip\r\nTransfer-Encoding: Chun ked\r\n", &[CHUNKED], &[]),
         (b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", &[CHUNKED, octets(5)], &["cl_and_te"]),
@@ -56,6 +60,24 @@ fn receivers_take_these_lengths() {
         let names: Vec<_> = found.oddities.iter().map(Oddity::name).collect();
         assert_eq!(names, oddities, "{}", block.escape_ascii());
         assert_eq!(found.may_be_body(), expected != [NOTHING]);
+    }
+}
+
+#[test]
+fn few_receivers_read_the_digits_otherwise() {
+    let rows: &[(&[u8], &[u64])] = &[
+        (b"Content-Length: 4294967295\r\n", &[]),
+        (b"Content-Length: 4294967301\r\n", &[5]),
+        (b"Content-Length: 18446744078004518917\r\n", &[(1 << 32) + 5, 5]),
+        (b"Content-Length: -4294967301\r\n", &[]),
+        (b"Content-Length: 010, 4294967297\r\n", &[8, 1]),
+        (b"Content-Length: 08\r\n", &[]),
+        (b"Content-Length: 0x1F\r\n", &[31]),
+        (b"Content-Length: 0x\r\n", &[]),
+        (b"Content_Length: 0x1234567890abcdef\r\n", &[]),
+    ];
+    for &(block, misread) in rows {
+        assert_eq!(of(b"POST / HTTP/1.1", block).misread, misread, "{}", block.escape_ascii());
     }
 }
 

@@ -13,13 +13,13 @@ impl Reading {
     /// Goes on behind the head's empty line, in every way that its body may have; `kept` is what a trailer section would
     /// depend on.
     pub fn enter_body(&mut self, extents: &Lengths, kept: Option<&Arc<RequestHead>>, step: &mut Step<'_, '_>) {
-        self.is_wrapped = false;
+        self.is_misread = false;
         for &extent in &extents.others {
             self.fork(step, |fork| fork.enter_extent(extent, kept));
         }
-        for &octets in &extents.wrapped {
+        for &octets in &extents.misread {
             self.fork(step, |fork| {
-                fork.is_wrapped = true;
+                fork.is_misread = true;
                 fork.enter_extent(Extent::Octets(octets), kept);
             });
         }
@@ -103,7 +103,7 @@ impl Reading {
         self.scan = self.at;
         for octets in found.wraps() {
             self.fork(step, |fork| {
-                fork.is_wrapped = true;
+                fork.is_misread = true;
                 fork.enter_chunk(octets);
             });
         }
@@ -125,7 +125,7 @@ impl Reading {
         self.at += length as i64;
         self.scan = self.at;
         self.state = State::ChunkSize;
-        self.is_wrapped = false;
+        self.is_misread = false;
         true
     }
 
