@@ -24,11 +24,8 @@ class LiveEngine:
         self._ports = open_ports(source)
         self.remarks = tuple(port.remark for port in self._ports if port.remark)
         self._drops = Drops(source.names, self._counts)
-        rings = [
-            [(port.sockets[worker].fileno(), BLOCK_SIZE, port.blocks, port.link) for port in self._ports]
-            for worker in range(source.workers)
-        ]
-        self._live = Live(limits, watch, rings)
+        rings = [(port.socket.fileno(), BLOCK_SIZE, port.blocks, port.link) for port in self._ports]
+        self._live = Live(limits, watch, rings, source.workers)
         self._due = 0.0
         self._started = False
 

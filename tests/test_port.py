@@ -96,7 +96,7 @@ def test_no_memory(monkeypatch, eth0):
     refusing = Socket(most_blocks=(4 << 20) // BLOCK_SIZE - 1)
     monkeypatch.setattr(socket, "socket", refusing)
     assert message() == (
-        "eth0: no memory for a ring of even 4 MiB (Cannot allocate memory); free memory, best 64 MiB a worker, "
+        "eth0: no memory for a ring of even 4 MiB (Cannot allocate memory); free memory, best 64 MiB, "
         "or raise MemoryMax of the unit or container"
     )
     assert refusing.closed

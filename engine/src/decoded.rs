@@ -2,7 +2,7 @@
 //! before it is needed, or another thread can do it.
 
 use crate::counts::Counts;
-use crate::records::{Flow, Fragment, Layer, Oddities, Segment};
+use crate::records::{Flow, Layer, Oddities, Segment};
 use crate::stream::Streams;
 use crate::worker::{Fate, Origin, Route};
 
@@ -41,8 +41,21 @@ pub(crate) struct Decoded {
 
 impl Route for Decoded {
     #[inline]
-    fn segment(&mut self, found: &Segment<'_>, from: Origin<'_>, _: &Streams, _: &mut Counts) -> Fate {
-        let from_copy = matches!(from, Origin::Datagram(_));
+    fn segment(&mut self, found: &Segment<'_>, from: Origin, _: &Streams, _: &mut Counts) -> Fate {
+        self.keep(found, from == Origin::Datagram);
+        Fate::Elsewhere
+    }
+}
+
+impl Decoded {
+    /// One more, with a copy of its octets.
+    #[inline]
+    pub fn copy(&mut self, found: &Segment<'_>) {
+        self.keep(found, true);
+    }
+
+    #[inline]
+    fn keep(&mut self, found: &Segment<'_>, from_copy: bool) {
         let at = if from_copy { self.copied.len() } else { found.octets.as_ptr().addr() } as u32;
         if from_copy {
             self.copied.extend_from_slice(found.octets);
@@ -66,16 +79,8 @@ impl Route for Decoded {
             from_copy,
             verifiable: found.verifiable,
         });
-        Fate::Nowhere
     }
 
-    #[inline]
-    fn fragment(&mut self, _: &Fragment<'_>, _: Origin<'_>) -> Fate {
-        Fate::Here
-    }
-}
-
-impl Decoded {
     /// This chunk was read: from here on it may lie elsewhere.
     pub fn settle(&mut self, chunk: &[u8]) {
         self.base = chunk.as_ptr().addr() as u32;

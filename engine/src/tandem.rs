@@ -18,7 +18,7 @@ use crate::decoded::Decoded;
 use crate::front::{Died, Front, Pace, Progress};
 use crate::limits::Limits;
 use crate::records::{KeptMessage, RequestHead, Watch};
-use crate::worker::Stages;
+use crate::worker::{Here, Stages};
 
 /// Chunks that were decoded and wait to be read on: while Python has the one processor, the other one has work.
 const PARCELS: usize = 16;
@@ -288,7 +288,7 @@ impl Follower {
             if let Some(watch) = parcel.watch.take() {
                 self.stages.watch_for(&watch);
             }
-            self.stages.follow(&mut parcel.decoded, &parcel.chunk);
+            self.stages.follow(&mut parcel.decoded, &parcel.chunk, &mut Here);
             let mut next = mem::take(&mut parcel.step);
             self.stages.time_ns = next.progress.time_ns;
             while next.finished && !self.stages.finish(HEADS) {

@@ -11,7 +11,7 @@ use crate::decoded::Decoded;
 use crate::defrag::Defragmenter;
 use crate::front::{Died, Front, Pace, Progress};
 use crate::limits::Limits;
-use crate::records::{Datagram, Fragment, Frame, KeptMessage, RequestHead, Segment, Watch};
+use crate::records::{Datagram, Frame, KeptMessage, RequestHead, Segment, Watch};
 use crate::sieve::Sieve;
 use crate::stream::Streams;
 use crate::trace::{Step, Tracer};
@@ -69,7 +69,7 @@ impl Worker {
         let Worker { capture: Some(capture), stages, decoded, .. } = self else { return Some(Ending::Proper) };
         let ending = capture.pump(&mut |frame| stages.feed(&frame, decoded));
         decoded.settle(capture.octets());
-        stages.follow(decoded, capture.octets());
+        stages.follow(decoded, capture.octets(), &mut Here);
         stages.sift();
         ending
     }
@@ -156,28 +156,37 @@ impl Front for Worker {
     }
 }
 
-/// What becomes of something that was decoded.
+/// Who reads on what was decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It is read on here.
+    /// These stages do.
     Here,
-    /// Another worker has it, decodes it again and counts it.
+    /// It was put aside for others, or let go and counted.
     Elsewhere,
-    /// It was let go, and counted.
-    Nowhere,
 }
 
-/// What something was decoded from: what another worker would have to be given.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Origin<'a> {
-    Frame(&'a Frame<'a>),
-    Datagram(&'a Datagram),
+/// Where the octets of a segment are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// In the frame that came from the source.
+    Frame,
+    /// In a datagram that was put together, which nobody keeps.
+    Datagram,
 }
 
-/// Who reads on what was decoded.
+/// Says of each segment who reads it on.
 pub(crate) trait Route {
-    fn segment(&mut self, found: &Segment<'_>, from: Origin<'_>, streams: &Streams, counts: &mut Counts) -> Fate;
-    fn fragment(&mut self, found: &Fragment<'_>, from: Origin<'_>) -> Fate;
+    fn segment(&mut self, found: &Segment<'_>, from: Origin, streams: &Streams, counts: &mut Counts) -> Fate;
+}
+
+/// All of them are read on here.
+pub(crate) struct Here;
+
+impl Route for Here {
+    #[inline]
+    fn segment(&mut self, _: &Segment<'_>, _: Origin, _: &Streams, _: &mut Counts) -> Fate {
+        Fate::Here
+    }
 }
 
 impl Stages {
@@ -228,19 +237,13 @@ impl Stages {
         counts[Count::Frames] += 1;
         counts[Count::FrameBytes] += u64::from(frame.wire_len);
         counts[Count::CapturedBytes] += frame.data.len() as u64;
-        self.read(frame, route);
-    }
-
-    /// A frame, whoever counted it.
-    #[inline]
-    pub(crate) fn read(&mut self, frame: &Frame<'_>, route: &mut impl Route) {
         // the capture clock may go backwards; timers must not
         self.time_ns = self.time_ns.max(frame.time_ns);
         let found = self.decoder.feed(frame, &mut self.counts);
         let mut read = ReadOn { counts: &mut self.counts, streams: &mut self.streams, heads: &mut self.heads };
         match found {
-            Found::Segment(segment) => read.segment(&segment, Origin::Frame(frame), route),
-            Found::Fragment(fragment) if route.fragment(&fragment, Origin::Frame(frame)) == Fate::Here => {
+            Found::Segment(segment) => read.segment(&segment, Origin::Frame, route),
+            Found::Fragment(fragment) => {
                 let mut whole = Vec::new();
                 self.defragmenter.feed(&fragment, read.counts, &mut whole);
                 self.take_datagrams(whole, route);
@@ -249,13 +252,12 @@ impl Stages {
                 self.messages.push(message.into());
                 skipped(frame.data, read.counts);
             }
-            Found::Fragment(_) => {}
             Found::Nothing => skipped(frame.data, read.counts),
         }
     }
 
     /// What `defrag` put together goes back into `decode`; a tunnel's inside may be fragmented as well.
-    pub(crate) fn take_datagrams(&mut self, mut whole: Vec<Datagram>, route: &mut impl Route) {
+    fn take_datagrams(&mut self, mut whole: Vec<Datagram>, route: &mut impl Route) {
         let mut next = 0;
         while next < whole.len() {
             let mut inner = Vec::new();
@@ -263,15 +265,12 @@ impl Stages {
             let found = self.decoder.datagram(datagram, &mut self.counts);
             let mut read = ReadOn { counts: &mut self.counts, streams: &mut self.streams, heads: &mut self.heads };
             match found {
-                Found::Segment(segment) => read.segment(&segment, Origin::Datagram(datagram), route),
-                Found::Fragment(fragment) if route.fragment(&fragment, Origin::Datagram(datagram)) == Fate::Here => {
-                    self.defragmenter.feed(&fragment, read.counts, &mut inner);
-                }
+                Found::Segment(segment) => read.segment(&segment, Origin::Datagram, route),
+                Found::Fragment(fragment) => self.defragmenter.feed(&fragment, read.counts, &mut inner),
                 Found::Message(message) => {
                     self.messages.push(message.into());
                     skipped(&datagram.data, read.counts);
                 }
-                Found::Fragment(_) => {}
                 Found::Nothing => skipped(&datagram.data, read.counts),
             }
             next += 1;
@@ -280,7 +279,7 @@ impl Stages {
     }
 
     /// Reads on what was decoded of a chunk, and forgets it.
-    pub(crate) fn follow(&mut self, decoded: &mut Decoded, chunk: &[u8]) {
+    pub(crate) fn follow(&mut self, decoded: &mut Decoded, chunk: &[u8], route: &mut impl Route) {
         let (mut marks, mut likely) = ([0; AHEAD], [None; AHEAD]);
         // while one segment is read, what the next ones need is on its way from memory, in three steps
         for coming in 0..decoded.len() + AHEAD {
@@ -294,7 +293,9 @@ impl Stages {
             {
                 halves.ask_for_rest(half);
             }
-            if let Some(segment) = decoded.nth(now, chunk) {
+            if let Some(segment) = decoded.nth(now, chunk)
+                && route.segment(&segment, Origin::Frame, &self.streams, &mut self.counts) == Fate::Here
+            {
                 if let Some(tracer) = &mut self.counts.tracer {
                     tracer.carried(&segment.flow, segment.payload);
                 }
@@ -370,16 +371,12 @@ struct ReadOn<'a> {
 
 impl ReadOn<'_> {
     #[inline]
-    fn segment(&mut self, segment: &Segment<'_>, from: Origin<'_>, route: &mut impl Route) {
-        match route.segment(segment, from, self.streams, self.counts) {
-            Fate::Here => {
-                if let Some(tracer) = &mut self.counts.tracer {
-                    tracer.carried(&segment.flow, segment.payload);
-                }
-                self.streams.feed(segment, self.counts, self.heads);
+    fn segment(&mut self, segment: &Segment<'_>, from: Origin, route: &mut impl Route) {
+        if route.segment(segment, from, self.streams, self.counts) == Fate::Here {
+            if let Some(tracer) = &mut self.counts.tracer {
+                tracer.carried(&segment.flow, segment.payload);
             }
-            Fate::Elsewhere => self.counts[Count::Segments] -= 1,
-            Fate::Nowhere => {}
+            self.streams.feed(segment, self.counts, self.heads);
         }
     }
 }

@@ -1,12 +1,10 @@
-"""A live port: its name in, sockets out, each with a ring that the kernel fills from then on. Both engines read these.
+"""A live port: its name in, a socket out, with a ring that the kernel fills from then on. Both engines read these.
 
 The ring is TPACKET_V3 of Linux (packet(7), Documentation/networking/packet_mmap.rst): no system call per frame, no
 library, and no right but CAP_NET_RAW, which is needed only here. The kernel hands a block over when it is full or
 BLOCK_MS old, so a frame is seen within two milliseconds; all blocks together bridge RING_BYTES, or a quarter of a
-second of a quiet port, while the reader is elsewhere. A ring that the machine has no memory for is made smaller.
-
-With several rings the kernel deals frames out by a hash of their addresses, and to the next ring when one is full; who
-reads them sets right what that tears apart.
+second of a quiet port, while the reader is elsewhere. A ring that the machine has no memory for is made smaller. A port
+has one ring, however many workers read: several have no order among them (docs/decisions/0012).
 
 On the loopback port each frame passes twice; the copy that is being sent is left out. A port that goes down is read on
 as soon as it is back, also under a new index.
@@ -35,9 +33,8 @@ BLOCK_MS = 1
 # linux/if_packet.h
 SOL_PACKET = 263
 PACKET_ADD_MEMBERSHIP, PACKET_RX_RING, PACKET_STATISTICS, PACKET_VERSION = 1, 5, 6, 10
-PACKET_TIMESTAMP, PACKET_FANOUT, PACKET_IGNORE_OUTGOING = 17, 18, 23
+PACKET_TIMESTAMP, PACKET_IGNORE_OUTGOING = 17, 23
 PACKET_MR_PROMISC = 1
-PACKET_FANOUT_HASH, FANOUT_ROLLOVER, FANOUT_UNIQUE_ID = 0, 0x1000, 0x2000
 SOF_TIMESTAMPING_RAW_HARDWARE = 1 << 6
 TPACKET_V3 = 2
 ETH_P_ALL = 3
@@ -48,7 +45,7 @@ ARPHRD_OF_IP = frozenset((512, 519, 768, 769, 776, 778, 823, 65534))  # PPP, RAW
 
 
 class Port:
-    """One port, read promiscuously by `sockets`, each with a ring of `blocks` blocks of frames of the type `link`.
+    """One port, read promiscuously by `socket`, which has a ring of `blocks` blocks of frames of the type `link`.
 
     Raises SourceError when it cannot be read: no such port, no permission, no memory, no IP on it, no Linux; and
     ConfigError when the filter is wrong.
@@ -56,14 +53,10 @@ class Port:
 
     def __init__(self, name: str, source: Interface) -> None:
         self.name = name
-        self.sockets: list[socket.socket] = []
-        self.blocks = RING_BYTES // BLOCK_SIZE
+        self.socket, self.link = _open(name)
         try:
-            for _ in range(source.workers):
-                self._add(source)
+            self._set_up(source)
             self._index = self._join()
-            if source.workers > 1:
-                self._deal_out()
         except OSError as error:
             self.close()
             raise SourceError(f"{name} cannot be read: {error.strerror}") from error
@@ -83,45 +76,42 @@ class Port:
 
     def note(self, counts: dict[str, int]) -> None:
         """Counts what the kernel says since the last time, and joins a port that was made anew; now and then."""
-        for each in self.sockets:
-            # reading them sets the kernel's counters back to 0
-            seen, dropped, froze = struct.unpack("=III", each.getsockopt(SOL_PACKET, PACKET_STATISTICS, 12))
-            counts["kernel_frames"] += seen
-            counts["kernel_drops"] += dropped
-            counts["ring_freezes"] += froze
-        # one that only went down comes back by itself. Gone, or in several rings, which cannot be bound again: nothing
+        # reading them sets the kernel's counters back to 0
+        seen, dropped, froze = struct.unpack("=III", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 12))
+        counts["kernel_frames"] += seen
+        counts["kernel_drops"] += dropped
+        counts["ring_freezes"] += froze
+        # one that only went down comes back by itself; while it is gone there is nothing to do
         with suppress(OSError):
             if socket.if_nametoindex(self.name) != self._index:
                 self._index = self._join()
 
     def close(self) -> None:
-        for each in self.sockets:
-            each.close()
+        self.socket.close()
 
-    def _add(self, source: Interface) -> None:
-        port, self.link = _open(self.name)
-        self.sockets.append(port)
-        port.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
+    def _set_up(self, source: Interface) -> None:
+        self.socket.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
         if source.hardware_stamps:
-            port.setsockopt(SOL_PACKET, PACKET_TIMESTAMP, SOF_TIMESTAMPING_RAW_HARDWARE)
+            self.socket.setsockopt(SOL_PACKET, PACKET_TIMESTAMP, SOF_TIMESTAMPING_RAW_HARDWARE)
         if source.filter:
-            attach(port, source.filter, self.name, self.link)
-        self.blocks = self._make_ring(port)
+            attach(self.socket, source.filter, self.name, self.link)
+        self.blocks = self._make_ring()
 
-    def _make_ring(self, port: socket.socket) -> int:
-        blocks, frame_size = self.blocks, 2048  # only has to divide the block: frames are as long as they are
+    def _make_ring(self) -> int:
+        blocks = RING_BYTES // BLOCK_SIZE
+        frame_size = 2048  # only has to divide the block: frames are as long as they are
         while True:
             frames = BLOCK_SIZE * blocks // frame_size
             request = struct.pack("=7I", BLOCK_SIZE, blocks, frame_size, frames, BLOCK_MS, 0, 0)
             try:
-                port.setsockopt(SOL_PACKET, PACKET_RX_RING, request)
+                self.socket.setsockopt(SOL_PACKET, PACKET_RX_RING, request)
             except OSError as error:
                 blocks //= 2
                 if error.errno == errno.ENOMEM and blocks * BLOCK_SIZE >= LEAST_RING_BYTES:
                     continue
                 raise SourceError(
                     f"{self.name}: no memory for a ring of even {LEAST_RING_BYTES >> 20} MiB ({error.strerror}); free "
-                    f"memory, best {RING_BYTES >> 20} MiB a worker, or raise MemoryMax of the unit or container"
+                    f"memory, best {RING_BYTES >> 20} MiB, or raise MemoryMax of the unit or container"
                 ) from error
             return blocks
 
@@ -129,19 +119,9 @@ class Port:
         """Hears the port from now on; its index."""
         index = socket.if_nametoindex(self.name)
         request = struct.pack("=iHH8x", index, PACKET_MR_PROMISC, 0)  # packet_mreq
-        for each in self.sockets:
-            each.bind((self.name, ETH_P_ALL))
-            each.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, request)
+        self.socket.bind((self.name, ETH_P_ALL))
+        self.socket.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, request)
         return index
-
-    def _deal_out(self) -> None:
-        """All sockets in one group, whose number the first one is given."""
-        first, *others = self.sockets
-        how = PACKET_FANOUT_HASH | FANOUT_ROLLOVER
-        first.setsockopt(SOL_PACKET, PACKET_FANOUT, (how | FANOUT_UNIQUE_ID) << 16)
-        number = first.getsockopt(SOL_PACKET, PACKET_FANOUT) & 0xFFFF
-        for each in others:
-            each.setsockopt(SOL_PACKET, PACKET_FANOUT, how << 16 | number)
 
 
 def open_ports(source: Interface) -> list[Port]:

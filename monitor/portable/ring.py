@@ -101,11 +101,10 @@ class Ring:
         self._blocks: list[Blocks] = []
         self._sockets: dict[int, socket.socket] = {}
         for port in self._ports:
-            for each in port.sockets:
-                self._sockets[each.fileno()] = each
-                self._poll.register(each, select.POLLIN | select.POLLERR)
-                memory = mmap.mmap(each.fileno(), BLOCK_SIZE * port.blocks)
-                self._blocks.append(Blocks(memory, BLOCK_SIZE, port.link))
+            self._sockets[port.socket.fileno()] = port.socket
+            self._poll.register(port.socket, select.POLLIN | select.POLLERR)
+            memory = mmap.mmap(port.socket.fileno(), BLOCK_SIZE * port.blocks)
+            self._blocks.append(Blocks(memory, BLOCK_SIZE, port.link))
 
     @property
     def bytes_read(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import socket
 import subprocess
 import sys
@@ -18,8 +17,6 @@ from monitor.portable.port import RING_BYTES
 from monitor.records import Interface
 from pcaps.talk import Talk, ethernet
 from pcaps.talk import ip as packet_of
-from tests.conftest import ENGINES
-from tests.conversations import Teller, conversation
 from tests.live.cables import EVERY, cable, cabled, counted, heads, listening, request, send
 from tests.live.networks import ip, needs_root
 
@@ -185,76 +182,6 @@ def test_a_mirror_to_the_sensors_own_address_is_read_from_the_port(near, engine_
         send(near, [ethernet(mirror(frame[14:])) for frame in request()])
         found, _ = heads(engine, 1)
     assert targets(found) == [b"/0"]
-
-
-def gtpu(inner: bytes, teid: int, up: bool) -> bytes:
-    datagram = b"\x30\xff" + len(inner).to_bytes(2, "big") + teid.to_bytes(4, "big") + inner
-    header = b"\x08\x68\x08\x68" + (8 + len(datagram)).to_bytes(2, "big") + b"\0\0"
-    ends = ("192.0.2.1", "192.0.2.254") if up else ("192.0.2.254", "192.0.2.1")
-    return packet_of(*ends, 17, header + datagram)
-
-
-def fragments(packet: bytes, ident: int) -> list[bytes]:
-    src, dst = (socket.inet_ntoa(packet[at : at + 4]) for at in (12, 16))
-    first = packet_of(src, dst, 17, packet[20:68], ident=ident, fragment=0x2000)
-    return [first, packet_of(src, dst, 17, packet[68:], ident=ident, fragment=6)]
-
-
-@pytest.mark.skipif("native" not in ENGINES, reason="needs the native engine")
-def test_many_workers_read_what_one_does(near):
-    """A third in one tunnel, which the kernel deals to one worker, a third in fragments of it, and a third outside."""
-    frames: list[bytes] = []
-    for number in range(90):
-        for frame in request(number):
-            up = frame[26:30] == socket.inet_aton("100.64.1.2")
-            packet = gtpu(frame[14:], 1000 + 2 * number + up, up)
-            match number % 3:
-                case 0:
-                    frames.append(frame)
-                case 1:
-                    frames.append(ethernet(packet))
-                case 2:
-                    frames += [ethernet(part) for part in fragments(packet, len(frames))]
-    seen = []
-    for workers in (1, 3):
-        with listening(Interface(("far",), workers=workers), "native") as engine:
-            send(near, frames)
-            found, _ = heads(engine, 90)
-            last = engine.drain()
-        kernels = ("kernel_frames", "half_streams", "turns")
-        seen.append((targets([*found, *last.heads]), {k: v for k, v in last.counts.items() if k not in kernels}))
-        assert last.counts["kernel_frames"] == len(frames)
-    assert len(seen[0][0]) == 90
-    assert seen[0] == seen[1]
-
-
-@pytest.mark.skipif("native" not in ENGINES, reason="needs the native engine")
-def test_random_talks_are_read_alike_by_any_number_of_workers(near):
-    """However they are brought: the kernel deals tunnels out to other workers than what lies in them."""
-    chance = random.Random(12)
-    brought = ("cut", "repeated", "doubled", "tunnelled", "ipv6", "one_sided", "wrapped_numbers")
-    frames: list[bytes] = []
-    for number in range(40):
-        said = conversation(chance, 3)
-        changes = frozenset(chance.sample(brought, 3))
-        if "tunnelled" in changes:  # its two directions in two rings: on a busy machine an answer comes long before
-            changes |= {"one_sided"}
-        teller = Teller(chance, changes)
-        if not said.frames:  # HTTP/2 has no way to begin before what came first, and two rings have no order
-            frames += [frame for _, frame in teller.frames(said, 21_000 + number)]
-    seen = []
-    for workers in (1, 2, 3):
-        with listening(Interface(("far",), workers=workers), "native") as engine:
-            send(near, frames)
-            found, until = [], time.monotonic() + 5
-            while (batch := engine.poll(0.05)).counts["kernel_frames"] < len(frames) and time.monotonic() < until:
-                found += batch.heads
-            last = engine.drain()
-            found += batch.heads + last.heads
-        assert last.counts["frames"] == last.counts["segments"] + last.counts["skipped.fragment"] == len(frames)
-        seen.append({(head.flow.sport, head.method, head.target, head.fields) for head in found})
-    assert len(seen[0]) > 100
-    assert seen[0] == seen[1] == seen[2]
 
 
 def test_several_workers_need_the_native_engine(near):

@@ -1,6 +1,8 @@
-//! Workers without a kernel: who owns what, and what is handed over. tests/live has the rings.
+//! Workers without a kernel: who owns what, and what is dealt out. tests/live has the rings.
 
-use super::parcel::{Owners, Parcel};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
+
+use super::dealt::{Dealer, Owners, Parcel};
 use super::pressure::Pressure;
 use crate::counts::{Count, Counts};
 use crate::limits::Limits;
@@ -29,8 +31,12 @@ fn shown(octets: &[u8]) -> Frame<'_> {
     Frame { time_ns: TIME_NS, link: 1, wire_len: octets.len() as u32, data: octets, checksum_ready: false }
 }
 
+/// A reader that deals out to others, and those, all in this thread.
 struct Workers {
     owners: Owners,
+    dealer: Dealer,
+    inboxes: Vec<Receiver<Parcel>>,
+    reader: Stages,
     stages: Vec<Stages>,
     pressure: Pressure,
 }
@@ -38,24 +44,29 @@ struct Workers {
 impl Workers {
     fn new(count: usize) -> Workers {
         let watch = Watch { every_head: true, ..Watch::default() };
-        let stages = (0..count).map(|me| Stages::new(Limits::default(), &watch, me as u32)).collect();
-        Workers { owners: Owners::new(count), stages, pressure: Pressure::default() }
+        let stages = |me| Stages::new(Limits::default(), &watch, me as u32);
+        let (senders, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| sync_channel(1)).unzip();
+        let owners = Owners::new(count);
+        let dealer = Dealer::new(owners.clone(), senders, channel().1);
+        let (reader, stages) = (stages(0), (1..=count).map(stages).collect());
+        Workers { owners, dealer, inboxes, reader, stages, pressure: Pressure::default() }
     }
 
-    /// A frame that worker `at` reads; what it hands over is read at once.
-    fn read(&mut self, at: usize, octets: &[u8]) {
-        let mut outgoing: Vec<_> = self.stages.iter().map(|_| Parcel::default()).collect();
-        self.stages[at].arrive(&shown(octets), &mut self.owners.route(at, self.pressure, &mut outgoing));
-        for (peer, parcel) in outgoing.into_iter().enumerate() {
-            let mut onward = [(); 8].map(|()| Parcel::default());
-            parcel.open(&mut self.stages[peer], &mut self.owners.route(peer, self.pressure, &mut onward));
-            assert!(onward.iter().all(Parcel::is_empty), "whoever is handed something owns it");
+    /// A frame, which is read on at once.
+    fn read(&mut self, octets: &[u8]) {
+        self.reader.arrive(&shown(octets), &mut self.dealer);
+        self.dealer.hand_out(TIME_NS, self.pressure);
+        for (stages, inbox) in self.stages.iter_mut().zip(&self.inboxes) {
+            if let Ok(mut parcel) = inbox.try_recv() {
+                stages.follow(&mut parcel.segments, &[], &mut self.owners.admission(parcel.pressure));
+            }
         }
     }
 
-    /// Of each worker.
-    fn finish(&mut self) -> (Vec<Vec<RequestHead>>, Counts) {
-        let mut counts = Counts::default();
+    /// Heads of each worker, and the counts of all.
+    fn finish(mut self) -> (Vec<Vec<RequestHead>>, Counts) {
+        self.reader.finish(usize::MAX);
+        let mut counts = self.reader.counts.clone();
         let mut heads = Vec::new();
         for stages in &mut self.stages {
             stages.finish(usize::MAX);
@@ -66,21 +77,34 @@ impl Workers {
     }
 }
 
+/// The same in two IP fragments, of which the second has no ports.
+fn fragments(frame: &[u8]) -> [Vec<u8>; 2] {
+    let (headers, rest) = frame.split_at(34);
+    let (first, second) = rest.split_at(24);
+    [(first, 0x2000_u16), (second, 3)].map(|(part, place)| {
+        let mut octets = [headers, part].concat();
+        octets[16..18].copy_from_slice(&(20 + part.len() as u16).to_be_bytes());
+        octets[20..22].copy_from_slice(&place.to_be_bytes());
+        octets
+    })
+}
+
 #[test]
-fn wherever_the_kernel_deals_a_connection_one_worker_reads_it_and_it_counts_once() {
+fn one_worker_has_both_directions_of_a_connection_and_its_fragments_in_order() {
     let mut workers = Workers::new(4);
     for port in 1000..1100 {
-        for (number, part) in [&b"GET / HTTP/1.1\r\n"[..], b"Host: shop.example\r\n\r\n"].into_iter().enumerate() {
-            let mut octets = frame(port, part, true);
-            octets[14 + 20 + 7] += 16 * number as u8; // the second one follows on the first
-            workers.read((port as usize + number) % 4, &octets);
-            workers.read((port as usize + 2) % 4, &frame(port, b"", false));
+        workers.read(&frame(port, b"GET / HTTP/1.1\r\n", true));
+        workers.read(&frame(port, b"", false));
+        let mut rest = frame(port, b"Host: shop.example\r\n\r\n", true);
+        rest[14 + 20 + 7] += 16; // it follows on the first one
+        for part in fragments(&rest) {
+            workers.read(&part);
         }
     }
     let (heads, counts) = workers.finish();
     assert_eq!(heads.iter().map(Vec::len).sum::<usize>(), 100);
     assert!(heads.iter().all(|each| (10..45).contains(&each.len())), "they share the work");
-    assert_eq!((counts[Count::Frames], counts[Count::Segments]), (400, 400));
+    assert_eq!((counts[Count::Frames], counts[Count::Segments], counts[Count::Datagrams]), (400, 300, 100));
     assert_eq!(counts[Count::Requests], 100);
 }
 
@@ -88,12 +112,12 @@ fn wherever_the_kernel_deals_a_connection_one_worker_reads_it_and_it_counts_once
 fn under_pressure_what_is_known_goes_on_and_of_what_is_new_a_share_begins() {
     let head = b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
     let mut workers = Workers::new(1);
-    workers.read(0, &frame(1, &head[..20], true));
+    workers.read(&frame(1, &head[..20], true));
     workers.pressure.note(7);
     let mut rest = frame(1, &head[20..], true);
     rest[14 + 20 + 7] += 20;
-    workers.read(0, &rest);
-    (1000..2000).for_each(|port| workers.read(0, &frame(port, head, true)));
+    workers.read(&rest);
+    (1000..2000).for_each(|port| workers.read(&frame(port, head, true)));
     let (heads, counts) = workers.finish();
     let read = heads[0].len() as u64;
     assert!(heads[0].iter().any(|head| head.flow.sport == 1), "the one that was known");

@@ -26,20 +26,20 @@ pub struct Live {
 
 #[pymethods]
 impl Live {
-    /// `rings` of each worker; the sockets may be closed then.
+    /// A ring of each port, and how many read on what is in them; the sockets may be closed then.
     #[new]
     fn new(
         py: Python<'_>,
         limits: &Bound<'_, PyAny>,
         watch: &Bound<'_, PyAny>,
-        rings: Vec<Vec<Described>>,
+        rings: Vec<Described>,
+        workers: usize,
     ) -> PyResult<Live> {
         let (limits, watch) = (limits_of(limits)?, watch_of(watch)?);
         let share = |(socket, block_size, blocks, link)| Ring::share(socket, Shape { block_size, blocks, link });
-        let of_worker = |described: Vec<Described>| described.into_iter().map(share).collect::<Result<Vec<_>, _>>();
-        let rings = rings.into_iter().map(of_worker).collect::<Result<_, _>>()?;
+        let rings = rings.into_iter().map(share).collect::<Result<_, _>>()?;
         Ok(Live {
-            rings: live::Live::new(&limits, &watch, rings)?,
+            rings: live::Live::new(&limits, &watch, rings, workers)?,
             batch_heads: limits.batch_heads,
             crossing: Crossing::new(py)?,
         })
