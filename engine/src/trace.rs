@@ -11,8 +11,13 @@ use foldhash::quality::RandomState;
 
 use crate::records::{Flow, PlacedHead, RequestHead};
 
-/// That wait to be taken: beyond them no further payload is traced, so that memory has a bound where nobody takes them.
+/// Steps that wait to be taken: beyond them no further payload is traced, so that memory has a bound where nobody takes
+/// them.
 const MOST_STEPS: usize = 1 << 22;
+/// The same of a sample, which may leave some out: Python looks at so many in a twentieth of a second.
+const MOST_OF_SAMPLE: usize = 1 << 13;
+/// Octets of what a sample carries meanwhile.
+const SAMPLE_BYTES: usize = 4 << 20;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +62,8 @@ pub enum Step {
 #[derive(Clone, Debug)]
 pub struct Tracer {
     steps: Vec<Step>,
+    /// Of the payloads in them.
+    octets: usize,
     share: u64,
     payloads: u64,
     readings: u32,
@@ -77,6 +84,7 @@ impl Tracer {
     pub fn new(share: u64, worker: u32) -> Tracer {
         Tracer {
             steps: Vec::new(),
+            octets: 0,
             share: share.max(1),
             payloads: u64::from(worker) << 48,
             readings: worker << 24,
@@ -109,11 +117,19 @@ impl Tracer {
         }
     }
 
+    fn has_room(&self) -> bool {
+        if self.share == 1 {
+            return self.steps.len() < MOST_STEPS;
+        }
+        self.steps.len() < MOST_OF_SAMPLE && self.octets < SAMPLE_BYTES
+    }
+
     /// A segment comes.
     pub fn carried(&mut self, flow: &Flow, octets: &[u8]) {
         self.now = 0;
-        if !octets.is_empty() && self.steps.len() < MOST_STEPS && self.is_traced(flow) {
+        if !octets.is_empty() && self.has_room() && self.is_traced(flow) {
             self.payloads += 1;
+            self.octets += octets.len();
             self.now = self.payloads;
             self.steps.push(Step::Carried { number: self.now, octets: octets.into(), skipped: "" });
         }
@@ -179,6 +195,26 @@ impl Tracer {
 
     /// What was written since the last call.
     pub fn take(&mut self) -> Vec<Step> {
+        self.octets = 0;
         mem::take(&mut self.steps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_that_nobody_takes_leaves_payloads_out() {
+        let ends = Flow { src: [1; 16], dst: [2; 16], sport: 0, dport: 80, v6: false, path_hash: 0 };
+        let mut flows = (0..999).map(|sport| Flow { sport, ..ends });
+        let mut sample = Tracer::new(2, 0);
+        let traced = flows.find(|flow| sample.is_traced(flow)).unwrap();
+        (0..3 * MOST_OF_SAMPLE).for_each(|_| sample.carried(&traced, b"x"));
+        assert_eq!(sample.take().len(), MOST_OF_SAMPLE);
+        (0..9).for_each(|_| sample.carried(&traced, &[0; SAMPLE_BYTES / 2]));
+        assert_eq!(sample.take().len(), 2);
+        sample.carried(&traced, b"x");
+        assert_eq!(sample.take().len(), 1, "there is room again");
     }
 }

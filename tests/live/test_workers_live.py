@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from monitor.audit import Audit
+from monitor.identify import Identify
 from monitor.records import Batch, Interface, Limits, RequestHead
 from pcaps.talk import Talk, ethernet
 from pcaps.talk import ip as packet_of
@@ -17,6 +19,7 @@ from tests.conftest import ENGINES
 from tests.conversations import CHANGES, Teller, conversation
 from tests.live.cables import cable, cabled, listening, send
 from tests.live.networks import ip, needs_root
+from tests.test_audit import PLAN
 
 pytestmark = [
     pytest.mark.live,
@@ -83,9 +86,8 @@ def asymmetric(chance: random.Random, packet: bytes, number: int, ident: int) ->
     return [frame for frame in frames for _ in range(chance.choice((1, 1, 1, 2)))]
 
 
-def test_connections_torn_apart_are_read_alike_by_any_number_of_workers(near):
+def torn_apart(chance: random.Random) -> list[bytes]:
     """Fragments among whole packets; tags, labels and tunnels by direction; frames twice: to the kernel other flows."""
-    chance = random.Random(29)
     tellings = []
     for number in range(60):
         talk = Talk(sport=21_000 + number, mss=chance.choice((9, 60, 700))).open()
@@ -98,12 +100,36 @@ def test_connections_torn_apart_are_read_alike_by_any_number_of_workers(near):
         telling = chance.choice(tellings)
         frames += [telling.pop(0) for _ in range(min(len(telling), chance.randint(1, 5)))]
         tellings = [each for each in tellings if each]
+    return frames
+
+
+def test_connections_torn_apart_are_read_alike_by_any_number_of_workers(near):
+    frames = torn_apart(random.Random(29))
     seen = [read(near, frames, workers) for workers in (1, 2, 5)]
     assert len(seen[0][0]) > 150
     assert seen[0][1]["datagrams"] > 200
     for found, counts in seen[1:]:
         assert Counter(map(said, found)) == Counter(map(said, seen[0][0]))
         assert counts == seen[0][1]
+
+
+def test_the_books_balance_with_any_number_of_workers_while_rules_are_read_again(near):
+    frames, identify = torn_apart(random.Random(29)), Identify(PLAN)
+    watch, told, size = identify.watch()._replace(audited=1), [], -(-len(frames) // 100)
+    for workers in (1, 3):
+        books = Audit(PLAN, identify)
+        with listening(Interface(("far",), workers=workers), "native", UNTIL_ASKED, watch) as engine:
+            for part in range(100):
+                send(near, frames[part * size : (part + 1) * size])
+                engine.watch_for(watch)
+                books.feed(engine.poll(0))
+            last = engine.drain()
+            books.feed(last)
+        assert last.counts["frames"] == len(frames)
+        told.append(books.books())
+        assert (books.candidates, books.unaccounted) == (sum(books.fates.values()), 0)
+    assert told[0] == told[1]
+    assert books.fates["confirmed"] > 50
 
 
 def test_random_talks_are_read_alike_by_any_number_of_workers(near):

@@ -12,8 +12,8 @@ use crate::worker::Stages;
 const QUEUE_HEADS: usize = 4096;
 /// Messages that wait for it.
 const MESSAGES: usize = 65_536;
-/// Steps of the audit that wait for it; further ones wait with their worker.
-const STEPS: usize = 65_536;
+/// Steps of the audit that wait for it; further ones wait with their worker, which may leave payloads out.
+const STEPS: usize = 8192;
 
 /// Heads, messages and steps, and what each thread counted.
 #[derive(Debug)]

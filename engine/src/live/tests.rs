@@ -109,6 +109,20 @@ fn one_worker_has_both_directions_of_a_connection_and_its_fragments_in_order() {
 }
 
 #[test]
+fn a_panic_in_one_connection_is_counted_and_ends_no_other() {
+    let mut workers = Workers::new(2);
+    for port in 1000..1020 {
+        workers.read(&frame(port, b"GET / HTTP/1.1\r\n", true));
+        workers.read(&frame(port + 5000, b"PANIC / HTTP/1.1\r\n", true)); // as client.rs has it for tests
+        let mut rest = frame(port, b"Host: shop.example\r\n\r\n", true);
+        rest[14 + 20 + 7] += 16;
+        workers.read(&rest);
+    }
+    let (heads, counts) = workers.finish();
+    assert_eq!((heads.iter().map(Vec::len).sum::<usize>(), counts[Count::Panics]), (20, 20));
+}
+
+#[test]
 fn under_pressure_what_is_known_goes_on_and_of_what_is_new_a_share_begins() {
     let head = b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
     let mut workers = Workers::new(1);
