@@ -96,3 +96,63 @@ impl Desk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex};
+
+    use super::*;
+    use crate::live::dealt::Owners;
+    use crate::live::mailbox::Mailbox;
+    use crate::live::pressure::Pressure;
+    use crate::live::tests::{TIME_NS, frame, shown};
+
+    const HOUR_NS: i64 = 3_600_000_000_000;
+
+    fn desk() -> Desk {
+        let (limits, watch) = (Limits::default(), Watch { every_head: true, ..Watch::default() });
+        let shared = Shared {
+            mailbox: Mutex::new(Mailbox::new(&limits, 1)),
+            filled: Condvar::new(),
+            stop: false.into(),
+            died: false.into(),
+            turns: vec![0.into()],
+            watch: Mutex::new(watch.clone()),
+            watches: 0.into(),
+        };
+        Desk::new(0, &limits, &watch, &Arc::new(shared))
+    }
+
+    fn read(desk: &mut Desk, octets: &[u8], time_ns: i64) {
+        desk.stages.arrive(&shown(octets, time_ns), &mut Owners::new(1).admission(Pressure::default()));
+        desk.publish(0);
+    }
+
+    fn heads(desk: &Desk) -> usize {
+        desk.shared.mailbox.lock().unwrap().take(usize::MAX).heads.len()
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_stops_nothing_that_waits() {
+        let mut desk = desk();
+        read(&mut desk, &frame(1, b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n", true), TIME_NS);
+        read(&mut desk, &frame(2, b"", true), TIME_NS - HOUR_NS);
+        assert_eq!((heads(&desk), desk.stages.time_ns), (0, TIME_NS), "it waits to be settled");
+        desk.read -= Duration::from_secs(2); // which pass, and frames keep coming
+        read(&mut desk, &frame(2, b"", true), TIME_NS - HOUR_NS + 1);
+        assert_eq!(heads(&desk), 1);
+        assert!((TIME_NS..TIME_NS + HOUR_NS).contains(&desk.stages.time_ns));
+    }
+
+    #[test]
+    fn a_clock_that_steps_forward_loses_nothing() {
+        let mut desk = desk();
+        read(&mut desk, &frame(1, b"GET / HTTP/1.1\r\nHost: shop.e", true), TIME_NS);
+        read(&mut desk, &frame(2, b"", true), TIME_NS + 24 * HOUR_NS);
+        let mut rest = frame(1, b"xample\r\n\r\n", true);
+        rest[14 + 20 + 7] += 28;
+        read(&mut desk, &rest, TIME_NS + 24 * HOUR_NS);
+        desk.finish();
+        assert_eq!(heads(&desk), 1);
+    }
+}

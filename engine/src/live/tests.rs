@@ -10,10 +10,10 @@ use crate::records::{Frame, RequestHead, Watch};
 use crate::testing::hex;
 use crate::worker::Stages;
 
-const TIME_NS: i64 = 1_700_000_000_000_000_000;
+pub(super) const TIME_NS: i64 = 1_700_000_000_000_000_000;
 
 /// One segment of a client, or of its server, from a port; the checksum is left out, as a card would fill it in.
-fn frame(port: u16, payload: &[u8], is_client: bool) -> Vec<u8> {
+pub(super) fn frame(port: u16, payload: &[u8], is_client: bool) -> Vec<u8> {
     let (client, server) = ([100, 64, 1, 2], [203, 0, 113, 9]);
     let mut octets = hex("0200000000010200000000020800");
     let length = (40 + payload.len()) as u16;
@@ -27,8 +27,8 @@ fn frame(port: u16, payload: &[u8], is_client: bool) -> Vec<u8> {
     octets
 }
 
-fn shown(octets: &[u8]) -> Frame<'_> {
-    Frame { time_ns: TIME_NS, link: 1, wire_len: octets.len() as u32, data: octets, checksum_ready: false }
+pub(super) fn shown(octets: &[u8], time_ns: i64) -> Frame<'_> {
+    Frame { time_ns, link: 1, wire_len: octets.len() as u32, data: octets, checksum_ready: false }
 }
 
 /// A reader that deals out to others, and those, all in this thread.
@@ -54,7 +54,7 @@ impl Workers {
 
     /// A frame, which is read on at once.
     fn read(&mut self, octets: &[u8]) {
-        self.reader.arrive(&shown(octets), &mut self.dealer);
+        self.reader.arrive(&shown(octets, TIME_NS), &mut self.dealer);
         self.dealer.hand_out(TIME_NS, self.pressure);
         for (stages, inbox) in self.stages.iter_mut().zip(&self.inboxes) {
             if let Ok(mut parcel) = inbox.try_recv() {
