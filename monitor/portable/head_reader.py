@@ -59,8 +59,8 @@ class State(Enum):
 
 class HeadReader(ABC):
     __slots__ = (
-        "at", "carry", "counts", "fed", "flow", "head", "heads", "limits", "line", "line_end", "oddities", "origin",
-        "refused", "scan", "section", "spoke", "state", "switching", "time_ns", "tunnel",
+        "at", "carry", "counts", "fed", "flow", "head", "heads", "limits", "line", "line_end", "no_cr_head", "oddities",
+        "origin", "refused", "scan", "section", "spoke", "state", "switching", "time_ns", "tunnel",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int) -> None:
@@ -74,6 +74,7 @@ class HeadReader(ABC):
         self.fed = position  # behind the newest byte
         self.origin = position  # where this reading began
         self.refused = position - 1  # a line there was found to be no request line
+        self.no_cr_head = position - 1  # the lines of a head there do not all end in CR alone, as its first one shows
         self.line: RequestLine | None = None  # of the head at hand, and where its field lines begin
         self.line_end = position
         self.oddities: tuple[str, ...] = ()  # of the next head, known before it is read
@@ -185,15 +186,19 @@ class HeadReader(ABC):
 
     def _read_cr_head(self, octets: Octets, first: int, eol: int = -1, over: bool = False) -> bool:
         """A head whose lines all end in CR alone; most receivers wait for an LF for ever."""
+        if self.no_cr_head == self.at:
+            return False
         end = octets.find(b"\r\r", max(self.at, self.scan - 2) - first, eol if eol >= 0 else len(octets)) + 2
         if end < 2 or not (octets[end] != 0x0A if end < len(octets) else over):
             return False
         block = bytes(octets[self.at - first : end])
-        line, _, rest = block.replace(b"\r", b"\r\n").partition(b"\r\n")
-        self.line = request_line(line)
-        if self.line is None or len(rest) < 4:
-            self.line = None
+        text, _, rest = block.partition(b"\r")
+        line = request_line(text)
+        if line is None or len(rest) < 2:
+            if line is None:
+                self.no_cr_head = self.at  # and will not be one, whatever follows
             return False
+        self.line, rest = line, rest.replace(b"\r", b"\r\n")
         self.oddities += ("cr", "not_http")
         self._place_head(first + end, block, field_lines(rest))
         return True

@@ -33,7 +33,7 @@ const LOOSE: Oddities = Oddities::of(&[
 ]);
 
 /// How the end of a body is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Extent {
     /// RFC 9112 section 7.1.
     Chunked,
@@ -47,7 +47,10 @@ const NONE: Extent = Extent::Octets(0);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Extents {
     first: Option<Extent>,
+    /// As many as there can be ways besides.
     others: Vec<Extent>,
+    /// Each as often as it was named: to ask every time whether it is known takes the square of a long list.
+    rest: Vec<Extent>,
 }
 
 impl Extents {
@@ -55,12 +58,13 @@ impl Extents {
         match self.first {
             None => self.first = Some(extent),
             Some(first) if first == extent || self.others.contains(&extent) => {}
-            Some(_) => self.others.push(extent),
+            Some(_) if self.others.len() < MOST_READINGS - 1 => self.others.push(extent),
+            Some(_) => self.rest.push(extent),
         }
     }
 
     fn iter(&self) -> impl Iterator<Item = Extent> {
-        self.first.into_iter().chain(self.others.iter().copied())
+        self.first.into_iter().chain(self.others.iter().chain(&self.rest).copied())
     }
 }
 
@@ -73,6 +77,8 @@ pub struct Lengths {
     pub others: Vec<Extent>,
     /// To who reads the digits otherwise: in a small integer, as octal or hexadecimal.
     pub misread: Vec<u64>,
+    /// So many more, for which there never is room.
+    pub left_out: usize,
     /// What is odd about it.
     pub oddities: Oddities,
 }
@@ -91,7 +97,7 @@ impl Lengths {
 
 /// The body of a head that declares none.
 pub const NO_BODY: Lengths =
-    Lengths { first: NONE, others: Vec::new(), misread: Vec::new(), oddities: Oddities::of(&[]) };
+    Lengths { first: NONE, others: Vec::new(), left_out: 0, misread: Vec::new(), oddities: Oddities::of(&[]) };
 
 /// The lengths that receivers may take for the body behind this head, whose lines have these oddities.
 #[inline]
@@ -144,7 +150,9 @@ fn declared(head: &HeadText, of_lines: Oddities) -> Lengths {
     if matches!(head.method(), b"GET" | b"HEAD") && has_body {
         oddities.insert(Oddity::BodyOfGet);
     }
-    Lengths { first: found.first.unwrap_or(NONE), others: found.others, misread, oddities }
+    found.rest.sort_unstable();
+    found.rest.dedup();
+    Lengths { first: found.first.unwrap_or(NONE), others: found.others, left_out: found.rest.len(), misread, oddities }
 }
 
 /// RFC 9110 section 8.6: lengths, what few read, and whether there was a value; without one the length is 0.

@@ -176,6 +176,9 @@ impl Reading {
 
     /// A head whose lines all end in CR alone; most receivers wait for an LF for ever. `over`: nothing follows.
     pub fn read_cr_head(&mut self, eol: i64, over: bool, step: &mut Step<'_, '_>) -> bool {
+        if self.no_cr_head == self.at {
+            return false;
+        }
         let kept = step.kept;
         let from = self.at.max(self.scan - 2);
         let text = kept.between(from, eol);
@@ -185,8 +188,14 @@ impl Reading {
             return false;
         }
         let (text, rest) = part(kept.between(self.at, end), b'\r');
+        let Some(line) = request_line(text) else {
+            self.no_cr_head = self.at; // and will not be one, whatever follows
+            return false;
+        };
         let rest = with_whole_ends(rest.unwrap_or_default());
-        let Some(line) = request_line(text).filter(|_| rest != b"\r\n") else { return false };
+        if rest == b"\r\n" {
+            return false;
+        }
         self.oddities = self.oddities.with(Oddities::of(&[Oddity::Cr, Oddity::NotHttp]));
         self.place_head(end, field_lines(&line, &rest), step);
         true

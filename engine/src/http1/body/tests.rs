@@ -134,3 +134,9 @@ fn a_chunk_size_line_says_how_long_the_chunk_is() {
         assert_eq!(chunk_size(line), None, "{}", line.escape_ascii());
     }
 }
+
+#[test]
+fn no_more_lengths_are_kept_than_there_can_be_ways() {
+    let found = of(b"POST / HTTP/1.1", b"Content-Length: 1, 2, 3, 4, 5, 6, 5, 6, 1, 0\r\nA : b\r\n");
+    assert_eq!((found.first, found.others, found.left_out), (octets(1), vec![octets(2), octets(3), octets(4)], 3));
+}

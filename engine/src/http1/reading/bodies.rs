@@ -23,6 +23,7 @@ impl Reading {
                 fork.enter_extent(Extent::Octets(octets), kept);
             });
         }
+        step.forks.left_out += extents.left_out;
         self.enter_extent(extents.first, kept);
     }
 
