@@ -171,9 +171,12 @@ def own_numbers(chance: random.Random) -> bytes:
     return b",".join(b"447700900%03d" % chance.randrange(1000) for _ in range(300))
 
 
+def chunk_head(body: bytes) -> bytes:
+    return b"POST / HTTP/1.1\r\nHost: www.shop.example\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+
+
 def chunked(chunk: bytes) -> Callable[[], Frames]:
-    begin = b"POST / HTTP/1.1\r\nHost: www.shop.example\r\nTransfer-Encoding: chunked\r\n\r\n"
-    return lambda: stream(begin + chunk * (SIZE // len(chunk) + 1))
+    return lambda: stream(chunk_head(chunk * (SIZE // len(chunk) + 1)))
 
 
 def contested() -> Frames:
@@ -181,6 +184,21 @@ def contested() -> Frames:
     one = b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n"
     one += b"1\r\nx\r\n0\r\n\r\n"
     return stream(one * (SIZE // len(one) + 1))
+
+
+def many_lengths() -> Frames:
+    """Heads in each of which the body may end at 40,000 places."""
+    one = b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: "
+    return stream((one + b",".join(b"%d" % size for size in range(40_000)) + b"\r\n\r\n") * (SIZE // 220_000))
+
+
+def small(text: bytes, connections: int = 1000) -> Callable[[], Frames]:
+    """The same in segments of three bytes, by one client after the other."""
+    return lambda: (
+        segment(client, 40000, 1 + at, PSH | ACK, text[at : at + 3])
+        for client in range(connections)
+        for at in range(0, len(text), 3)
+    )
 
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
@@ -219,3 +237,19 @@ PAGES = [
     for n in range(10_000)
 ]
 BARE = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "a.example")]
+
+
+def named_again(times: int, name: int = 1, value: int = 3900) -> Callable[[], Frames]:
+    """An entry of the table with so long a name and value, and requests that name it so often, an octet each."""
+
+    def string(length: int) -> bytes:  # RFC 7541 section 5.1
+        more = length - 127
+        return (bytes((length,)) if more < 0 else bytes((127, more & 127 | 128, more >> 7))) + b"v" * length
+
+    def frame(stream: int, block: bytes) -> bytes:
+        return len(block).to_bytes(3, "big") + b"\x01\x05" + stream.to_bytes(4, "big") + block
+
+    pseudo, again = b"\x82\x86\x84\x01\x01a", b"\xbe" if name == 1 else b"\x0f\x2f\0"
+    first = frame(1, pseudo + b"\x40" + string(name) + string(value))
+    one = frame(3, pseudo + again * times)
+    return lambda: stream(PREFACE + first + one * (SIZE // len(one)))

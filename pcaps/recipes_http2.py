@@ -114,3 +114,16 @@ def h96_h2c_dynamic_table() -> Talk:
         block = encoder.encode([*PSEUDO, LINE], huffman=True)
         talk.client(frame(HEADERS, END_STREAM | END_HEADERS, stream, block))
     return talk.close()
+
+
+@recipe(82, leak(times=3))
+def h131_h2c_entries_named_again_and_again() -> Talk:
+    """A cookie of 200 octets and the number, each an index of one octet from the second request on, named thrice."""
+    long = (b"cookie", b"theme=light; " * 15)
+    name, length, line = long[0], bytes((127, len(long[1]) - 127)), literal(LINE)[1:]
+    added = b"\x40%c%s%s%s" % (len(name), name, length, long[1]) + b"\x40" + line  # RFC 7541 section 6.2.1
+    talk = Talk().open().client(OPENING).server(frame(SETTINGS, 0, 0))
+    talk.client(frame(HEADERS, END_STREAM | END_HEADERS, 1, literal(*PSEUDO) + added))
+    for stream in (3, 5):
+        talk.client(frame(HEADERS, END_STREAM | END_HEADERS, stream, literal(*PSEUDO) + b"\xbf\xbe" * 3))
+    return talk.close()

@@ -136,6 +136,14 @@ def test_a_size_update_evicts_and_the_limit_holds():
     assert decoded("20" + entry + "be")[0].unresolved == 1  # "an entry larger than the maximum size" empties the table
 
 
+def test_the_same_entry_again_and_again_says_no_more():
+    decoder, field = Hpack(BOUND), (b"a", b"b" * 223)  # 256 octets, as RFC 7541 counts
+    long = bytes.fromhex("4001617f60") + field[1]
+    assert decoder.decode(long + b"\xbe" * 9).fields == (field,) * 5
+    assert decoder.decode(b"\xbe" * 9 + b"\x82").fields == (*(field,) * 5, (b":method", b"GET"))
+    assert decoder.decode(long + b"\xbf\xbe").fields == (field,) * 3
+
+
 def test_a_bomb_is_bounded_and_the_table_kept():
     decoder = Hpack(BOUND)
     bomb = bytes.fromhex("400162") + b"\x7f\xa1\x1e" + b"y" * 4000 + b"\xbe" * 16000

@@ -167,7 +167,7 @@ fn hpack(criterion: &mut Criterion) {
     let mut decoder = Hpack::new(65536);
     let mut group = criterion.benchmark_group("stages");
     group.throughput(Throughput::Elements(2)).bench_function("hpack", |bencher| {
-        bencher.iter(|| (decoder.decode(black_box(FIRST)), decoder.decode(black_box(THIRD))));
+        bencher.iter(|| (decoder.decode(black_box(FIRST), 100, &()), decoder.decode(black_box(THIRD), 100, &())));
     });
     group.finish();
 }

@@ -32,6 +32,11 @@ impl Early {
         Early { sieve, keyed, text: HeadText::default(), unquoted: Vec::new() }
     }
 
+    /// The sieve.
+    pub fn sieve(&self) -> &Arc<Sieve> {
+        &self.sieve
+    }
+
     /// Memory for the next text, which comes back by `sift` or `keep`.
     #[inline]
     pub fn room(&mut self) -> HeadText {

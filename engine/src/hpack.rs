@@ -3,11 +3,16 @@
 //! A witness may join late or lose bytes, so the dynamic table may lack entries that the sender refers to. Indices count
 //! from the newest entry, and what is missing is always the oldest: an index beyond the known entries is *unresolved*,
 //! never wrong, and decoding goes on. That is also why it does no harm to keep an entry that the sender has evicted.
+//!
+//! A block may name one entry thousands of times, an octet each: beyond a kilobyte the same again says no more.
+//! An entry may be named by a million blocks: whether anybody needs it is asked once (`Needs`), and those that nobody
+//! does are counted and not told (docs/decisions/0018-an-octet-that-stands-for-kilobytes.md).
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
+use std::mem;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -17,6 +22,8 @@ const DEFAULT_TABLE_BYTES: usize = 4096;
 pub const MAX_TABLE_BYTES: usize = 64 * 1024;
 /// RFC 7541 section 4.1.
 pub const ENTRY_OVERHEAD: usize = 32;
+/// Octets of fields that a block has already, and names again.
+const REPEATED_BYTES: usize = 1024;
 /// 35 bits; "excessively large integer encodings [...] MUST be treated as decoding errors".
 const MAX_INTEGER_SHIFT: u32 = 28;
 
@@ -175,24 +182,82 @@ impl Deref for Text {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A name, and whether a field that has it may be needed for its sake; None: nobody has asked yet.
+#[derive(Clone, Debug)]
+struct Name {
+    text: Text,
+    is_needed: Option<bool>,
+}
+
+#[derive(Clone, Debug)]
 struct Entry {
     /// None: the name stood in an entry that is missing.
-    name: Option<Text>,
+    name: Option<Name>,
     value: Text,
+    /// Whether the field is needed; None: nobody has asked yet.
+    is_needed: Option<bool>,
+    /// Number of the block that named it last.
+    named_in: u64,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Entry) -> bool {
+        self.name() == other.name() && self.value == other.value
+    }
 }
 
 impl Entry {
+    fn new(name: Option<Name>, value: Text) -> Entry {
+        Entry { name, value, is_needed: None, named_in: 0 }
+    }
+
+    /// Empty where it is not known.
+    fn name(&self) -> &[u8] {
+        self.name.as_ref().map_or(&[], |name| &name.text)
+    }
+
     fn size(&self) -> usize {
-        self.name.as_deref().unwrap_or_default().len() + self.value.len() + ENTRY_OVERHEAD
+        self.name().len() + self.value.len() + ENTRY_OVERHEAD
+    }
+
+    fn is_needed(&mut self, needs: &impl Needs) -> bool {
+        self.is_needed.unwrap_or_else(|| {
+            let is_needed = self.size() < ENTRY_OVERHEAD + SMALL || needs.field(self.name(), &self.value);
+            self.is_needed = Some(is_needed);
+            is_needed
+        })
     }
 }
+
+/// Who knows what of a field is needed: an entry may be named a million times, and is asked about once.
+pub trait Needs {
+    /// Whether anybody needs this field.
+    fn field(&self, name: &[u8], value: &[u8]) -> bool;
+    /// Whether anybody may need a field for the sake of its name.
+    fn name(&self, name: &[u8]) -> bool;
+}
+
+/// Everything is needed.
+impl Needs for () {
+    fn field(&self, _: &[u8], _: &[u8]) -> bool {
+        true
+    }
+
+    fn name(&self, _: &[u8]) -> bool {
+        true
+    }
+}
+
+/// Smaller ones are told without asking.
+const SMALL: usize = 32;
 
 /// What a header block said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Block {
-    /// A name is empty where it is not known; its value still counts.
+    /// A name is empty where it is not known; its value still counts. Those that nobody needs are left out.
     pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+    /// How many there are with those.
+    pub count: usize,
     /// Fields of which the name or everything is not known.
     pub unresolved: u64,
     /// False: the block was cut or malformed, `fields` are what stood before.
@@ -204,6 +269,38 @@ pub struct Block {
 /// The rest of a header block cannot be read.
 struct Unreadable;
 
+/// A block while it is read.
+struct Told<'a> {
+    block: &'a mut Block,
+    bound: usize,
+    /// Fields.
+    most: usize,
+    /// Octets of all, as RFC 7541 section 4.1 counts them.
+    size: usize,
+    /// The same of those that the block had already.
+    repeated: usize,
+}
+
+impl Told<'_> {
+    fn field(&mut self, name: Option<&[u8]>, value: &[u8], is_again: bool, is_needed: bool) {
+        self.block.unresolved += u64::from(name.is_none());
+        let name = name.unwrap_or_default();
+        let size = name.len() + value.len() + ENTRY_OVERHEAD;
+        self.size += size;
+        if self.size > self.bound {
+            self.block.bounded = true; // the table must still be kept
+            return;
+        }
+        self.repeated += if is_again { size } else { 0 };
+        if !is_again || self.repeated <= REPEATED_BYTES {
+            self.block.count += 1;
+            if is_needed && self.block.count <= self.most {
+                self.block.fields.push((name.to_vec(), value.to_vec()));
+            }
+        }
+    }
+}
+
 /// The decoder of one direction of one connection.
 #[derive(Clone, Debug)]
 pub struct Hpack {
@@ -213,12 +310,14 @@ pub struct Hpack {
     table: VecDeque<Entry>,
     table_bytes: usize,
     table_limit: usize,
+    /// Blocks read.
+    blocks: u64,
 }
 
 impl Hpack {
     /// A decoder whose blocks have fields of at most `bound` octets, ENTRY_OVERHEAD for each included.
     pub fn new(bound: usize) -> Hpack {
-        Hpack { bound, table: VecDeque::new(), table_bytes: 0, table_limit: DEFAULT_TABLE_BYTES }
+        Hpack { bound, table: VecDeque::new(), table_bytes: 0, table_limit: DEFAULT_TABLE_BYTES, blocks: 0 }
     }
 
     /// As RFC 7541 section 4.1 counts them.
@@ -237,66 +336,97 @@ impl Hpack {
         self.table_bytes = 0;
     }
 
-    /// RFC 7541 section 6. The table is as unknown as after `forget` when the block was not whole.
-    pub fn decode(&mut self, coded: &[u8]) -> Block {
+    /// Who needs what is another from now on.
+    pub fn ask_again(&mut self) {
+        for entry in &mut self.table {
+            entry.is_needed = None;
+            if let Some(name) = &mut entry.name {
+                name.is_needed = None;
+            }
+        }
+    }
+
+    /// RFC 7541 section 6: the first `most` fields. The table is as unknown as after `forget` when the block was not whole.
+    pub fn decode(&mut self, coded: &[u8], most: usize, needs: &impl Needs) -> Block {
         let mut block = Block::default();
-        block.whole = self.read(coded, &mut block).is_ok();
+        self.blocks += 1;
+        block.whole = self.read(coded, most, needs, &mut block).is_ok();
         if !block.whole {
             self.forget();
         }
         block
     }
 
-    fn read(&mut self, coded: &[u8], block: &mut Block) -> Result<(), Unreadable> {
+    fn read(&mut self, coded: &[u8], most: usize, needs: &impl Needs, block: &mut Block) -> Result<(), Unreadable> {
         let mut rest = Rest(coded);
-        let mut size = 0;
+        let mut told = Told { block, bound: self.bound, most, size: 0, repeated: 0 };
         while let Some(&kind) = rest.0.first() {
-            let entry = match kind {
-                0x80.. => self.entry(rest.integer(7)?)?,
-                0x40.. => {
-                    let entry = self.literal(&mut rest, 6)?;
-                    self.insert(entry.clone());
-                    Some(entry)
+            match kind {
+                0x80.. => {
+                    let index = rest.integer(7)?.checked_sub(1).ok_or(Unreadable)?;
+                    if let Some((name, value)) = STATIC.get(index) {
+                        told.field(Some(name.as_bytes()), value.as_bytes(), false, true);
+                    } else if let Some(entry) = self.table.get_mut(index - STATIC.len()) {
+                        let is_again = mem::replace(&mut entry.named_in, self.blocks) == self.blocks;
+                        let is_needed = entry.is_needed(needs);
+                        told.field(entry.name.as_ref().map(|name| &*name.text), &entry.value, is_again, is_needed);
+                    } else {
+                        told.block.unresolved += 1;
+                    }
                 }
-                0x20.. => {
+                0x20..0x40 => {
                     let limit = rest.integer(5)?;
                     self.resize(MAX_TABLE_BYTES.min(limit));
-                    continue;
                 }
-                _ => Some(self.literal(&mut rest, 4)?),
-            };
-            block.unresolved += u64::from(entry.as_ref().is_none_or(|entry| entry.name.is_none()));
-            let Some(Entry { name, value }) = entry else { continue };
-            let name = name.as_deref().unwrap_or_default();
-            size += name.len() + value.len() + ENTRY_OVERHEAD;
-            if size > self.bound {
-                block.bounded = true; // the table must still be kept
-            } else {
-                block.fields.push((name.to_vec(), value.to_vec()));
+                _ => {
+                    let entry = self.literal(&mut rest, if kind >= 0x40 { 6 } else { 4 }, needs)?;
+                    // its value came just now: it is asked about where its name is not worth the copying
+                    let is_idle = entry.name.as_ref().is_some_and(|name| name.is_needed == Some(false));
+                    let is_needed = !is_idle || needs.field(b"", &entry.value);
+                    told.field(entry.name.as_ref().map(|name| &*name.text), &entry.value, false, is_needed);
+                    if kind >= 0x40 {
+                        self.insert(entry);
+                    }
+                }
             }
         }
         Ok(())
     }
 
+    /// An entry that was sent.
+    fn sent(&mut self, index: usize) -> Option<&mut Entry> {
+        self.table.get_mut(index.checked_sub(1 + STATIC.len())?)
+    }
+
     fn entry(&self, index: usize) -> Result<Option<Entry>, Unreadable> {
         let index = index.checked_sub(1).ok_or(Unreadable)?;
         Ok(match STATIC.get(index) {
-            Some((name, value)) => Some(Entry { name: Some(Text::Static(name)), value: Text::Static(value) }),
+            Some((name, value)) => {
+                let name = Name { text: Text::Static(name), is_needed: None };
+                Some(Entry::new(Some(name), Text::Static(value)))
+            }
             None => self.table.get(index - STATIC.len()).cloned(),
         })
     }
 
-    fn literal(&self, rest: &mut Rest<'_>, prefix_bits: u32) -> Result<Entry, Unreadable> {
+    fn literal(&mut self, rest: &mut Rest<'_>, prefix_bits: u32, needs: &impl Needs) -> Result<Entry, Unreadable> {
         let name = match rest.integer(prefix_bits)? {
-            0 => Some(rest.string()?),
-            index => self.entry(index)?.and_then(|entry| entry.name),
+            0 => Some(Name { text: rest.string()?, is_needed: None }),
+            index => {
+                if let Some(name) = self.sent(index).and_then(|entry| entry.name.as_mut())
+                    && name.text.len() >= SMALL
+                {
+                    name.is_needed = Some(name.is_needed.unwrap_or_else(|| needs.name(&name.text)));
+                }
+                self.entry(index)?.and_then(|entry| entry.name)
+            }
         };
-        Ok(Entry { name, value: rest.string()? })
+        Ok(Entry::new(name, rest.string()?))
     }
 
     fn insert(&mut self, entry: Entry) {
         self.table_bytes += entry.size();
-        self.table.push_front(entry);
+        self.table.push_front(Entry { named_in: self.blocks, ..entry });
         self.resize(self.table_limit);
     }
 

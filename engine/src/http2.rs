@@ -11,16 +11,18 @@ mod tests;
 mod told;
 
 use std::mem;
+use std::sync::Arc;
 
 use crate::counts::{Count, Counts};
 use crate::hpack::Hpack;
 use crate::limits::Limits;
 use crate::records::{Flow, Layer, Oddities, Oddity, PlacedHead};
+use crate::sieve::Sieve;
 use frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, FrameHeader, HEADER_SIZE, HEADERS, RST_STREAM, Seeker,
     header_block_fragment, is_text,
 };
-use messages::Messages;
+use messages::{Messages, Needed};
 use told::{tell, tell_payload};
 
 /// RFC 9113 section 3.4.
@@ -53,6 +55,8 @@ pub struct Http2 {
     /// Position behind the newest one.
     fed: i64,
     hpack: Hpack,
+    /// What it finds nothing in is not told again and again. None: all is told.
+    sieve: Option<Arc<Sieve>>,
     begun: bool,
     seeker: Option<Seeker>,
     /// From a frame header on.
@@ -156,6 +160,7 @@ impl Http2 {
             fed: position,
             time_ns: 0,
             hpack: Hpack::new(limits.head_bytes),
+            sieve: None,
             begun: false,
             seeker: None,
             held: Vec::new(),
@@ -167,6 +172,14 @@ impl Http2 {
             heads: Vec::new(),
             bodies: 0,
             astray: None,
+        }
+    }
+
+    /// From now on nobody but this sieve looks at the heads; None: all of them are wanted.
+    pub fn sift_with(&mut self, sieve: Option<&Arc<Sieve>>) {
+        if self.sieve.as_ref().map(Arc::as_ptr) != sieve.map(Arc::as_ptr) {
+            self.sieve = sieve.cloned();
+            self.hpack.ask_again();
         }
     }
 
@@ -387,7 +400,7 @@ impl Http2 {
         limits: &Limits,
         counts: &mut Counts,
     ) {
-        let mut block = self.hpack.decode(&coded.octets);
+        let block = self.hpack.decode(&coded.octets, limits.head_lines, &Needed(self.sieve.as_deref()));
         counts[Count::BlindHpack] += block.unresolved;
         if lack.is_some() {
             self.hpack.forget(); // the rest of the block may have filled the table
@@ -397,7 +410,7 @@ impl Http2 {
         } else if block.bounded {
             lack = Some(Oddity::Long);
             counts[Count::ShedHpack] += 1;
-        } else if block.fields.len() > limits.head_lines {
+        } else if block.count > limits.head_lines {
             lack = Some(Oddity::Long);
             counts[Count::ShedHeadLines] += 1;
         } else if !block.whole {
@@ -415,8 +428,7 @@ impl Http2 {
         if block.unresolved > 0 {
             oddities.insert(Oddity::HpackUnresolved);
         }
-        block.fields.truncate(limits.head_lines);
-        if block.fields.is_empty() {
+        if block.count == 0 {
             return;
         }
         let OpenBlock { start, stream, ends_stream, .. } = coded;

@@ -165,6 +165,11 @@ impl Sieve {
             || self.has_number(name, value, &mut Vec::new())
     }
 
+    /// Whether no field is suspect for the sake of this name, whatever its value is.
+    pub fn is_idle_name(&self, name: &[u8]) -> bool {
+        !self.keeps(name, b"") && !self.names(name)
+    }
+
     /// The kinds of numbers that may stand in a text as it is, as monitor/identify/found.py numbers them.
     pub fn shown(&self, text: &[u8]) -> u8 {
         let mut kinds = 0;

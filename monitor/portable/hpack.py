@@ -3,6 +3,8 @@
 A witness may join late or lose bytes, so the dynamic table may lack entries that the sender refers to. Indices count
 from the newest entry, and what is missing is always the oldest: an index beyond the known entries is *unresolved*,
 never wrong, and decoding goes on. That is also why it does no harm to keep an entry that the sender has evicted.
+
+A block may name one entry thousands of times, an octet each: beyond a kilobyte the same again says no more.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from monitor.records import Fields
 DEFAULT_TABLE_BYTES = 4096  # RFC 9113 section 6.5.2
 MAX_TABLE_BYTES = 64 * 1024  # the server's SETTINGS, which allow more than the default, lie in the other direction
 ENTRY_OVERHEAD = 32  # RFC 7541 section 4.1
+REPEATED_BYTES = 1024  # of fields that a block has already, and names again
 MAX_INTEGER_SHIFT = 28  # 35 bits; "excessively large integer encodings MUST be treated as decoding errors"
 
 Entry = tuple[bytes | None, bytes]  # None: the name stood in an entry that is missing
@@ -197,7 +200,8 @@ class Hpack:
     def decode(self, block: bytes) -> Block:
         """RFC 7541 section 6. The table is as unknown as after `forget` when the block was not whole."""
         fields: list[tuple[bytes, bytes]] = []
-        size = unresolved = at = 0
+        named: dict[int, Entry] = {}  # entries that this block added or named; by identity: others may say the same
+        size = unresolved = repeated = at = 0
         bounded = False
         try:
             while at < len(block):
@@ -209,10 +213,15 @@ class Hpack:
                 if kind & 0x80:
                     index, at = _integer(block, at, 7)
                     entry = self._entry(index)
+                    is_again = id(entry) in named
+                    if entry is not None and index > len(STATIC):
+                        named[id(entry)] = entry
                 else:
                     entry, at = self._literal(block, at, 6 if kind & 0x40 else 4)
+                    is_again = False
                     if kind & 0x40:
                         self._insert(entry)
+                        named[id(entry)] = entry
                 if entry is None:
                     unresolved += 1
                     continue
@@ -223,7 +232,10 @@ class Hpack:
                 size += len(name) + len(value) + ENTRY_OVERHEAD
                 if size > self._bound:
                     bounded = True  # the table must still be kept
-                else:
+                    continue
+                if is_again:
+                    repeated += len(name) + len(value) + ENTRY_OVERHEAD
+                if not is_again or repeated <= REPEATED_BYTES:
                     fields.append((name, value))
         except Unreadable:
             self.forget()

@@ -13,12 +13,25 @@ fn fields(fields: &[(&str, &str)]) -> Fields {
 }
 
 fn whole(known: &[(&str, &str)], unresolved: u64) -> Block {
-    Block { fields: fields(known), unresolved, whole: true, bounded: false }
+    Block { fields: fields(known), count: known.len(), unresolved, whole: true, bounded: false }
+}
+
+/// Everything is needed but fields and names of these letters alone.
+struct AllBut(u8);
+
+impl Needs for AllBut {
+    fn field(&self, _: &[u8], value: &[u8]) -> bool {
+        !value.iter().all(|octet| *octet == self.0)
+    }
+
+    fn name(&self, name: &[u8]) -> bool {
+        !name.iter().all(|octet| *octet == self.0)
+    }
 }
 
 fn decoded(blocks: &[&str]) -> Vec<Block> {
     let mut decoder = Hpack::new(65536);
-    blocks.iter().map(|block| decoder.decode(&hex(block))).collect()
+    blocks.iter().map(|block| decoder.decode(&hex(block), usize::MAX, &())).collect()
 }
 
 /// The code as text, by appendix B's rule alone.
@@ -107,21 +120,21 @@ fn a_size_update_evicts_and_the_limit_holds() {
 fn a_bomb_is_bounded_and_the_table_kept() {
     let mut decoder = Hpack::new(65536);
     let bomb = [&hex("4001627fa11e"), &[b'y'; 4000][..], &[0xBE; 16000], &hex("4001610162")].concat();
-    let block = decoder.decode(&bomb);
+    let block = decoder.decode(&bomb, usize::MAX, &());
     assert!(block.bounded && block.whole);
     let size: usize = block.fields.iter().map(|(name, value)| name.len() + value.len() + ENTRY_OVERHEAD).sum();
     assert!(size <= 65536);
-    assert_eq!(decoder.decode(&[0xBE]).fields, fields(&[("a", "b")]));
+    assert_eq!(decoder.decode(&[0xBE], usize::MAX, &()).fields, fields(&[("a", "b")]));
 }
 
 #[test]
 fn the_table_is_bounded_whatever_the_sender_allows_itself() {
     let mut decoder = Hpack::new(65536);
-    decoder.decode(&hex("3fffffff7f"));
+    decoder.decode(&hex("3fffffff7f"), usize::MAX, &());
     for number in 0..3000 {
-        decoder.decode(format!("\x40\x06{number:06}\0").as_bytes());
+        decoder.decode(format!("\x40\x06{number:06}\0").as_bytes(), usize::MAX, &());
     }
-    assert_eq!(decoder.decode(&[0xBE]).fields, fields(&[("002999", "")]));
+    assert_eq!(decoder.decode(&[0xBE], usize::MAX, &()).fields, fields(&[("002999", "")]));
     assert_eq!(decoder.table.len(), MAX_TABLE_BYTES / (6 + ENTRY_OVERHEAD));
     assert_eq!(decoder.table_bytes, decoder.table.iter().map(Entry::size).sum::<usize>());
 }
@@ -131,9 +144,37 @@ fn no_octets_panic_and_the_bound_holds() {
     let mut random = Random::new(1);
     let mut decoder = Hpack::new(100);
     for _ in 0..20_000 {
-        let block = decoder.decode(&random.octets(60));
+        let block = decoder.decode(&random.octets(60), usize::MAX, &());
         let size: usize = block.fields.iter().map(|(name, value)| name.len() + value.len() + ENTRY_OVERHEAD).sum();
         assert!(size <= 100);
         assert_eq!(decoder.table_bytes, decoder.table.iter().map(Entry::size).sum::<usize>());
     }
+}
+
+#[test]
+fn the_same_entry_again_and_again_says_no_more() {
+    let value = "b".repeat(223); // 256 octets, as RFC 7541 counts
+    let long = [&hex("4001617f60"), value.as_bytes()].concat();
+    let mut decoder = Hpack::new(65536);
+    let mut named = |coded: &[u8]| decoder.decode(coded, usize::MAX, &());
+    assert_eq!(named(&[&long[..], &[0xBE; 9]].concat()), whole(&[("a", value.as_str()); 5], 0));
+    assert_eq!(named(&hex("bebebebebebebebebe82")).fields.last(), fields(&[(":method", "GET")]).last());
+    assert_eq!(named(&[&long[..], &hex("bfbe")].concat()), whole(&[("a", value.as_str()); 3], 0));
+}
+
+#[test]
+fn long_entries_that_nobody_needs_are_counted_and_not_told() {
+    let long = |letter: u8| [&hex("400178"), &[70][..], &[letter; 70]].concat(); // x: letters
+    let mut decoder = Hpack::new(65536);
+    let first = decoder.decode(&[long(b'n'), long(b'y')].concat(), usize::MAX, &AllBut(b'n'));
+    assert_eq!((first.fields.len(), first.count), (2, 2)); // they were just sent
+    let mut named = |coded: &[u8], most: usize| {
+        let block = decoder.decode(coded, most, &AllBut(b'n'));
+        (block.fields.into_iter().map(|(_, value)| value).collect::<Vec<_>>(), block.count)
+    };
+    assert_eq!(named(&hex("bfbe82"), usize::MAX), (vec![vec![b'y'; 70], b"GET".to_vec()], 3));
+    assert_eq!(named(&hex("bfbe82"), 2), (vec![vec![b'y'; 70]], 3));
+    // a long name that is referred to; its value is new each time
+    named(&[&hex("40"), &[70][..], &[b'n'; 70], &hex("0131")].concat(), usize::MAX);
+    assert_eq!(named(&hex("0f2f016e0f2f016d"), usize::MAX), (vec![b"m".to_vec()], 2));
 }

@@ -56,7 +56,8 @@ impl Reading {
             return false;
         };
         // read again only now: not for every segment of a head that comes in small ones
-        let line = line.or_else(|| request_line(kept.between(self.at, self.at + self.line?))).unwrap_or_default();
+        let line =
+            line.or_else(|| request_line(kept.between(self.at, self.at + i64::from(self.line?)))).unwrap_or_default();
         let mut found = field_lines_in(step.room(), &line, kept.between(self.line_end, end));
         if self.oddities.contains(Oddity::Cr) {
             // to most receivers nothing in the request line is a field
@@ -84,7 +85,7 @@ impl Reading {
             && let Some(text) = kept.between(self.at, eol).strip_suffix(b"\r")
             && let Some(line) = clean_request_line(text)
         {
-            self.line = Some(text.len() as i64);
+            self.line = Some(text.len() as u32);
             (self.scan, self.line_end) = (eol, eol + 1);
             return Ok(line);
         }
@@ -112,7 +113,7 @@ impl Reading {
             }
             return Err(self.refuse());
         };
-        self.line = Some(text.len() as i64);
+        self.line = Some(text.len() as u32);
         self.scan = eol;
         self.line_end = eol + 1;
         if behind_cr.is_some() {

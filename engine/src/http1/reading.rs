@@ -150,7 +150,7 @@ pub(super) struct Reading {
     /// Where a head stands whose lines do not all end in CR alone, as far as its first one shows.
     pub no_cr_head: i64,
     /// How long the request line of the head at hand is.
-    pub line: Option<i64>,
+    pub line: Option<u32>,
     /// Where its field lines begin.
     pub line_end: i64,
     /// Of the next head, known before it is read.

@@ -45,7 +45,7 @@ impl Reading {
         let found = match self.line.take() {
             Some(length) => {
                 let block = Kept { octets: &block, first: start };
-                let line = request_line(block.between(start, start + length)).unwrap_or_default();
+                let line = request_line(block.between(start, start + i64::from(length))).unwrap_or_default();
                 field_lines(&line, block.from(self.line_end))
             }
             None => {
@@ -73,7 +73,7 @@ impl Reading {
         let kept = step.kept;
         let start = self.at;
         let end = self.line_end.max(kept.end_of_lines(start));
-        let line = request_line(kept.between(start, start + length)).unwrap_or_default();
+        let line = request_line(kept.between(start, start + i64::from(length))).unwrap_or_default();
         let found = field_lines(&line, kept.between(self.line_end, end));
         let oddities = mem::take(&mut self.oddities).with(Oddities::of(&[Oddity::Incomplete]));
         let head = make_head(self.time_ns, step.context.flow, step.context.path, found, oddities);

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::counts::{Count, Counts};
+use crate::hpack::Needs;
 use crate::http1::{certainty_of, is_authority};
 use crate::records::{Flow, HeadText, Layer, Oddities, Oddity, RequestHead, Section};
+use crate::sieve::Sieve;
 
 const VERSION: &[u8] = b"HTTP/2";
 /// Requests whose trailers may follow; servers allow 100 to 250 at a time.
@@ -69,7 +71,8 @@ impl Messages {
         time_ns: i64,
         counts: &mut Counts,
     ) -> Option<RequestHead> {
-        let mut oddities = oddities.with(field_oddities(&fields));
+        let as_sent = fields.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
+        let mut oddities = oddities.with(field_oddities(as_sent));
         for (name, value) in &mut fields {
             name.make_ascii_lowercase();
             strip(value);
@@ -177,8 +180,27 @@ fn first<'a>(fields: &'a Fields, wanted: &[u8]) -> Option<&'a [u8]> {
     fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_slice())
 }
 
+/// What the sieve lets pass is needed, who gets the head, and whatever is odd.
+pub struct Needed<'a>(pub Option<&'a Sieve>);
+
+impl Needs for Needed<'_> {
+    fn field(&self, name: &[u8], value: &[u8]) -> bool {
+        let is_plain = |sieve: &Sieve| !name.starts_with(b":") && is_sound(name, value) && !sieve.keeps(name, value);
+        !self.0.is_some_and(is_plain)
+    }
+
+    fn name(&self, name: &[u8]) -> bool {
+        let is_plain = |sieve: &Sieve| !name.starts_with(b":") && is_sound(name, b"") && sieve.is_idle_name(name);
+        !self.0.is_some_and(is_plain)
+    }
+}
+
+fn is_sound(name: &[u8], value: &[u8]) -> bool {
+    field_oddities([(name, value)]).is_empty()
+}
+
 /// What RFC 9113 section 8.2.1 forbids in names and values; `fields` as they were sent.
-fn field_oddities(fields: &Fields) -> Oddities {
+fn field_oddities<'a>(fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Oddities {
     let mut oddities = Oddities::default();
     for (name, value) in fields {
         if !name.is_empty() && !is_token(name) {

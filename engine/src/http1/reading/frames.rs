@@ -39,6 +39,7 @@ impl Reading {
             self.expect_frames(step.context);
         }
         let Some(frames) = &mut self.frames else { return };
+        frames.sift_with(step.context.early.as_ref().map(|early| early.sieve()));
         let limits = step.context.limits;
         if self.is_fork {
             act(frames, limits, &mut Counts::default(), step.heads);

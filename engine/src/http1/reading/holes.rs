@@ -28,7 +28,7 @@ impl Reading {
                     start: self.at,
                     end,
                     time_ns: self.time_ns,
-                    line: kept.between(self.at, self.at + length).to_vec(),
+                    line: kept.between(self.at, self.at + i64::from(length)).to_vec(),
                     block: kept.between(self.line_end, end).to_vec(),
                 }));
             }
