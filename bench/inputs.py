@@ -132,6 +132,10 @@ def hexadecimal(chance: random.Random) -> bytes:
     return b"Cookie: " + b" ".join(b"%032x" % chance.getrandbits(128) for _ in range(4))
 
 
+def percents(chance: random.Random) -> bytes:
+    return b"Cookie: " + b"".join(b"%%2534%015d" % chance.randrange(10**15) for _ in range(6))
+
+
 def full_heads(name: bytes, value: Callable[[random.Random], bytes]) -> Callable[[], Frames]:
     """Requests that are one field of a few kilobytes."""
 
@@ -184,6 +188,23 @@ def contested() -> Frames:
     one = b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n"
     one += b"1\r\nx\r\n0\r\n\r\n"
     return stream(one * (SIZE // len(one) + 1))
+
+
+POST = b"POST / HTTP/1.1\r\nHost: a.example\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def any_chunks() -> bytes:
+    """Chunks of one or two octets whose lines end in any way: nothing can be foretold of the next."""
+    chance, ends = random.Random(4), (b"\n", b"\r\n")
+    sizes = (chance.randrange(1, 3) for _ in range(20_000))
+    return b"".join(b"%d%s%s%s" % (size, chance.choice(ends), b"x" * size, chance.choice(ends)) for size in sizes)
+
+
+def long_trailers() -> Frames:
+    """Trailer sections of so many lines that they come in parts, each with the request that it belongs to."""
+    one = b"POST /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: a.example\r\n" + CHUNKED + b"0\r\n" + b"a:\n" * 85_000
+    return stream((one + b"\r\n") * (SIZE // len(one) + 1))
 
 
 def many_lengths() -> Frames:

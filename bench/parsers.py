@@ -25,13 +25,16 @@ from bench.cost import cost
 from bench.floods import MB, REQUEST, Frames, head, stream
 from bench.inputs import (
     BARE,
+    CHUNKED,
     OPTIONS,
     OTHER_BLOCK,
     PAGE,
     PAGES,
+    POST,
     SIZE,
     TYPICAL,
     almost_numbers,
+    any_chunks,
     blocks,
     chunk_head,
     chunked,
@@ -43,12 +46,14 @@ from bench.inputs import (
     full_heads,
     hexadecimal,
     http2,
+    long_trailers,
     many_lengths,
     named_again,
     other_base64,
     other_base64_and_one,
     other_hex,
     own_numbers,
+    percents,
     repeated,
     repeated_frames,
     requests,
@@ -234,6 +239,17 @@ PARSERS = {
             "shortest requests": captured(repeated(b"GET / HTTP/1.1\r\n\r\n")),
             "short requests, two framings each": captured(contested),
             "lengths by the thousand": captured(many_lengths),
+            "four lengths each": captured(repeated(POST + b"Content-Length: 5,6,7,8\r\n\r\nxxxxxAAA")),
+            "a loose line and three lengths each": captured(
+                repeated(POST + b" A: b\r\nContent-Length: 5,6,7\r\n\r\nxxxxxAAA")
+            ),
+            "a trailer section and a length each": captured(
+                repeated(POST + b"Content-Length: 6\r\n" + CHUNKED + b"1\r\nx\r\n0\r\nA: b\r\n\r\n")
+            ),
+            "short heads, one fold each": captured(repeated(b"GET / HTTP/1.1\r\nA: 1\r\n 2\r\n\r\n")),
+            "short heads that end in CR": captured(repeated(b"GET / HTTP/1.1\rA: b\r\r")),
+            "HTTP/0.9": captured(repeated(b"GET /\n\n")),
+            "a long target, and a long trailer section": captured(long_trailers),
         },
     ),
     "http1, small segments": Parser(
@@ -252,6 +268,7 @@ PARSERS = {
             "1-byte chunks, blanks": captured(chunked(b" 1\r\nx\r\n")),
             "1-byte chunks, empty extension": captured(chunked(b"1;\r\nx\r\n")),
             "1-byte chunks, 10 digits": captured(chunked(b"0000000001\r\nx\r\n")),
+            "small chunks, any size": captured(chunked(any_chunks())),
             "small chunks, 2 sizes": captured(chunked(b"1\nx\n2\nxx\n")),
             "chunks, 4 sizes": captured(chunked(b"1\nx\n3\r\nxxx\r\n2\nxx\na\nxxxxxxxxxx\n")),
             "chunks of 10": captured(chunked(b"a\nxxxxxxxxxx\n")),
@@ -282,6 +299,8 @@ PARSERS = {
             "digits": captured(with_fields(digits)),
             "almost numbers": captured(with_fields(almost_numbers)),
             "hexadecimal": captured(with_fields(hexadecimal)),
+            "percent signs, coded twice": captured(with_fields(percents)),
+            "the same, long heads": captured(full_heads(b"Cookie", lambda chance: percents(chance) * 30)),
         },
     ),
     "pcap": Parser(

@@ -2,6 +2,7 @@
 //!
 //! Lines without a flaw are read in one pass; every flaw leads to the slower way, which knows them all.
 
+use super::kept::empty_line;
 use super::octets::{
     CONTROL, CR, NAME, NUL, TOKEN, classes_of, is_blank, is_blank_or_cr, is_token, part, span, trim, trim_blanks,
     trim_blanks_before, trim_end, with_whole_ends,
@@ -68,7 +69,7 @@ pub(super) fn field_lines_in(mut text: HeadText, line: &RequestLine<'_>, block: 
     } else {
         text.begin_together(line.together, line.method.len(), line.target.len());
     }
-    if push_clean_lines(&mut text, block) {
+    if empty_line(block) == Some(block.len()) || push_clean_lines(&mut text, block) {
         return FieldLines { text, oddities: line.oddities, others: Vec::new() };
     }
     odd_field_lines(line, block, text)
@@ -109,6 +110,40 @@ fn push_clean_lines(text: &mut HeadText, block: &[u8]) -> bool {
     begin == block.len()
 }
 
+/// The same where a lone CR ends a line as well, and empty lines follow the last one.
+fn push_lines_up_to_cr(text: &mut HeadText, block: &[u8]) -> bool {
+    let mut begin = 0;
+    for start in (0..block.len()).step_by(Block::SIZE) {
+        let octets = Block::of(&block[start..], b' ');
+        for bit in each((octets.within(0, 0x1F) | octets.are(0x7F)).bits()) {
+            let at = start + bit;
+            match block[at] {
+                b'\t' => {}
+                b'\n' if at + 1 == begin => {}
+                b'\r' if at == begin => return are_empty_lines(&block[at..]),
+                b'\r' => {
+                    if !push_clean_line(text, &block[begin..], at - begin) {
+                        return false;
+                    }
+                    begin = at + 1 + usize::from(block.get(at + 1) == Some(&b'\n'));
+                }
+                _ => return false,
+            }
+        }
+    }
+    begin == block.len()
+}
+
+/// Whether each LF in these ends of lines has a CR of its own.
+fn are_empty_lines(ends: &[u8]) -> bool {
+    let mut before = 0;
+    ends.iter().all(|&octet| {
+        let is_whole = octet == b'\r' || (octet == b'\n' && before == b'\r');
+        before = octet;
+        is_whole
+    })
+}
+
 /// The line of so many octets with which `rest` begins.
 #[inline]
 fn push_clean_line(text: &mut HeadText, rest: &[u8], size: usize) -> bool {
@@ -140,13 +175,13 @@ pub(super) fn odd_field_lines(line: &RequestLine<'_>, block: &[u8], mut text: He
     if oddities.intersects(READ_OTHERWISE) {
         let whole_ends;
         if oddities.contains(Oddity::Cr) {
-            whole_ends = with_whole_ends(block);
-            let mut other = text_in_room(line, whole_ends.len());
-            if push_clean_lines(&mut other, without_empty_lines(&whole_ends)) {
+            let mut other = text_in_room(line, block.len());
+            if push_lines_up_to_cr(&mut other, block) {
                 // no flaw but the ends, and nothing folded: one way is left
                 others.extend(Some(other).filter(|other| *other != text));
                 return FieldLines { text, oddities: line.oddities.with(oddities), others };
             }
+            whole_ends = with_whole_ends(block);
             lines = odd_lines(&whole_ends, &mut Oddities::default());
         }
         let joins =
@@ -168,15 +203,6 @@ fn text_in_room(line: &RequestLine<'_>, size: usize) -> HeadText {
     text.reserve(line.method.len() + line.target.len() + line.version.len() + size, 1 + size / 24);
     text.begin(line.method, line.target, line.version);
     text
-}
-
-/// But for those at the end.
-fn without_empty_lines(block: &[u8]) -> &[u8] {
-    let mut rest = block;
-    while let Some(before) = rest.strip_suffix(b"\r\n").filter(|before| before.ends_with(b"\n")) {
-        rest = before;
-    }
-    rest
 }
 
 /// One line of a field. The lines of a folded value have no name but the first.
