@@ -145,7 +145,8 @@ fn are_empty_lines(ends: &[u8]) -> bool {
 }
 
 /// The line of so many octets with which `rest` begins.
-#[inline]
+#[inline(always)] // for each line of every clean head
+#[expect(clippy::inline_always)]
 fn push_clean_line(text: &mut HeadText, rest: &[u8], size: usize) -> bool {
     if let Some(octets) = rest.first_chunk() {
         let name = Name::of(octets);
