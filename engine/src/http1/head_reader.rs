@@ -72,6 +72,7 @@ impl Reading {
     fn read_line<'a>(&mut self, step: &mut Step<'a, '_>) -> Result<RequestLine<'a>, bool> {
         let kept = step.kept;
         if self.scan <= self.at {
+            self.no_cr_head = false; // this is another head
             if !self.skip_before_line(kept) {
                 return Err(false);
             }
@@ -177,7 +178,7 @@ impl Reading {
 
     /// A head whose lines all end in CR alone; most receivers wait for an LF for ever. `over`: nothing follows.
     pub fn read_cr_head(&mut self, eol: i64, over: bool, step: &mut Step<'_, '_>) -> bool {
-        if self.no_cr_head == self.at {
+        if self.no_cr_head {
             return false;
         }
         let kept = step.kept;
@@ -190,7 +191,7 @@ impl Reading {
         }
         let (text, rest) = part(kept.between(self.at, end), b'\r');
         let Some(line) = request_line(text) else {
-            self.no_cr_head = self.at; // and will not be one, whatever follows
+            self.no_cr_head = true; // and will not be one, whatever follows
             return false;
         };
         let rest = with_whole_ends(rest.unwrap_or_default());

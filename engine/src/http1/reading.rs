@@ -147,8 +147,8 @@ pub(super) struct Reading {
     sought: i64,
     /// Where a line stands that [`State::Head`] did not take for a request line.
     pub refused: i64,
-    /// Where a head stands whose lines do not all end in CR alone, as far as its first one shows.
-    pub no_cr_head: i64,
+    /// Not all lines of the head at `at` end in CR alone, as its first one shows.
+    pub no_cr_head: bool,
     /// How long the request line of the head at hand is.
     pub line: Option<u32>,
     /// Where its field lines begin.
@@ -197,7 +197,7 @@ impl Reading {
             fed: position,
             sought: position,
             refused: i64::MIN,
-            no_cr_head: i64::MIN,
+            no_cr_head: false,
             line: None,
             line_end: position,
             oddities: Oddities::default(),
