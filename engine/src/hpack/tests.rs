@@ -178,3 +178,14 @@ fn long_entries_that_nobody_needs_are_counted_and_not_told() {
     named(&[&hex("40"), &[70][..], &[b'n'; 70], &hex("0131")].concat(), usize::MAX);
     assert_eq!(named(&hex("0f2f016e0f2f016d"), usize::MAX), (vec![b"m".to_vec()], 2));
 }
+
+#[test]
+fn who_needs_something_else_is_asked_again() {
+    let long = [&hex("400178"), &[70][..], &[b'n'; 70]].concat();
+    let mut decoder = Hpack::new(65536);
+    decoder.decode(&long, usize::MAX, &AllBut(b'n'));
+    assert_eq!(decoder.decode(&hex("be"), usize::MAX, &AllBut(b'n')).fields.len(), 0);
+    assert_eq!(decoder.decode(&hex("be"), usize::MAX, &AllBut(b'y')).fields.len(), 0, "remembered");
+    decoder.ask_again();
+    assert_eq!(decoder.decode(&hex("be"), usize::MAX, &AllBut(b'y')).fields.len(), 1);
+}
