@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import struct
 from collections.abc import Callable
@@ -169,6 +170,31 @@ def tokens(chance: random.Random) -> bytes:
 def folds(_: random.Random) -> bytes:
     """Two of these would be an own number, but for the row that goes on."""
     return b"4" + b"\r\n 4477009001" * 300
+
+
+def glued(chance: random.Random) -> bytes:
+    """Own numbers that are refused, for a letter touches them."""
+    return b"; ".join(b"a=x447700900%03d" % chance.randrange(1000) for _ in range(300))
+
+
+def glued_in_hex(chance: random.Random) -> bytes:
+    return b"; ".join(b"a=%b" % (b"x447700900%03d" % chance.randrange(1000)).hex().encode() for _ in range(150))
+
+
+def glued_in_percent(chance: random.Random) -> bytes:
+    return b"; ".join(b"a=x%%2534%%34%%3700900%03d" % chance.randrange(1000) for _ in range(200))
+
+
+def separated(chance: random.Random) -> bytes:
+    """Almost numbers, and what is between them differs."""
+    return b"".join(
+        b"4477009%03d" % chance.randrange(1000) + chance.choice((b".", b"-", b" ", b"/")) for _ in range(300)
+    )
+
+
+def web_token(chance: random.Random) -> bytes:
+    numbers = b'","'.join(b"x447700900%03d" % chance.randrange(1000) for _ in range(200))
+    return b"Bearer " + base64.urlsafe_b64encode(b'{"sub":"' + numbers + b'"}')
 
 
 def own_numbers(chance: random.Random) -> bytes:

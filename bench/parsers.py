@@ -44,6 +44,9 @@ from bench.inputs import (
     folds,
     fragments,
     full_heads,
+    glued,
+    glued_in_hex,
+    glued_in_percent,
     hexadecimal,
     http2,
     long_trailers,
@@ -58,14 +61,16 @@ from bench.inputs import (
     repeated_frames,
     requests,
     small,
+    separated,
     tls,
     tokens,
     upload,
+    web_token,
     with_fields,
 )
 from bench.results import put, where_and_when
 from monitor.agreements import load
-from monitor.engine import open_engine, screen
+from monitor.engine import open_engine, reader
 from monitor.identify import Identify
 from monitor.records import CaptureFiles, Flow, RequestHead
 from monitor.subscribers.radius import Malformed, Numbering, Overfull, report
@@ -75,7 +80,7 @@ from tests.encapsulations import TUNNELS
 
 PROGRAM = str(Path(sys.executable).with_name("msisdn-monitor"))
 BAR = 3.0
-MOST_ROWS = 8  # of one parser, the dearest first
+MOST_ROWS = 12  # of one parser, the dearest first
 RUNS = 5
 RULES_SIZE = 200_000  # of YAML: a large operator's partners, and all that a loader is to be troubled with here
 Work = Callable[[], float]  # CPU seconds
@@ -157,7 +162,7 @@ def identified(field: Callable[[random.Random], bytes]) -> Callable[[Path], Work
         heads = [HEAD._replace(fields=((b"host", b"a.example"), (name.lower(), value))) for name, value in split]
 
         def act() -> None:
-            identify = Identify(load(RULES).plan, screen("native"))
+            identify = Identify(load(RULES).plan, reader("native"))
             for each in heads:
                 identify.feed(each)
 
@@ -319,6 +324,15 @@ PARSERS = {
             "other digits in hex": commanded(full_heads(b"Cookie", other_hex)),
             "hexadecimal in a known field": commanded(full_heads(b"X-MSISDN", tokens)),
             "almost numbers in folds": commanded(full_heads(b"X-A", folds)),
+            "almost numbers, other marks between": commanded(full_heads(b"X-A", separated)),
+            "own numbers that are refused": commanded(full_heads(b"Cookie", glued)),
+            "the same in hex": commanded(full_heads(b"Cookie", glued_in_hex)),
+            "the same in percent-encoding": commanded(full_heads(b"Cookie", glued_in_percent)),
+            "the same in a web token": commanded(full_heads(b"Authorization", web_token)),
+            "slashes": commanded(full_heads(b"X-A", lambda _: b"/" * 4000)),
+            "a known field with nothing in it": commanded(
+                repeated(b"GET / HTTP/1.1\r\nHost: a.example\r\nX-MSISDN: x\r\n\r\n")
+            ),
         },
     ),
     "identify": Parser(

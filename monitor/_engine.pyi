@@ -5,7 +5,7 @@ from typing import final
 
 from monitor.records import Limits, Message, RequestHead, Trace, Watch
 
-__all__ = ["Engine", "Live", "Screen", "write_hashes"]
+__all__ = ["Engine", "Live", "Reader", "write_hashes"]
 
 def write_hashes(
     path: str,
@@ -17,9 +17,9 @@ def write_hashes(
 ) -> None: ...
 
 @final
-class Screen:
-    def __new__(cls, watch: Watch) -> Screen: ...
-    def shown(self, text: bytes) -> int: ...
+class Reader:
+    def __new__(cls, watch: Watch) -> Reader: ...
+    def search(self, place: int, name: bytes, octets: bytes) -> list[tuple[int, str, bytes, int, int, bool]]: ...
 
 @final
 class Engine:

@@ -7,7 +7,7 @@ never a secret: `Engine.name` is in the version, the summary, the log and the me
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Literal, Protocol, get_args
 
@@ -16,6 +16,7 @@ from monitor.records import Batch, CaptureFiles, Interface, Limits, Survey, Watc
 
 Preference = Literal["auto", "native", "portable"]
 ENGINES: tuple[Preference, ...] = get_args(Preference)
+Search = Callable[[int, bytes, bytes], Sequence[tuple[int, str, bytes, int, int, bool]]]  # as identify/search.py has it
 VARIABLE = "MSISDN_MONITOR_ENGINE"  # what `auto` means in this environment
 NATIVE_REMEDY = "install Rust (cargo) and run pip install . again"
 LIVE_SETTLE_NS = 2_000_000  # a live sensor cannot wait as long as a replay (docs/decisions/0002)
@@ -51,14 +52,14 @@ def default_limits(source: CaptureFiles | Interface) -> Limits:
     return Limits(settle_ns=LIVE_SETTLE_NS) if isinstance(source, Interface) else Limits()
 
 
-def screen(prefer: Preference = "auto") -> Callable[[Watch], Callable[[bytes], int]] | None:
-    """The sieve of the engine that runs, on single texts: what `Identify` looks with; None where it does so itself."""
+def reader(prefer: Preference = "auto") -> Callable[[Watch], Search] | None:
+    """What the engine that runs reads single texts with, for `Identify`; None where that does so itself."""
     prefer = preferred(prefer)
     if prefer == "portable" or not native_is_here():
         return None
-    from monitor.native import screen_of  # late: it may not be there
+    from monitor.native import search_of  # late: it may not be there
 
-    return screen_of
+    return search_of
 
 
 def open_engine(

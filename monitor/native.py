@@ -12,7 +12,7 @@ import select
 from collections.abc import Callable
 from threading import Thread
 
-from monitor._engine import Engine, Screen
+from monitor._engine import Engine, Reader
 from monitor.portable.capture import AGAIN, STANDARD_INPUT, Capture, CaptureReader
 from monitor.portable.compressed import Octets, answered
 from monitor.portable.pcap import HEADER_SIZE
@@ -21,9 +21,9 @@ from monitor.records import Batch, CaptureFiles, Frame, Limits, Watch
 PUMP_S = 0.2  # between two looks at signals and at the progress bar
 
 
-def screen_of(watch: Watch) -> Callable[[bytes], int]:
-    """What shows in a text, by the bits of monitor/identify/found.py."""
-    return Screen(watch).shown
+def search_of(watch: Watch) -> Callable[[int, bytes, bytes], list[tuple[int, str, bytes, int, int, bool]]]:
+    """What stands in a text, as monitor/identify/search.py is told it."""
+    return Reader(watch).search
 
 
 class NativeEngine:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from monitor.agreements import RuleBook
 from monitor.conditions import Conditions
 from monitor.counts import unseen, values
-from monitor.engine import Engine, Preference, default_limits, open_engine, screen
+from monitor.engine import Engine, Preference, default_limits, open_engine, reader
 from monitor.identify import Identify
 from monitor.identify.catalogue import CATALOGUE, SUBSCRIBER_FIELDS
 from monitor.judge import Judge, possible
@@ -71,7 +71,7 @@ class Pipeline:
         """`audited`: one in so many half-streams goes through the audit; 0: none. `memory_bytes`: see Limits."""
         self._audited = audited
         self._audit: Audit | None = None
-        self._redactor, self._screen = redactor, screen(prefer)
+        self._redactor, self._reader = redactor, reader(prefer)
         self._live = isinstance(source, Interface)
         self.tallies = Tallies((), frozenset())
         self._sinks: tuple[Sink, ...] = (self.tallies, *sinks)
@@ -93,7 +93,7 @@ class Pipeline:
         self.engine.watch_for(self._watch())
 
     def _judge_by(self, book: RuleBook) -> None:
-        identify, judge = Identify(book.plan, self._screen), Judge(book, self._redactor.token)
+        identify, judge = Identify(book.plan, self._reader), Judge(book, self._redactor.token)
         self.tallies.expect(
             series(book), frozenset(name.decode("latin-1") for name in book.plan.fields.union(CATALOGUE))
         )

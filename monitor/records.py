@@ -45,6 +45,29 @@ class Digests(Protocol):
         ...
 
 
+class Wanted(NamedTuple):
+    """What `identify` looks for, for an engine that looks for it as well (identify/watched.py).
+
+    Numbers are E.164 digits, names normalised. `lengths`: how long own numbers are, what stands behind the country code
+    in all of these, and their ranges. `tokens`: how a number is coded, the expression of its letters, digits in front
+    that are none of it, and whether nothing must hint at it. `carries`: fields that are known to carry an identifier,
+    whoever's; `hints`: what other names say; `stems`: what the letters of a name that hints may end with.
+    """
+
+    country: bytes
+    trunk: bytes
+    access: bytes  # dialled before a country code
+    lengths: tuple[tuple[int, bytes, tuple[tuple[int, int], ...]], ...]
+    imsi_prefixes: tuple[bytes, ...]
+    tokens: tuple[tuple[str, bytes, int, bool], ...]
+    carries: tuple[tuple[bytes, str], ...]
+    hints: tuple[tuple[bytes, str], ...]
+    stems: tuple[tuple[bytes, str], ...]
+    own_fields: tuple[bytes, ...]
+    handset_fields: tuple[bytes, ...]
+    aliases: tuple[bytes, ...]
+
+
 class Watch(NamedTuple):
     """What the sieve lets through. It may pass too much, never too little.
 
@@ -57,6 +80,7 @@ class Watch(NamedTuple):
     letters or digits follow at the least; every head in which one of `rows`, or with the letters `named_by` one of
     `named_rows`, stands in what is coded in base64 or hex; and every head with a digest of an own number, as `digests`
     knows them. `every_head` passes all heads.
+    An engine that can reads what shows for what is `wanted`, and drops a head where that is nothing.
     What goes to one of the UDP `ports` is handed over as a Message.
     """
 
@@ -69,6 +93,7 @@ class Watch(NamedTuple):
     ports: frozenset[int] = frozenset()
     tokens: tuple[tuple[bytes, int], ...] = ()
     digests: Digests | None = None
+    wanted: Wanted | None = None
     audited: int = 0  # one in so many half-streams is traced for the audit; 1: all, and what is no segment; 0: none
 
 

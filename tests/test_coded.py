@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor import counts
-from monitor.engine import native_is_here, screen
+from monitor.engine import native_is_here, reader
 from monitor.identify import Identify
 from monitor.portable.sieve import Sieve
 from monitor.records import Flow, RequestHead, Section
@@ -151,7 +151,7 @@ def test_what_identify_finds_the_sieve_passes(fields, target, as_trailer, identi
 @given(st.lists(st.tuples(NAMES | st.just(b"x-imei"), TEXTS), max_size=3), TEXTS, st.sampled_from([PLAN, MANY_PLAN]))
 def test_what_the_engine_shows_is_what_the_readers_find(fields, target, plan):
     request = head(*fields, target=target)
-    assert Identify(plan, screen("native")).feed(request) == Identify(plan).feed(request)
+    assert Identify(plan, reader("native")).feed(request) == Identify(plan).feed(request)
 
 
 def test_a_number_at_the_end_of_much_coded_text_is_found():

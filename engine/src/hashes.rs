@@ -158,10 +158,15 @@ impl HashTable {
 
     /// Whether an own number has this digest of 16, 20 or 32 octets. What cannot be read has none.
     pub fn has(&self, digest: &[u8]) -> bool {
-        Algorithm::of(digest.len()).is_some_and(|algorithm| self.finds(algorithm, digest).unwrap_or(false))
+        self.find(digest).is_some()
     }
 
-    fn finds(&self, algorithm: Algorithm, digest: &[u8]) -> io::Result<bool> {
+    /// The own number that it is of.
+    pub fn find(&self, digest: &[u8]) -> Option<u64> {
+        self.found(Algorithm::of(digest.len())?, digest).unwrap_or(None)
+    }
+
+    fn found(&self, algorithm: Algorithm, digest: &[u8]) -> io::Result<Option<u64>> {
         let layout = self.layout;
         let kept = bits(digest) >> (64 - layout.kept_bits());
         let (bucket, more) = (kept >> (32 - layout.code_bits), kept & ((1 << (32 - layout.code_bits)) - 1));
@@ -180,13 +185,13 @@ impl HashTable {
                 if entry >> layout.code_bits == more {
                     let number = self.numbers.number(code / SPELT);
                     if algorithm.makes(self.numbers.spelt(number, code % SPELT, &mut text), digest) {
-                        return Ok(true);
+                        return Ok(Some(number));
                     }
                 }
             }
             at += 64;
         }
-        Ok(false)
+        Ok(None)
     }
 
     fn read(&self, at: u64, room: &mut [u8]) -> io::Result<()> {

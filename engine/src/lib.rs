@@ -20,6 +20,7 @@ pub mod hashes;
 pub mod hpack;
 pub mod http1;
 pub mod http2;
+pub mod identify;
 pub mod limits;
 #[cfg(target_os = "linux")]
 pub mod live;

@@ -9,17 +9,18 @@ use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::{PyOSError, PyRuntimeError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 
 use crate::capture::Ending;
 use crate::counts::{Count, Counts};
 use crate::fault::{contained, say_little};
 use crate::front::{Died, Front, Pace};
 use crate::hashes::{HashTable, Numbers, Octets, write_sections};
+use crate::identify::{Finding, Identifier, Identify, Place};
 use crate::limits::Limits;
-use crate::records::Watch;
+use crate::records::{Wanted, Watch};
 use crate::sieve::Sieve;
 use crate::tandem::Tandem;
 use crate::worker::Worker;
@@ -143,22 +144,44 @@ impl Engine {
     }
 }
 
-/// The sieve on one text, for whoever looks for numbers in it.
+/// What stands in one text, for whoever has a head before him.
 #[pyclass(module = "monitor._engine", frozen)]
-struct Screen(Sieve);
+struct Reader {
+    sieve: Sieve,
+    identify: Identify,
+}
 
 #[pymethods]
-impl Screen {
+impl Reader {
     #[new]
-    fn new(watch: &Bound<'_, PyAny>) -> PyResult<Screen> {
-        Ok(Screen(Sieve::new(&watch_of(watch)?)))
+    fn new(watch: &Bound<'_, PyAny>) -> PyResult<Reader> {
+        let watch = watch_of(watch)?;
+        let wanted = watch.wanted.clone().ok_or_else(|| PyValueError::new_err("nothing is wanted"))?;
+        Ok(Reader { sieve: Sieve::new(&watch), identify: Identify::new(&wanted) })
     }
 
-    /// The kinds of numbers that may stand in this text, as monitor/identify/found.py numbers them.
-    fn shown(&self, text: &[u8]) -> u8 {
-        self.0.shown(text)
+    /// Every identifier in a text: what it is, its digits, the field that has it, its form and spelling, and whether
+    /// the operator must answer for it. What is one of a few is told by its place among them.
+    fn search<'py>(&self, py: Python<'py>, place: u8, name: &[u8], octets: &[u8]) -> Vec<Told<'py>> {
+        let place = match place {
+            0 => Place::Header,
+            1 => Place::Trailer,
+            2 => Place::Cookie,
+            3 => Place::Path,
+            4 => Place::Query,
+            _ => Place::Referer,
+        };
+        let tell = |Finding { field, found, own }: Finding<'_>| {
+            let digits = String::from_utf8_lossy(&found.digits).into_owned();
+            let kinds = (found.identifier as u8, found.form as u8, found.spelling as u8);
+            (kinds.0, digits, PyBytes::new(py, &field), kinds.1, kinds.2, own)
+        };
+        self.identify.search(&self.sieve, place, name, octets).into_iter().map(tell).collect()
     }
 }
+
+/// See [`Reader::search`].
+type Told<'py> = (u8, String, Bound<'py, PyBytes>, u8, u8, bool);
 
 fn died(_: Died) -> PyErr {
     PyRuntimeError::new_err("a thread of the engine has died")
@@ -208,7 +231,33 @@ fn watch_of(watch: &Bound<'_, PyAny>) -> PyResult<Watch> {
         tokens: watch.getattr("tokens")?.extract()?,
         audited: watch.getattr("audited")?.extract()?,
         digests: table_of(&watch.getattr("digests")?)?.map(Arc::new),
+        wanted: wanted_of(&watch.getattr("wanted")?)?.map(Arc::new),
     })
+}
+
+fn wanted_of(wanted: &Bound<'_, PyAny>) -> PyResult<Option<Wanted>> {
+    if wanted.is_none() {
+        return Ok(None);
+    }
+    let identifiers = |name: &str| -> PyResult<Vec<(Vec<u8>, Identifier)>> {
+        let named: Vec<(Vec<u8>, String)> = wanted.getattr(name)?.extract()?;
+        let of = |(name, word): (Vec<u8>, String)| Some((name, Identifier::named(&word)?));
+        Ok(named.into_iter().filter_map(of).collect())
+    };
+    Ok(Some(Wanted {
+        country: wanted.getattr("country")?.extract()?,
+        trunk: wanted.getattr("trunk")?.extract()?,
+        access: wanted.getattr("access")?.extract()?,
+        lengths: wanted.getattr("lengths")?.extract()?,
+        imsi_prefixes: wanted.getattr("imsi_prefixes")?.extract()?,
+        tokens: wanted.getattr("tokens")?.extract()?,
+        carries: identifiers("carries")?,
+        hints: identifiers("hints")?,
+        stems: identifiers("stems")?,
+        own_fields: wanted.getattr("own_fields")?.extract()?,
+        handset_fields: wanted.getattr("handset_fields")?.extract()?,
+        aliases: wanted.getattr("aliases")?.extract()?,
+    }))
 }
 
 type Native = (String, String, Vec<(u64, u64)>, u64, Option<String>);
@@ -265,6 +314,6 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(write_hashes, module)?)?;
     #[cfg(target_os = "linux")]
     module.add_class::<live::Live>()?;
-    module.add_class::<Screen>()?;
+    module.add_class::<Reader>()?;
     module.add_class::<Engine>()
 }

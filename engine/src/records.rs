@@ -6,8 +6,45 @@ mod placed;
 use std::sync::Arc;
 
 use crate::hashes::HashTable;
+use crate::identify::Identifier;
 pub use head_text::HeadText;
 pub use placed::{CleanHead, PlacedHead, Said};
+
+/// What `identify` looks for: monitor.records.Wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// E.164 country code, and what is written before a national number and before a country code.
+    pub country: Vec<u8>,
+    /// See above.
+    pub trunk: Vec<u8>,
+    /// See above.
+    pub access: Vec<u8>,
+    /// Own numbers of each length: digits, what stands behind the country code in all of them, first and last numbers.
+    pub lengths: Vec<WantedLength>,
+    /// MCC and MNC.
+    pub imsi_prefixes: Vec<Vec<u8>>,
+    /// Numbers coded by themselves.
+    pub tokens: Vec<WantedToken>,
+    /// Fields that are known to carry an identifier, whoever's.
+    pub carries: Vec<(Vec<u8>, Identifier)>,
+    /// What a name hints at, and the letters at its end.
+    pub hints: Vec<(Vec<u8>, Identifier)>,
+    /// See above.
+    pub stems: Vec<(Vec<u8>, Identifier)>,
+    /// That the operator invented.
+    pub own_fields: Vec<Vec<u8>>,
+    /// That handsets write.
+    pub handset_fields: Vec<Vec<u8>>,
+    /// That carry an alias.
+    pub aliases: Vec<Vec<u8>>,
+}
+
+/// Digits; what stands behind the country code in all of them; first and last numbers.
+pub type WantedLength = (usize, Vec<u8>, Vec<(u64, u64)>);
+
+/// How it is spelt; an expression for its letters, one class after another; digits in front that say what the others
+/// are; whether so few tokens look so by chance that nothing must hint at one.
+pub type WantedToken = (String, Vec<u8>, usize, bool);
 
 /// What the sieve lets through. It may pass too much, never too little.
 #[derive(Clone, Debug)]
@@ -30,6 +67,8 @@ pub struct Watch {
     pub tokens: Vec<(Vec<u8>, usize)>,
     /// Unkeyed digests of own numbers.
     pub digests: Option<Arc<HashTable>>,
+    /// What `identify` looks for: what shows is read before it passes. None: nobody reads it here.
+    pub wanted: Option<Arc<Wanted>>,
     /// One in so many half-streams is traced for the audit; 1: all, and what is no segment; 0: none.
     pub audited: u64,
 }
@@ -46,6 +85,7 @@ impl Default for Watch {
             ports: Vec::new(),
             tokens: Vec::new(),
             digests: None,
+            wanted: None,
             audited: 0,
         }
     }

@@ -12,6 +12,7 @@
 
 mod coded;
 mod digest;
+mod quoted;
 mod rows;
 mod screen;
 #[cfg(test)]
@@ -22,10 +23,14 @@ use std::sync::Arc;
 
 use crate::counts::{Count, Counts};
 use crate::hashes::HashTable;
-use crate::records::{HeadText, RequestHead, Watch};
-use crate::sieve::coded::{Coded, SHORTEST};
+use crate::identify::Identify;
+use crate::records::{HeadText, RequestHead, Section, Watch};
+use crate::sieve::coded::Coded;
+pub(crate) use crate::sieve::quoted::unquote_to;
+use crate::sieve::quoted::{Unquoted, unquote};
 use crate::sieve::rows::Rows;
-use crate::sieve::screen::kinds;
+pub(crate) use crate::sieve::screen::kinds;
+pub(crate) use crate::sieve::texts::{from_base64, from_hex, is_digits_in_base64};
 
 /// What a Watch asks for, made ready.
 #[derive(Debug)]
@@ -35,6 +40,8 @@ pub struct Sieve {
     named_by: Vec<u8>,
     coded: Coded,
     digests: Option<Arc<HashTable>>,
+    /// Reads what shows, so that nothing passes that is none; None: whatever shows passes.
+    identify: Option<Identify>,
     /// By length, those of one length in order.
     names: Vec<Vec<u8>>,
     stems: Vec<Vec<u8>>,
@@ -65,6 +72,8 @@ impl Sieve {
             named_by: watch.named_by.clone(),
             coded: Coded::new(&watch.tokens),
             digests: watch.digests.clone(),
+            // where it is told who holds an address, what nobody reads is compared with that number
+            identify: watch.wanted.as_deref().filter(|_| watch.ports.is_empty()).map(Identify::new),
             names,
             stems: watch.stems.clone(),
             shortest_name,
@@ -82,13 +91,14 @@ impl Sieve {
             return true;
         }
         let mut room = Vec::new();
-        let shown = self.look(&head.text, &mut room);
-        let passes =
-            shown.is_some() || head.readings.iter().any(|reading| self.look(&reading.text, &mut room).is_some());
+        let section = head.section;
+        let shown = self.look(&head.text, section, &mut room);
+        let passes = shown.is_some()
+            || head.readings.iter().any(|reading| self.look(&reading.text, reading.section, &mut room).is_some());
         if passes {
             leave(&mut head.text, shown);
             for reading in &mut head.readings {
-                let shown = self.look(&reading.text, &mut room);
+                let shown = self.look(&reading.text, reading.section, &mut room);
                 leave(&mut reading.text, shown);
             }
         }
@@ -102,7 +112,7 @@ impl Sieve {
         if self.every_head {
             return None;
         }
-        let shown = self.look(text, room);
+        let shown = self.look(text, Section::Head, room);
         let is_clean = shown.is_none();
         if !is_clean {
             leave(text, shown);
@@ -112,12 +122,12 @@ impl Sieve {
 
     /// Whether one reading of a head must be judged.
     pub fn is_suspect(&self, text: &HeadText) -> bool {
-        self.every_head || self.look(text, &mut Vec::new()).is_some()
+        self.every_head || self.look(text, Section::Head, &mut Vec::new()).is_some()
     }
 
     /// Where an identifier may show; None: nowhere.
-    fn look(&self, text: &HeadText, room: &mut Vec<u8>) -> Option<Suspicion> {
-        if text.field_count() == 0 && text.target().len() < self.rows.fewest.min(SHORTEST) {
+    fn look(&self, text: &HeadText, section: Section, room: &mut Vec<u8>) -> Option<Suspicion> {
+        if text.field_count() == 0 && text.target().len() < self.rows.fewest.min(self.coded.shortest) {
             return None;
         }
         let mut fields = Vec::new();
@@ -153,6 +163,13 @@ impl Sieve {
             fields.sort_unstable();
             fields.dedup();
         }
+        if let Some(identify) = &self.identify {
+            in_target = in_target && section == Section::Head && identify.is_in_target(self, text.target());
+            fields.retain(|&field| {
+                let part = HeadText::FIELDS + 2 * field as usize;
+                identify.is_in_field(self, section, text.part(part), text.part(part + 1))
+            });
+        }
         (in_target || !fields.is_empty()).then_some(Suspicion { in_target, fields })
     }
 
@@ -170,8 +187,15 @@ impl Sieve {
         !self.keeps(name, b"") && !self.names(name)
     }
 
-    /// The kinds of numbers that may stand in a text as it is, as monitor/identify/found.py numbers them.
-    pub fn shown(&self, text: &[u8]) -> u8 {
+    /// Each digest of an own number in a text, how many octets it has and whose it is.
+    pub(crate) fn digests_in(&self, text: &[u8], show: impl FnMut(usize, u64)) {
+        if let Some(table) = &self.digests {
+            digest::each(text, table, show);
+        }
+    }
+
+    /// The kinds of numbers that may stand in a text as it is.
+    pub(crate) fn shown(&self, text: &[u8]) -> u8 {
         let mut kinds = 0;
         self.screen(text, |_, shown| kinds |= shown.kinds | if shown.named_row { kinds::NAMED } else { 0 });
         kinds
@@ -199,7 +223,7 @@ impl Sieve {
             }
             if times == 0 {
                 room.clear();
-                room.extend(Unquoted(octets.iter().copied()));
+                unquote_to(octets, room);
             } else {
                 unquote(room);
             }
@@ -316,39 +340,4 @@ fn leave(text: &mut HeadText, shown: Option<Suspicion>) {
     fields.sort_unstable();
     fields.dedup();
     text.retain(&fields);
-}
-
-/// Undoes percent-encoding where it stands.
-fn unquote(octets: &mut Vec<u8>) {
-    let mut end = 0;
-    let mut at = 0;
-    while let Some(rest) = octets.get(at..).filter(|rest| !rest.is_empty()) {
-        let mut unquoted = Unquoted(rest.iter().copied());
-        let octet = unquoted.next().unwrap_or_default();
-        at = octets.len() - unquoted.0.len();
-        octets[end] = octet;
-        end += 1;
-    }
-    octets.truncate(end);
-}
-
-/// Octets without their percent-encoding; what is not coded well stays.
-#[derive(Clone)]
-struct Unquoted<I>(I);
-
-impl<I: Iterator<Item = u8> + Clone> Iterator for Unquoted<I> {
-    type Item = u8;
-
-    #[inline]
-    fn next(&mut self) -> Option<u8> {
-        let octet = self.0.next()?;
-        if octet != b'%' {
-            return Some(octet);
-        }
-        let mut ahead = self.0.clone();
-        let mut nibble = || char::from(ahead.next()?).to_digit(16);
-        let (Some(high), Some(low)) = (nibble(), nibble()) else { return Some(octet) };
-        self.0 = ahead;
-        Some((high << 4 | low) as u8)
-    }
 }

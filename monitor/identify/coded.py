@@ -19,7 +19,7 @@ from itertools import takewhile
 from string import ascii_letters, digits
 from typing import NamedTuple
 
-from monitor.identify.found import BASE64, HEX, ROW, TOKEN, Found, Spelling
+from monitor.identify.found import Found, Spelling
 from monitor.identify.numbers import OwnNumbers
 from monitor.identify.plain import Plain
 from monitor.identify.surroundings import hinted
@@ -41,7 +41,12 @@ class Coding(NamedTuple):
     more: int  # how many of these follow at the least
     decode: Callable[[bytes], str]  # of a token: E.164 digits, if it is one
     alike: float  # tokens that have this shape
+    skip: int = 0  # digits in front that say what the others are
     own: int = 0  # of them, those that are own numbers
+
+    @property
+    def believed(self) -> bool:
+        return self.own <= BY_CHANCE * self.alike
 
     @property
     def core(self) -> bytes:
@@ -52,8 +57,6 @@ class Coding(NamedTuple):
 class Token:
     """A Reader."""
 
-    shown_by = ROW | TOKEN
-
     def __init__(self, own: OwnNumbers) -> None:
         self._own = own
         self._codings = codings = codings_of(own)
@@ -63,10 +66,7 @@ class Token:
 
     @cached_property  # late: few captures have any
     def _tokens(self) -> list[tuple[Coding, bytes, re.Pattern[bytes], bool]]:
-        return [
-            (each, each.core, re.compile(_token(each.pattern)), each.own <= BY_CHANCE * each.alike)
-            for each in self._codings
-        ]
+        return [(each, each.core, re.compile(_token(each.pattern)), each.believed) for each in self._codings]
 
     def suspect(self, text: bytes) -> bool:
         if self._shortest not in text.translate(_A_FOR_LETTER):
@@ -107,7 +107,6 @@ class Text:
     """A Reader of what one coding makes of text."""
 
     spelling: Spelling
-    shown_by: int
     shortest: bytes  # of its letters, each an A
     digits: re.Pattern[bytes]  # some of the coded digits of any number
     run: re.Pattern[bytes]  # of letters
@@ -135,14 +134,14 @@ class Text:
 
 class Base64(Text):
     # a digit is 0x30 to 0x39, so three of them are four such letters (RFC 4648 section 4); ten have two such groups
-    spelling, shown_by, shortest = Spelling.BASE64, BASE64, b"A" * 8
+    spelling, shortest = Spelling.BASE64, b"A" * 8
     digits = re.compile(rb"(?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){2,}")
     run, group = re.compile(rb"[0-9A-Za-z]{8,}"), 4
     decode = staticmethod(lambda run: b64decode(run[: len(run) - (len(run) % 4 == 1)] + b"=="))
 
 
 class Hex(Text):
-    spelling, shown_by, shortest = Spelling.ASCII_HEX, HEX, b"A" * 16
+    spelling, shortest = Spelling.ASCII_HEX, b"A" * 16
     digits = re.compile(rb"(?:3[0-9]){8,}")
     run, group = re.compile(rb"[0-9A-Fa-f]{16,}"), 2
     decode = staticmethod(lambda run: bytes.fromhex(run[: len(run) // 2 * 2].decode()))
@@ -159,14 +158,14 @@ def _reversed(template: str) -> Iterator[Coding]:
 def _tbcd(template: str) -> Iterator[Coding]:
     swapped = _swapped(template)
     yield _of_digits(Spelling.TBCD, swapped, lambda token: _number(_swapped(token.decode())))
-    yield _of_digits(Spelling.TBCD, INTERNATIONAL + swapped, lambda token: _number(_swapped(token[2:].decode())))
+    yield _of_digits(Spelling.TBCD, INTERNATIONAL + swapped, lambda token: _number(_swapped(token[2:].decode())), 2)
 
 
 def _base64_bcd(template: str) -> Iterator[Coding]:
     even, swapped = template + "F" * (len(template) % 2), _swapped(template)
     yield _of_nibbles(Spelling.BASE64_BCD, even, _number)
     yield _of_nibbles(Spelling.BASE64_TBCD, swapped, lambda nibbles: _number(_swapped(nibbles)))
-    yield _of_nibbles(Spelling.BASE64_TBCD, INTERNATIONAL + swapped, lambda nibbles: _number(_swapped(nibbles[2:])))
+    yield _of_nibbles(Spelling.BASE64_TBCD, INTERNATIONAL + swapped, lambda nibbles: _number(_swapped(nibbles[2:])), 2)
 
 
 def _hex_integer(template: str) -> Iterator[Coding]:
@@ -211,13 +210,13 @@ def _number(nibbles: str) -> str:
     return nibbles.upper().removesuffix("F")
 
 
-def _of_digits(spelling: Spelling, template: str, decode: Callable[[bytes], str]) -> Coding:
+def _of_digits(spelling: Spelling, template: str, decode: Callable[[bytes], str], skip: int = 0) -> Coding:
     row = template.partition("F")[0]
     pattern = template.replace(".", "[0-9]").replace("F", "[Ff]")
-    return Coding(spelling, pattern.encode(), True, row.encode(), 0, decode, 10.0 ** len(row))
+    return Coding(spelling, pattern.encode(), True, row.encode(), 0, decode, 10.0 ** len(row), skip)
 
 
-def _of_nibbles(spelling: Spelling, template: str, decode: Callable[[str], str]) -> Coding:
+def _of_nibbles(spelling: Spelling, template: str, decode: Callable[[str], str], skip: int = 0) -> Coding:
     """In base64 of either alphabet, padded or not."""
     first, last = (b64encode(bytes.fromhex(template.replace(".", nibble))).rstrip(b"=") for nibble in "0F")
     begin = _same(first, last)
@@ -225,7 +224,14 @@ def _of_nibbles(spelling: Spelling, template: str, decode: Callable[[str], str])
     pattern = rb"%b[0-9A-Za-z+/_-]{%d}" % (re.escape(begin), more)
     ends_odd = 2 * ("F" in template)  # only the filler makes letters that are none, in the last two places
     return Coding(
-        spelling, pattern, False, begin, more - ends_odd, lambda token: decode(_nibbles(token)), 64.0 ** len(first)
+        spelling,
+        pattern,
+        False,
+        begin,
+        more - ends_odd,
+        lambda token: decode(_nibbles(token)),
+        64.0 ** len(first),
+        skip,
     )
 
 

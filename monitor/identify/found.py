@@ -40,11 +40,6 @@ class Spelling(StrEnum):
     OPAQUE = "opaque"
 
 
-# what shows in a text that may hold a number, bit by bit: as engine/src/sieve/screen.rs has it
-ROW, BASE64, HEX, TOKEN, DIGEST = 1, 2, 4, 8, 16
-NAMED = 32  # a row, coded or not, that is one where it is named so
-
-
 class Found(NamedTuple):
     identifier: Identifier
     digits: str  # E.164 without `+`, or those of the IMSI or IMEI; what is sealed is as it stands there
@@ -53,8 +48,6 @@ class Found(NamedTuple):
 
 
 class Reader(Protocol):
-    shown_by: int  # the bits of what it reads
-
     def suspect(self, text: bytes) -> bool:
         """Whether `read` could find anything in this text or a part of it; never False by mistake."""
         ...

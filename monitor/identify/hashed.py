@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from monitor.identify.found import DIGEST, Found, Spelling
+from monitor.identify.found import Found, Spelling
 from monitor.identify.hashes import HashTable
 from monitor.verdicts import Form, Identifier
 
@@ -13,8 +13,6 @@ _SPELLINGS = {16: Spelling.MD5, 20: Spelling.SHA1, 32: Spelling.SHA256}
 
 class Hashed:
     """A Reader."""
-
-    shown_by = DIGEST
 
     def __init__(self, table: HashTable) -> None:
         self._table = table

@@ -45,9 +45,10 @@ SMALL = 10_000  # numbers for which every run makes its own table, in a tenth of
 REMEDY = "make it with `msisdn-monitor hashes`"
 # 16, 20 or 32 octets in hex; the same in base64 of either alphabet, behind any slash of a path
 _HEX = re.compile(rb"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{32}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})(?![0-9A-Za-z])")
-_BASE64 = re.compile(
-    rb"(?<![0-9A-Za-z+_-])(?=((?:[0-9A-Za-z+/_-]{22}|[0-9A-Za-z+/_-]{27}|[0-9A-Za-z+/_-]{43})(?![0-9A-Za-z+_-])))"
-)
+_BASE64 = [
+    re.compile(rb"(?<![0-9A-Za-z+_-])(?=([0-9A-Za-z+/_-]{%d})(?![0-9A-Za-z+_-]))" % letters) for letters in (22, 27, 43)
+]
+MOST_SLASHES = 7  # of 22 letters behind a slash: more are a path, for of 10^9 digests one has eight
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SHORTEST = b"A" * 22  # letters of MD5 in base64
 _A_FOR_LETTER = bytes(0x41 if chr(octet) in ascii_letters + digits + "+/_-" else 0x2C for octet in range(256))
@@ -100,12 +101,13 @@ class HashTable:
         """Whether something as long as a digest stands there."""
         if _SHORTEST not in text.translate(_A_FOR_LETTER):
             return False
-        return _HEX.search(text) is not None or _BASE64.search(text) is not None
+        return _HEX.search(text) is not None or any(one.search(text) for one in _BASE64)
 
     def found_in(self, text: bytes) -> Iterator[tuple[int, str]]:
         """Of each digest of an own number that stands in a text, how many octets it has and whose it is."""
         hexadecimal = (bytes.fromhex(match[0].decode()) for match in _HEX.finditer(text))
-        base64 = (urlsafe_b64decode(match[1].translate(_URL_SAFE) + b"==") for match in _BASE64.finditer(text))
+        letters = (match[1] for one in _BASE64 for match in one.finditer(text) if not _is_path(match))
+        base64 = (urlsafe_b64decode(some.translate(_URL_SAFE) + b"==") for some in letters)
         for digest in chain(hexadecimal, base64):
             if number := self.find(digest):
                 yield len(digest), number
@@ -183,6 +185,12 @@ def written(layout: Layout, progress: Progress) -> Iterator[bytes]:
             sizes[(key >> 32) + 1] += 1
         yield _little_endian(array("I", accumulate(sizes)))
         yield _little_endian(array("I", [key & 0xFFFFFFFF for key in keys]))
+
+
+def _is_path(match: re.Match[bytes]) -> bool:
+    """Whether what seems a digest behind a slash is a path of many short parts."""
+    begin = match.start()
+    return match.string[begin - 1 : begin] == b"/" and match.string.count(b"/", begin, begin + 22) > MOST_SLASHES
 
 
 def _little_endian(words: array[int]) -> bytes:

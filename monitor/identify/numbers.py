@@ -54,6 +54,10 @@ class OwnNumbers:
         self.ranges = [span for spans in self._spans.values() for span in zip(*spans, strict=True)]
         # own numbers of each length: the digits that all have in common, then `.` for each other
         self.templates = [(plan.country + _prefix(plan, length)).ljust(length, ".") for length in lengths]
+        self.lengths = tuple(
+            (length, _prefix(plan, length).encode(), tuple(zip(*spans, strict=True)))
+            for length, spans in self._spans.items()
+        )
         national = [(prefix := _prefix(plan, length), length - len(plan.country) - len(prefix)) for length in lengths]
         imsi = [(prefix, 15 - len(prefix)) for prefix in plan.imsi_prefixes]
         # the digits that every spelling of an own number has in a row: what they begin with, and how many others follow

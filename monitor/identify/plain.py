@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from monitor.identify.found import ROW, Found, Spelling
+from monitor.identify.found import Found, Spelling
 from monitor.identify.numbers import GAPS, LONGEST_GAP, OwnNumbers
 from monitor.identify.surroundings import lead, stands_alone
 from monitor.verdicts import Identifier
@@ -18,8 +18,6 @@ _LONGEST_MSISDN = 14  # digits that are no IMSI or IMEI
 
 class Plain:
     """A Reader."""
-
-    shown_by = ROW
 
     def __init__(self, own: OwnNumbers) -> None:
         self._own = own

@@ -1,6 +1,6 @@
 //! Whether a text may hold a number that was coded by itself: a token of letters and digits.
 
-/// So many letters and digits stand together in any coded number.
+/// So many letters and digits stand together in any coded number, but for the few that may end in `+/_-`.
 pub(super) const SHORTEST: usize = 8;
 
 /// Longest beginning of a token that is compared; the rest of a longer one is not asked about.
@@ -26,6 +26,8 @@ fn is_letter(octet: u8) -> bool {
 pub(super) struct Coded {
     /// What a number coded by itself begins with, and how many letters and digits it has at the least.
     tokens: Vec<(Vec<u8>, usize)>,
+    /// Letters and digits of the shortest, at most [`SHORTEST`].
+    pub(super) shortest: usize,
     /// The first letters of these.
     begins: [bool; 256],
 }
@@ -44,10 +46,11 @@ impl Coded {
                 None => begins = [true; 256],
             }
         }
-        Coded { tokens, begins }
+        let shortest = tokens.iter().map(|(_, least)| *least).min().unwrap_or(SHORTEST).min(SHORTEST);
+        Coded { tokens, shortest, begins }
     }
 
-    /// Whether one begins with these octets, which begin a word of at least [`SHORTEST`] letters and digits.
+    /// Whether one begins with these octets, which begin a word of letters and digits.
     #[inline]
     pub(super) fn begins(&self, word: &[u8]) -> bool {
         word.first().is_some_and(|&first| self.begins[usize::from(first)])
@@ -57,7 +60,7 @@ impl Coded {
     /// Whether a run of so many letters and digits that begins so may be a number.
     #[inline]
     fn is_token(&self, begin: &[u8], length: usize) -> bool {
-        length >= SHORTEST
+        length >= self.shortest
             && self.begins[usize::from(begin[0])]
             && self.tokens.iter().any(|(wanted, least)| begin.starts_with(wanted) && length >= *least)
     }

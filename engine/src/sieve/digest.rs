@@ -5,6 +5,26 @@ use crate::hashes::HashTable;
 /// Octets of MD5, SHA-1 and SHA-256, and letters of each in base64 without padding.
 const LENGTHS: [(usize, usize); 3] = [(16, 22), (20, 27), (32, 43)];
 pub(super) const SHORTEST: usize = 22;
+/// Letters of a digest that are a slash: eight of 22 are in one digest of 10^9 (monitor/identify/hashes.py).
+const MOST_SLASHES: usize = 7;
+
+/// Each digest of an own number in a text, how many octets it has and whose it is: those in hex, then the shortest first.
+pub(super) fn each(octets: &[u8], table: &HashTable, mut show: impl FnMut(usize, u64)) {
+    for token in octets.split(|octet| !octet.is_ascii_alphanumeric()) {
+        if let Some((size, number)) = hex_of(token, table) {
+            show(size, number);
+        }
+    }
+    for (size, letters) in LENGTHS {
+        for run in octets.split(|&octet| !is_letter(octet)).filter(|run| run.len() >= letters) {
+            for at in starts(run) {
+                if let Some(number) = base64_of(run, at, (size, letters), table) {
+                    show(size, number);
+                }
+            }
+        }
+    }
+}
 
 /// Whether one stands in the run of its letters with which these octets begin.
 #[inline]
@@ -14,28 +34,36 @@ pub(super) fn begins_with_digest(octets: &[u8], table: &HashTable) -> bool {
 }
 
 fn is_in_run(run: &[u8], table: &HashTable) -> bool {
-    run.split(|octet| !octet.is_ascii_alphanumeric()).any(|token| is_hex(token, table))
-        || is_base64(run, 0, table)
-        || memchr::memchr_iter(b'/', run).any(|slash| is_base64(run, slash + 1, table))
+    run.split(|octet| !octet.is_ascii_alphanumeric()).any(|token| hex_of(token, table).is_some())
+        || starts(run).any(|at| LENGTHS.iter().any(|&length| base64_of(run, at, length, table).is_some()))
 }
 
-fn is_hex(token: &[u8], table: &HashTable) -> bool {
-    let Some((octets, _)) = LENGTHS.iter().find(|(octets, _)| 2 * octets == token.len()) else { return false };
+/// Where one in base64 may begin: a slash may be one of its letters, and may stand around it in a path. Behind a slash,
+/// so many more are a path and no digest.
+fn starts(run: &[u8]) -> impl Iterator<Item = usize> {
+    let is_digest = |at: &usize| {
+        run.get(*at..*at + SHORTEST).is_some_and(|text| memchr::memchr_iter(b'/', text).count() <= MOST_SLASHES)
+    };
+    std::iter::once(0).chain(memchr::memchr_iter(b'/', run).map(|slash| slash + 1).filter(is_digest))
+}
+
+/// Octets, and whose it is.
+fn hex_of(token: &[u8], table: &HashTable) -> Option<(usize, u64)> {
+    let (octets, _) = LENGTHS.iter().find(|(octets, _)| 2 * octets == token.len())?;
     let mut digest = [0; 32];
     for (octet, pair) in digest.iter_mut().zip(token.chunks_exact(2)) {
         let nibble = |at: usize| char::from(pair[at]).to_digit(16);
-        let (Some(high), Some(low)) = (nibble(0), nibble(1)) else { return false };
-        *octet = (high << 4 | low) as u8;
+        *octet = (nibble(0)? << 4 | nibble(1)?) as u8;
     }
-    table.has(&digest[..*octets])
+    Some((*octets, table.find(&digest[..*octets])?))
 }
 
-/// Whether a digest begins here; a slash may be one of its letters, and may stand around it in a path.
-fn is_base64(run: &[u8], at: usize, table: &HashTable) -> bool {
-    LENGTHS.iter().any(|&(octets, letters)| {
-        let Some(text) = run.get(at..at + letters) else { return false };
-        run.get(at + letters).is_none_or(|&behind| behind == b'/') && table.has(&decoded(text)[..octets])
-    })
+fn base64_of(run: &[u8], at: usize, (octets, letters): (usize, usize), table: &HashTable) -> Option<u64> {
+    let text = run.get(at..at + letters)?;
+    if run.get(at + letters).is_some_and(|&behind| behind != b'/') {
+        return None;
+    }
+    table.find(&decoded(text)[..octets])
 }
 
 /// RFC 4648 sections 4 and 5; at most 43 letters.
@@ -48,15 +76,25 @@ fn decoded(text: &[u8]) -> [u8; 33] {
     octets
 }
 
+#[inline]
 pub(super) fn sextet(letter: u8) -> u32 {
-    u32::from(match letter {
-        b'A'..=b'Z' => letter - b'A',
-        b'a'..=b'z' => letter - b'a' + 26,
-        b'0'..=b'9' => letter - b'0' + 52,
-        b'+' | b'-' => 62,
-        _ => 63,
-    })
+    u32::from(SEXTETS[usize::from(letter)])
 }
+
+static SEXTETS: [u8; 256] = {
+    let (mut sextets, mut letter) = ([63; 256], 0);
+    while letter < 256 {
+        sextets[letter] = match letter as u8 {
+            octet @ b'A'..=b'Z' => octet - b'A',
+            octet @ b'a'..=b'z' => octet - b'a' + 26,
+            octet @ b'0'..=b'9' => octet - b'0' + 52,
+            b'+' | b'-' => 62,
+            _ => 63,
+        };
+        letter += 1;
+    }
+    sextets
+};
 
 /// Letters of base64 in either alphabet.
 static LETTER: [bool; 256] = {

@@ -19,25 +19,27 @@ static ENDS_ROW: [bool; 256] = {
     ends
 };
 
-/// Digits that are compared together; of a longer row a part after another.
-const DIGITS: usize = 128;
-
-/// A row: what it begins with (`.` is any digit), and how many digits it has in all.
-#[derive(Debug)]
-struct Row {
-    begin: Vec<u8>,
-    digits: usize,
+/// Rows side by side in the bits of a word, a bit for each digit: one that is set says that so many digits of its row
+/// stand before what follows.
+#[derive(Debug, Default)]
+struct Word {
+    /// The first digit of each row.
+    begins: u64,
+    /// The last.
+    unnamed_ends: u64,
+    named_ends: u64,
+    /// Where this digit may stand.
+    of: [u64; 10],
+    /// Bits in use.
+    size: usize,
 }
 
 /// The rows of a Watch.
 #[derive(Debug)]
 pub(super) struct Rows {
-    unnamed: Vec<Row>,
-    /// That count only where a name stands beside them.
-    named: Vec<Row>,
-    /// Digits of the shortest, and of the longest.
+    words: Vec<Word>,
+    /// Digits of the shortest.
     pub fewest: usize,
-    most: usize,
 }
 
 /// Which rows stand in a text.
@@ -47,53 +49,62 @@ pub(super) struct Found {
     pub named: bool,
 }
 
+/// Words for which there is room without asking for memory; more than any network has.
+const USUAL_WORDS: usize = 16;
+
 impl Rows {
     pub fn new(watch: &Watch) -> Rows {
-        let of = |rows: &[(Vec<u8>, usize)]| -> Vec<Row> {
-            let row = |(begin, more): &(Vec<u8>, usize)| Row { begin: begin.clone(), digits: begin.len() + more };
-            rows.iter().map(row).collect()
-        };
-        let (unnamed, named) = (of(&watch.rows), of(&watch.named_rows));
-        let lengths = || unnamed.iter().chain(&named).map(|row| row.digits);
-        let (fewest, most) = (lengths().min().unwrap_or(usize::MAX), lengths().max().unwrap_or(0));
-        Rows { unnamed, named, fewest, most }
+        let named = watch.named_rows.iter().map(|row| (row, true));
+        let rows = || watch.rows.iter().map(|row| (row, false)).chain(named.clone());
+        let mut words: Vec<Word> = Vec::new();
+        for ((begin, more), is_named) in rows() {
+            let digits = (begin.len() + more).min(u64::BITS as usize);
+            if words.last().is_none_or(|word| word.size + digits > u64::BITS as usize) {
+                words.push(Word::default());
+            }
+            if let Some(word) = words.last_mut().filter(|_| digits > 0) {
+                word.add(begin, digits, is_named);
+            }
+        }
+        let fewest = rows().map(|((begin, more), _)| begin.len() + more).min().unwrap_or(usize::MAX);
+        Rows { words, fewest }
     }
 
     /// Which rows stand in these octets.
+    #[inline]
     pub fn find(&self, octets: impl Iterator<Item = u8>) -> Found {
-        let (mut row, mut size, mut found) = ([0; DIGITS], 0, Found::default());
+        let (mut usual, mut more, mut found) = ([0; USUAL_WORDS], Vec::new(), Found::default());
+        let states = usual.get_mut(..self.words.len()).unwrap_or_else(|| {
+            more.resize(self.words.len(), 0);
+            &mut more
+        });
         for octet in octets {
             if octet.is_ascii_digit() {
-                if size == DIGITS {
-                    // what follows may be the end of a row that began here
-                    self.add(&row, &mut found);
-                    size = (self.most - 1).min(DIGITS / 2);
-                    row.copy_within(DIGITS - size.., 0);
+                for (word, state) in self.words.iter().zip(&mut *states) {
+                    *state = (*state << 1 | word.begins) & word.of[usize::from(octet - b'0')];
+                    found.unnamed |= *state & word.unnamed_ends != 0;
+                    found.named |= *state & word.named_ends != 0;
                 }
-                row[size] = octet;
-                size += 1;
             } else if ENDS_ROW[usize::from(octet)] {
-                self.add(&row[..size], &mut found);
-                size = 0;
+                states.fill(0);
             }
         }
-        self.add(&row[..size], &mut found);
         found
-    }
-
-    #[inline]
-    fn add(&self, digits: &[u8], found: &mut Found) {
-        if digits.len() >= self.fewest {
-            found.unnamed = found.unnamed || self.unnamed.iter().any(|row| row.is_in(digits));
-            found.named = found.named || self.named.iter().any(|row| row.is_in(digits));
-        }
     }
 }
 
-impl Row {
-    fn is_in(&self, digits: &[u8]) -> bool {
-        let same =
-            |digits: &[u8]| self.begin.iter().zip(digits).all(|(&wanted, &digit)| wanted == digit || wanted == b'.');
-        digits.windows(self.digits.max(1)).any(same) || self.digits == 0
+impl Word {
+    /// One more row: what it begins with (`.` is any digit), and how many digits it has in all.
+    fn add(&mut self, begin: &[u8], digits: usize, is_named: bool) {
+        let first = self.size;
+        self.size += digits;
+        self.begins |= 1 << first;
+        *(if is_named { &mut self.named_ends } else { &mut self.unnamed_ends }) |= 1 << (self.size - 1);
+        for place in 0..digits {
+            let wanted = begin.get(place).filter(|digit| digit.is_ascii_digit());
+            for (digit, places) in (b'0'..).zip(&mut self.of) {
+                *places |= u64::from(wanted.is_none_or(|wanted| *wanted == digit)) << (first + place);
+            }
+        }
     }
 }

@@ -13,8 +13,9 @@ use super::texts::{self, FIRST_OF_BASE64, FIRST_OF_HEX};
 use crate::block::{Block, each, run_starts};
 use crate::records::HeadText;
 
-/// Kinds of numbers, as monitor/identify/found.py numbers them.
-pub(super) mod kinds {
+/// Kinds of what may be a number.
+#[allow(missing_docs)]
+pub mod kinds {
     pub const ROW: u8 = 1;
     pub const BASE64: u8 = 2;
     pub const HEX: u8 = 4;
@@ -146,7 +147,10 @@ impl Sieve {
                 hits.named_rows |= u64::from(found.named) << bit;
             }
         }
-        let words = run_starts(here.words, behind.words, SHORTEST_WORD);
+        let words = match self.coded.shortest {
+            SHORTEST_WORD => run_starts(here.words, behind.words, SHORTEST_WORD),
+            shorter => run_starts(here.words, behind.words, shorter),
+        };
         for bit in each(first_starts(words, &mut open.words)) {
             hits.tokens |= u64::from(self.coded.begins(&octets[bit..])) << bit;
         }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::digest::sextet;
+use super::quoted::NIBBLES;
 
 /// Letters of coded text in which digits show: three twice in base64, eight in hex (monitor/identify/coded.py).
 const BASE64_SHOWN: usize = 8;
@@ -34,6 +35,11 @@ static DIGITS: [u8; 256] = {
 pub(super) struct Ends {
     base64: [usize; 4],
     hex: [usize; 2],
+}
+
+/// Whether four letters are three digits in base64.
+pub fn is_digits_in_base64(letters: &[u8]) -> bool {
+    letters.iter().enumerate().all(|(place, &letter)| DIGITS[usize::from(letter)] >> place & 1 != 0)
 }
 
 /// The run of letters around the six digits in base64 that begin here; None: none do, or it was read already.
@@ -69,7 +75,7 @@ fn around(octets: &[u8], at: usize, group: usize, is_letter: impl Fn(&u8) -> boo
 }
 
 /// RFC 4648 section 4, without padding.
-pub(super) fn from_base64(run: &[u8]) -> impl Iterator<Item = u8> + Clone {
+pub fn from_base64(run: &[u8]) -> impl Iterator<Item = u8> + Clone {
     run.chunks(4).flat_map(|four| {
         let bits = four.iter().fold(0, |bits, &letter| bits << 6 | sextet(letter)) << (6 * (4 - four.len()));
         let [_, octets @ ..] = bits.to_be_bytes();
@@ -78,7 +84,7 @@ pub(super) fn from_base64(run: &[u8]) -> impl Iterator<Item = u8> + Clone {
 }
 
 /// RFC 4648 section 8.
-pub(super) fn from_hex(run: &[u8]) -> impl Iterator<Item = u8> + Clone {
-    let nibble = |letter| char::from(letter).to_digit(16).unwrap_or_default();
-    run.as_chunks::<2>().0.iter().map(move |&[high, low]| (nibble(high) << 4 | nibble(low)) as u8)
+pub fn from_hex(run: &[u8]) -> impl Iterator<Item = u8> + Clone {
+    let nibble = |letter: u8| NIBBLES[usize::from(letter)] & 15;
+    run.as_chunks::<2>().0.iter().map(move |&[high, low]| nibble(high) << 4 | nibble(low))
 }
