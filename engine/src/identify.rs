@@ -18,6 +18,7 @@ use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 
+use crate::letters::{BASE64 as BASE64_LETTERS, is};
 use crate::records::{Section, Wanted};
 use crate::sieve::{Sieve, kinds, unquote_to};
 use coded::{BASE64, HEX, SHORTEST, Tokens};
@@ -140,6 +141,8 @@ pub struct Finding<'a> {
 
 /// Octets of digits in a name that is looked at like a value (monitor/identify/places.py).
 const FEWEST_DIGITS: usize = 7;
+/// Letters of a word that is compared with a number (monitor/subscribers/codings.py).
+const SHORTEST_COMPARED: usize = 8;
 
 /// What reads texts.
 #[derive(Debug)]
@@ -152,6 +155,8 @@ pub struct Identify {
     own_fields: HashSet<Vec<u8>, RandomState>,
     handset_fields: HashSet<Vec<u8>, RandomState>,
     aliases: HashSet<Vec<u8>, RandomState>,
+    /// What only a hint would make a number counts without one, where a value is coded.
+    is_compared: bool,
 }
 
 impl Identify {
@@ -166,8 +171,24 @@ impl Identify {
             own_fields: wanted.own_fields.iter().cloned().collect(),
             handset_fields: wanted.handset_fields.iter().cloned().collect(),
             aliases: wanted.aliases.iter().cloned().collect(),
+            is_compared: false,
             own,
         }
+    }
+
+    /// For what is wanted of a sieve: where it is told who holds an address, values that nobody reads are compared with
+    /// that number in all codings (monitor/confirm.py), so these pass without a hint.
+    pub fn for_sieve(wanted: &Wanted, is_compared: bool) -> Identify {
+        let mut wanted = wanted.clone();
+        wanted.tokens.iter_mut().for_each(|(_, _, _, is_believed)| *is_believed |= is_compared);
+        Identify { is_compared, ..Identify::new(&wanted) }
+    }
+
+    /// Whether a word is there that may be compared with a number.
+    pub fn may_be_compared(&self, value: &[u8]) -> bool {
+        let words =
+            |text: &[u8]| text.split(|octet| !is(*octet, BASE64_LETTERS)).any(|word| word.len() >= SHORTEST_COMPARED);
+        self.is_compared && words(&decoded(value))
     }
 
     /// Whether anything stands in a field of a head or of a trailer section.
@@ -287,15 +308,16 @@ impl Identify {
     /// What the readers of these kinds find in a text.
     fn read(&self, sieve: &Sieve, text: &[u8], hinted: Option<Identifier>, shown: u8, found: &mut Vec<Found>) {
         let (own, names) = (&self.own, &self.names);
+        let coded = if self.is_compared { Some(Identifier::Msisdn) } else { hinted };
         let is_shown = |kind: u8| shown & (kind | kinds::NAMED) != 0;
         if is_shown(kinds::ROW) {
             self.plain.read(own, names, text, hinted, found);
         }
         if is_shown(kinds::BASE64) {
-            BASE64.read((own, names, &self.plain), text, hinted, found);
+            BASE64.read((own, names, &self.plain), text, coded, found);
         }
         if is_shown(kinds::HEX) {
-            HEX.read((own, names, &self.plain), text, hinted, found);
+            HEX.read((own, names, &self.plain), text, coded, found);
         }
         if shown & (kinds::ROW | kinds::TOKEN) != 0 {
             self.tokens.read(own, names, text, hinted, found);

@@ -21,6 +21,7 @@ pub mod hpack;
 pub mod http1;
 pub mod http2;
 pub mod identify;
+pub mod letters;
 pub mod limits;
 #[cfg(target_os = "linux")]
 pub mod live;

@@ -72,8 +72,7 @@ impl Sieve {
             named_by: watch.named_by.clone(),
             coded: Coded::new(&watch.tokens),
             digests: watch.digests.clone(),
-            // where it is told who holds an address, what nobody reads is compared with that number
-            identify: watch.wanted.as_deref().filter(|_| watch.ports.is_empty()).map(Identify::new),
+            identify: watch.wanted.as_deref().map(|wanted| Identify::for_sieve(wanted, !watch.ports.is_empty())),
             names,
             stems: watch.stems.clone(),
             shortest_name,
@@ -167,7 +166,9 @@ impl Sieve {
             in_target = in_target && section == Section::Head && identify.is_in_target(self, text.target());
             fields.retain(|&field| {
                 let part = HeadText::FIELDS + 2 * field as usize;
-                identify.is_in_field(self, section, text.part(part), text.part(part + 1))
+                let (name, value) = (text.part(part), text.part(part + 1));
+                identify.is_in_field(self, section, name, value)
+                    || (identify.may_be_compared(value) && self.hints(name))
             });
         }
         (in_target || !fields.is_empty()).then_some(Suspicion { in_target, fields })

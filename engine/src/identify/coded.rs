@@ -10,6 +10,7 @@ use super::numbers::Own;
 use super::plain::Plain;
 use super::surroundings::is_keyed;
 use super::{Form, Found, Identifier, Spelling};
+use crate::letters::{self, WORD, is};
 use crate::records::WantedToken;
 use crate::sieve::{from_base64, from_hex, is_digits_in_base64};
 
@@ -19,7 +20,7 @@ pub(super) const SHORTEST: usize = 7;
 /// A way in which text is coded as a whole.
 pub(super) struct Coded {
     spelling: Spelling,
-    is_letter: fn(&u8) -> bool,
+    letters: u8,
     /// Letters of a run.
     shortest: usize,
     /// So many letters stand for some digits, and so many of these in a row show that there are any.
@@ -31,7 +32,7 @@ pub(super) struct Coded {
 
 pub(super) static BASE64: Coded = Coded {
     spelling: Spelling::Base64,
-    is_letter: u8::is_ascii_alphanumeric,
+    letters: WORD,
     shortest: 8,
     group: 4,
     fewest: 2,
@@ -41,7 +42,7 @@ pub(super) static BASE64: Coded = Coded {
 
 pub(super) static HEX: Coded = Coded {
     spelling: Spelling::AsciiHex,
-    is_letter: u8::is_ascii_hexdigit,
+    letters: letters::HEX,
     shortest: 16,
     group: 2,
     fewest: 8,
@@ -58,8 +59,8 @@ impl Coded {
         found: &mut Vec<Found>,
     ) {
         let mut at = 0;
-        while let Some(begin) = text[at..].iter().position(self.is_letter).map(|more| at + more) {
-            at = begin + text[begin..].iter().take_while(|octet| (self.is_letter)(octet)).count();
+        while let Some(begin) = text[at..].iter().position(|&octet| is(octet, self.letters)).map(|more| at + more) {
+            at = begin + text[begin..].iter().take_while(|&&octet| is(octet, self.letters)).count();
             let run = &text[begin..at];
             for (rest, last) in self.shown(run) {
                 let before = found.len();
@@ -111,7 +112,7 @@ impl Letter {
             Letter::One(wanted) => octet == wanted,
             Letter::Digit => octet.is_ascii_digit(),
             Letter::Filler => matches!(octet, b'F' | b'f'),
-            Letter::Base64 => octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'_' | b'-'),
+            Letter::Base64 => is(octet, letters::BASE64),
             Letter::LowerHex => matches!(octet, b'0'..=b'9' | b'a'..=b'f'),
             Letter::UpperHex => matches!(octet, b'0'..=b'9' | b'A'..=b'F'),
         }

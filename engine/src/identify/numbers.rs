@@ -5,11 +5,13 @@ use crate::records::{Wanted, WantedLength};
 /// Octets between two digits of one number.
 pub(super) const LONGEST_GAP: usize = 4;
 
-static GAPS: [bool; 256] = {
-    let (mut gaps, mut octet) = ([false; 256], 0);
+/// 1: a gap; 2: a digit.
+static GAPS: [u8; 256] = {
+    let (mut gaps, mut octet) = ([0; 256], 0);
     while octet < 256 {
         let is_mark = matches!(octet as u8, b'(' | b')' | b'+' | b'-' | b'.' | b'/');
-        gaps[octet] = (octet <= 0x20 && octet != b'\n' as usize) || octet >= 0x80 || is_mark;
+        let is_gap = (octet <= 0x20 && octet != b'\n' as usize) || octet >= 0x80 || is_mark;
+        gaps[octet] = is_gap as u8 | ((octet as u8).is_ascii_digit() as u8) << 1;
         octet += 1;
     }
     gaps
@@ -18,7 +20,12 @@ static GAPS: [bool; 256] = {
 /// What people and programs put between the digits of one number.
 #[inline]
 pub(super) fn is_gap(octet: u8) -> bool {
-    GAPS[usize::from(octet)]
+    GAPS[usize::from(octet)] == 1
+}
+
+#[inline]
+pub(super) fn is_digit_or_gap(octet: u8) -> bool {
+    GAPS[usize::from(octet)] != 0
 }
 
 /// Own numbers of one length.

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::names::Names;
-use super::numbers::{EQUIPMENT, LONGEST_GAP, Own, is_gap, is_imei};
+use super::numbers::{EQUIPMENT, LONGEST_GAP, Own, is_digit_or_gap, is_gap, is_imei};
 use super::surroundings::{Lead, Written, is_moment};
 use super::{Form, Found, Identifier, Spelling};
 
@@ -88,7 +88,7 @@ impl Plain {
 
     /// Every identifier in the text of a field whose name hints at `hinted`, as often as it stands there.
     pub fn read(&self, own: &Own, names: &Names, text: &[u8], hinted: Option<Identifier>, found: &mut Vec<Found>) {
-        let is_inside = |octet: &u8| octet.is_ascii_digit() || is_gap(*octet);
+        let is_inside = |octet: &u8| is_digit_or_gap(*octet);
         let mut at = 0;
         while let Some(begin) = text[at..].iter().position(is_inside).map(|more| at + more) {
             let end = begin + text[begin..].iter().take_while(|octet| is_inside(octet)).count();

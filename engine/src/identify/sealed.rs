@@ -2,6 +2,7 @@
 
 use super::numbers::{EQUIPMENT, is_dummy, is_gap};
 use super::{Form, Found, Identifier, Spelling};
+use crate::letters::{BASE64, is};
 
 /// Between the elements of a list.
 fn is_between(octet: &u8) -> bool {
@@ -47,7 +48,7 @@ pub(super) fn sealed(text: &[u8], is_alias: impl Fn() -> bool, identifier: Ident
     let element = text.split(is_between).next().unwrap_or_default();
     let size = element.len();
     let is_hex = element.iter().all(u8::is_ascii_hexdigit);
-    let is_letter = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'_' | b'-');
+    let is_letter = |octet: &u8| is(*octet, BASE64);
     let is_opaque = (size >= 22 && element.iter().all(is_letter)) || (size >= 32 && is_hex);
     if !is_opaque || !element.iter().any(u8::is_ascii_digit) || !element.iter().any(u8::is_ascii_alphabetic) {
         return None;

@@ -1,25 +1,12 @@
 //! Whether a text may hold a number that was coded by itself: a token of letters and digits.
 
+use crate::letters::{WORD, is};
+
 /// So many letters and digits stand together in any coded number, but for the few that may end in `+/_-`.
 pub(super) const SHORTEST: usize = 8;
 
 /// Longest beginning of a token that is compared; the rest of a longer one is not asked about.
 const LONGEST: usize = 16;
-
-/// Letters and digits.
-static LETTER: [bool; 256] = {
-    let (mut letters, mut octet) = ([false; 256], 0);
-    while octet < 256 {
-        letters[octet] = (octet as u8).is_ascii_alphanumeric();
-        octet += 1;
-    }
-    letters
-};
-
-#[inline]
-fn is_letter(octet: u8) -> bool {
-    LETTER[usize::from(octet)]
-}
 
 /// What shows of coded numbers.
 #[derive(Debug)]
@@ -54,7 +41,7 @@ impl Coded {
     #[inline]
     pub(super) fn begins(&self, word: &[u8]) -> bool {
         word.first().is_some_and(|&first| self.begins[usize::from(first)])
-            && self.is_token(word, word.iter().position(|&octet| !is_letter(octet)).unwrap_or(word.len()))
+            && self.is_token(word, word.iter().position(|&octet| !is(octet, WORD)).unwrap_or(word.len()))
     }
 
     /// Whether a run of so many letters and digits that begins so may be a number.

@@ -1,6 +1,8 @@
 //! Whether a text holds an unkeyed digest of an own number, in hex or base64.
 
+use super::quoted::NIBBLES;
 use crate::hashes::HashTable;
+use crate::letters::{BASE64, WORD, is};
 
 /// Octets of MD5, SHA-1 and SHA-256, and letters of each in base64 without padding.
 const LENGTHS: [(usize, usize); 3] = [(16, 22), (20, 27), (32, 43)];
@@ -10,13 +12,13 @@ const MOST_SLASHES: usize = 7;
 
 /// Each digest of an own number in a text, how many octets it has and whose it is: those in hex, then the shortest first.
 pub(super) fn each(octets: &[u8], table: &HashTable, mut show: impl FnMut(usize, u64)) {
-    for token in octets.split(|octet| !octet.is_ascii_alphanumeric()) {
+    for token in octets.split(|&octet| !is(octet, WORD)) {
         if let Some((size, number)) = hex_of(token, table) {
             show(size, number);
         }
     }
     for (size, letters) in LENGTHS {
-        for run in octets.split(|&octet| !is_letter(octet)).filter(|run| run.len() >= letters) {
+        for run in octets.split(|&octet| !is(octet, BASE64)).filter(|run| run.len() >= letters) {
             for at in starts(run) {
                 if let Some(number) = base64_of(run, at, (size, letters), table) {
                     show(size, number);
@@ -29,12 +31,12 @@ pub(super) fn each(octets: &[u8], table: &HashTable, mut show: impl FnMut(usize,
 /// Whether one stands in the run of its letters with which these octets begin.
 #[inline]
 pub(super) fn begins_with_digest(octets: &[u8], table: &HashTable) -> bool {
-    let end = octets.iter().position(|&octet| !is_letter(octet)).unwrap_or(octets.len());
+    let end = octets.iter().position(|&octet| !is(octet, BASE64)).unwrap_or(octets.len());
     is_in_run(&octets[..end], table)
 }
 
 fn is_in_run(run: &[u8], table: &HashTable) -> bool {
-    run.split(|octet| !octet.is_ascii_alphanumeric()).any(|token| hex_of(token, table).is_some())
+    run.split(|&octet| !is(octet, WORD)).any(|token| hex_of(token, table).is_some())
         || starts(run).any(|at| LENGTHS.iter().any(|&length| base64_of(run, at, length, table).is_some()))
 }
 
@@ -52,8 +54,11 @@ fn hex_of(token: &[u8], table: &HashTable) -> Option<(usize, u64)> {
     let (octets, _) = LENGTHS.iter().find(|(octets, _)| 2 * octets == token.len())?;
     let mut digest = [0; 32];
     for (octet, pair) in digest.iter_mut().zip(token.chunks_exact(2)) {
-        let nibble = |at: usize| char::from(pair[at]).to_digit(16);
-        *octet = (nibble(0)? << 4 | nibble(1)?) as u8;
+        let [high, low] = [0, 1].map(|at| NIBBLES[usize::from(pair[at])]);
+        if high | low > 15 {
+            return None;
+        }
+        *octet = high << 4 | low;
     }
     Some((*octets, table.find(&digest[..*octets])?))
 }
@@ -95,19 +100,3 @@ static SEXTETS: [u8; 256] = {
     }
     sextets
 };
-
-/// Letters of base64 in either alphabet.
-static LETTER: [bool; 256] = {
-    let (mut letters, mut octet) = ([false; 256], 0);
-    while octet < 256 {
-        let letter = octet as u8;
-        letters[octet] = letter.is_ascii_alphanumeric() || matches!(letter, b'+' | b'/' | b'-' | b'_');
-        octet += 1;
-    }
-    letters
-};
-
-#[inline]
-fn is_letter(octet: u8) -> bool {
-    LETTER[usize::from(octet)]
-}

@@ -73,7 +73,7 @@ impl Rows {
     /// Which rows stand in these octets.
     #[inline]
     pub fn find(&self, octets: impl Iterator<Item = u8>) -> Found {
-        let (mut usual, mut more, mut found) = ([0; USUAL_WORDS], Vec::new(), Found::default());
+        let (mut usual, mut more, mut unnamed, mut named) = ([0; USUAL_WORDS], Vec::new(), 0, 0);
         let states = usual.get_mut(..self.words.len()).unwrap_or_else(|| {
             more.resize(self.words.len(), 0);
             &mut more
@@ -82,14 +82,14 @@ impl Rows {
             if octet.is_ascii_digit() {
                 for (word, state) in self.words.iter().zip(&mut *states) {
                     *state = (*state << 1 | word.begins) & word.of[usize::from(octet - b'0')];
-                    found.unnamed |= *state & word.unnamed_ends != 0;
-                    found.named |= *state & word.named_ends != 0;
+                    unnamed |= *state & word.unnamed_ends;
+                    named |= *state & word.named_ends;
                 }
             } else if ENDS_ROW[usize::from(octet)] {
                 states.fill(0);
             }
         }
-        found
+        Found { unnamed: unnamed != 0, named: named != 0 }
     }
 }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::digest::sextet;
 use super::quoted::NIBBLES;
+use crate::letters::{HEX, WORD, is};
 
 /// Letters of coded text in which digits show: three twice in base64, eight in hex (monitor/identify/coded.py).
 const BASE64_SHOWN: usize = 8;
@@ -50,7 +51,7 @@ pub(super) fn base64_at(octets: &[u8], at: usize, ends: &mut Ends) -> Option<Ran
     if at < ends.base64[at % 4] || !places.all(|(place, &letter)| DIGITS[usize::from(letter)] >> place & 1 != 0) {
         return None;
     }
-    let run = around(octets, at, 4, u8::is_ascii_alphanumeric);
+    let run = around(octets, at, 4, WORD);
     ends.base64[at % 4] = run.end;
     Some(run)
 }
@@ -62,15 +63,15 @@ pub(super) fn hex_at(octets: &[u8], at: usize, ends: &mut Ends) -> Option<Range<
     if at < ends.hex[at % 2] || !digits.iter().all(|[three, digit]| *three == FIRST_OF_HEX && digit.is_ascii_digit()) {
         return None;
     }
-    let run = around(octets, at, 2, u8::is_ascii_hexdigit);
+    let run = around(octets, at, 2, HEX);
     ends.hex[at % 2] = run.end;
     Some(run)
 }
 
 /// The run of letters around this place, from where one of its groups begins.
-fn around(octets: &[u8], at: usize, group: usize, is_letter: impl Fn(&u8) -> bool) -> Range<usize> {
-    let before = octets[..at].iter().rev().take_while(|letter| is_letter(letter)).count();
-    let behind = octets[at..].iter().take_while(|letter| is_letter(letter)).count();
+fn around(octets: &[u8], at: usize, group: usize, kind: u8) -> Range<usize> {
+    let before = octets[..at].iter().rev().take_while(|&&letter| is(letter, kind)).count();
+    let behind = octets[at..].iter().take_while(|&&letter| is(letter, kind)).count();
     at - before / group * group..at + behind
 }
 
