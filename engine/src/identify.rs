@@ -191,36 +191,47 @@ impl Identify {
         self.is_compared && words(&decoded(value))
     }
 
-    /// Whether anything stands in a field of a head or of a trailer section.
-    pub fn is_in_field(&self, sieve: &Sieve, section: Section, name: &[u8], value: &[u8]) -> bool {
+    /// Whether anything stands in a field of a head or of a trailer section; `shown`: what the sieve saw in it.
+    pub fn is_in_field(&self, sieve: &Sieve, section: Section, name: &[u8], value: &[u8], shown: Option<u8>) -> bool {
         let is_head = section == Section::Head;
         let place = match name {
             _ if !is_head => Place::Trailer,
-            b"cookie" => return self.is_in(sieve, Place::Cookie, name, value),
-            b"referer" => return self.is_in(sieve, Place::Referer, name, value),
+            b"cookie" => return self.is_in(sieve, Place::Cookie, name, value, shown),
+            b"referer" => return self.is_in(sieve, Place::Referer, name, value, shown),
             // said by the head's method and target (RFC 9113 section 8.3)
             b":method" | b":path" | b":scheme" => return false,
             _ => Place::Header,
         };
         if name.iter().filter(|octet| octet.is_ascii_digit()).count() >= FEWEST_DIGITS {
-            return self.is_in(sieve, place, b"", &[name, b":", value].concat());
+            return self.is_in(sieve, place, b"", &[name, b":", value].concat(), shown);
         }
-        self.is_in(sieve, place, &normalised(name), value)
+        self.is_in(sieve, place, &normalised(name), value, shown)
     }
 
     /// Whether anything stands in the path or query of a target.
     pub fn is_in_target(&self, sieve: &Sieve, target: &[u8]) -> bool {
         let (path, query) = target.split_at(memchr::memchr(b'?', target).unwrap_or(target.len()));
-        self.is_in(sieve, Place::Path, b"path", path)
-            || (!query.is_empty() && self.is_in(sieve, Place::Query, b"query", &query[1..]))
+        self.is_in(sieve, Place::Path, b"path", path, None)
+            || (!query.is_empty() && self.is_in(sieve, Place::Query, b"query", &query[1..], None))
     }
 
-    fn is_in(&self, sieve: &Sieve, place: Place, name: &[u8], octets: &[u8]) -> bool {
-        !self.search(sieve, place, name, octets).is_empty()
+    fn is_in(&self, sieve: &Sieve, place: Place, name: &[u8], octets: &[u8], shown: Option<u8>) -> bool {
+        !self.find(sieve, place, name, octets, shown).is_empty()
     }
 
     /// Every identifier in a text as it came, each once in a field, in wire order; `name` is normalised.
     pub fn search<'a>(&self, sieve: &Sieve, place: Place, name: &'a [u8], octets: &'a [u8]) -> Vec<Finding<'a>> {
+        self.find(sieve, place, name, octets, None)
+    }
+
+    fn find<'a>(
+        &self,
+        sieve: &Sieve,
+        place: Place,
+        name: &'a [u8],
+        octets: &'a [u8],
+        shown: Option<u8>,
+    ) -> Vec<Finding<'a>> {
         let mut findings = Vec::new();
         if matches!(place, Place::Header | Place::Trailer)
             && let Some(digits) = self.own.all_of(octets)
@@ -230,7 +241,8 @@ impl Identify {
         }
         let known = self.carries.get(name).copied();
         let whole = decoded(octets);
-        let shown = sieve.shown(&whole);
+        let is_as_it_came = matches!(whole, Cow::Borrowed(_));
+        let shown = shown.filter(|_| is_as_it_came).unwrap_or_else(|| sieve.shown(&whole));
         if known.is_none() && shown == 0 {
             return findings;
         }
@@ -308,16 +320,15 @@ impl Identify {
     /// What the readers of these kinds find in a text.
     fn read(&self, sieve: &Sieve, text: &[u8], hinted: Option<Identifier>, shown: u8, found: &mut Vec<Found>) {
         let (own, names) = (&self.own, &self.names);
-        let coded = if self.is_compared { Some(Identifier::Msisdn) } else { hinted };
         let is_shown = |kind: u8| shown & (kind | kinds::NAMED) != 0;
         if is_shown(kinds::ROW) {
             self.plain.read(own, names, text, hinted, found);
         }
         if is_shown(kinds::BASE64) {
-            BASE64.read((own, names, &self.plain), text, coded, found);
+            BASE64.read((own, names, &self.plain), text, (hinted, self.is_compared), found);
         }
         if is_shown(kinds::HEX) {
-            HEX.read((own, names, &self.plain), text, coded, found);
+            HEX.read((own, names, &self.plain), text, (hinted, self.is_compared), found);
         }
         if shown & (kinds::ROW | kinds::TOKEN) != 0 {
             self.tokens.read(own, names, text, hinted, found);

@@ -129,13 +129,8 @@ impl Sieve {
         if text.field_count() == 0 && text.target().len() < self.rows.fewest.min(self.coded.shortest) {
             return None;
         }
-        let mut fields = Vec::new();
-        for (field, name) in (0..).zip(text.names()) {
-            if self.hints(name) {
-                fields.push(field);
-            }
-        }
-        let (named, mut in_target) = (fields.len(), false);
+        // with the kinds of what shows; None: nobody knows
+        let (mut fields, mut in_target) = (Vec::<(u32, Option<u8>)>::new(), false);
         let (octets, ends) = (text.octets(), text.ends());
         let (mut part, mut read) = (0, None);
         self.screen(octets, |place, shown| {
@@ -143,10 +138,14 @@ impl Sieve {
                 part += 1;
             }
             let field = part.checked_sub(HeadText::FIELDS).map(|place| place as u32 / 2);
-            let is_known = match field {
-                Some(field) => fields[named..].last() == Some(&field),
-                None => in_target || part != HeadText::TARGET,
-            };
+            let kinds = shown.kinds | if shown.named_row { kinds::NAMED } else { 0 };
+            if let Some((last, all)) = fields.last_mut()
+                && field == Some(*last)
+            {
+                *all = all.map(|all| all | kinds);
+                return;
+            }
+            let is_known = field.is_none() && (in_target || part != HeadText::TARGET);
             if is_known || (shown.kinds == 0 && read.replace(part) == Some(part)) {
                 return;
             }
@@ -155,22 +154,28 @@ impl Sieve {
                 || if field.is_some() { text.part(((part - HeadText::FIELDS) ^ 1) + HeadText::FIELDS) } else { b"" };
             if shown.kinds != 0 || self.has_number(text.part(part), beside(), room) {
                 in_target |= field.is_none();
-                fields.extend(field);
+                fields.extend(field.map(|field| (field, (shown.kinds != 0).then_some(kinds))));
             }
         });
-        if fields.len() > named {
+        let shown = fields.len();
+        for (field, name) in (0..).zip(text.names()) {
+            if self.hints(name) && fields[..shown].binary_search_by_key(&field, |(field, _)| *field).is_err() {
+                fields.push((field, None));
+            }
+        }
+        if fields.len() > shown {
             fields.sort_unstable();
-            fields.dedup();
         }
         if let Some(identify) = &self.identify {
             in_target = in_target && section == Section::Head && identify.is_in_target(self, text.target());
-            fields.retain(|&field| {
+            fields.retain(|&(field, shown)| {
                 let part = HeadText::FIELDS + 2 * field as usize;
                 let (name, value) = (text.part(part), text.part(part + 1));
-                identify.is_in_field(self, section, name, value)
+                identify.is_in_field(self, section, name, value, shown)
                     || (identify.may_be_compared(value) && self.hints(name))
             });
         }
+        let fields: Vec<u32> = fields.into_iter().map(|(field, _)| field).collect();
         (in_target || !fields.is_empty()).then_some(Suspicion { in_target, fields })
     }
 
@@ -241,17 +246,17 @@ impl Sieve {
                 && (self.is_spelt(once.clone()) || self.is_spelt(Unquoted(once))))
     }
 
-    fn is_spelt(&self, octets: impl Iterator<Item = u8> + Clone) -> bool {
-        let mut letters = octets.filter(u8::is_ascii_alphabetic).map(|letter| letter.to_ascii_lowercase());
-        loop {
-            let mut ahead = letters.clone();
-            if self.named_by.iter().all(|&wanted| ahead.next() == Some(wanted)) {
-                return true;
-            }
-            if letters.next().is_none() {
-                return false;
-            }
-        }
+    fn is_spelt(&self, octets: impl Iterator<Item = u8>) -> bool {
+        // as many letters as a word of the machine has room for: more than the name that is asked for has
+        let added = |letters: u64, letter: &u8| letters << 8 | u64::from(letter.to_ascii_lowercase());
+        let wanted = self.named_by.iter().fold(0, added);
+        let mask = 1_u64.checked_shl(8 * self.named_by.len() as u32).map_or(u64::MAX, |above| above - 1);
+        let mut letters = 0;
+        self.named_by.is_empty()
+            || octets.filter(u8::is_ascii_alphabetic).any(|letter| {
+                letters = added(letters, &letter);
+                letters & mask == wanted
+            })
     }
 
     /// Whether a name hints at an identifier.

@@ -51,11 +51,12 @@ pub(super) static HEX: Coded = Coded {
 };
 
 impl Coded {
+    /// Where `is_compared`, digits and nothing else need no hint.
     pub fn read(
         &self,
         (own, names, plain): (&Own, &Names, &Plain),
         text: &[u8],
-        hinted: Option<Identifier>,
+        (hinted, is_compared): (Option<Identifier>, bool),
         found: &mut Vec<Found>,
     ) {
         let mut at = 0;
@@ -64,10 +65,11 @@ impl Coded {
             let run = &text[begin..at];
             for (rest, last) in self.shown(run) {
                 let before = found.len();
-                let is_hinted =
-                    [begin + last, begin].into_iter().any(|at| is_keyed(text, at, names, Identifier::Msisdn));
+                let decoded = (self.decode)(&run[rest..]);
+                let is_hinted = (is_compared && decoded.iter().all(u8::is_ascii_digit))
+                    || [begin + last, begin].into_iter().any(|at| is_keyed(text, at, names, Identifier::Msisdn));
                 let hinted = if is_hinted { Some(Identifier::Msisdn) } else { hinted };
-                plain.read(own, names, &(self.decode)(&run[rest..]), hinted, found);
+                plain.read(own, names, &decoded, hinted, found);
                 for one in &mut found[before..] {
                     (one.spelling, one.form) = (self.spelling, Form::Encoded);
                 }

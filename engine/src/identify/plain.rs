@@ -19,6 +19,8 @@ const LONGEST_MSISDN: usize = 14;
 const MOMENTS: [usize; 5] = [13, 10, 14, 12, 8];
 const MOST_ZEROS: usize = 8;
 const MOST_DIGITS: usize = 32;
+/// Numbers that were found last.
+const FEW: usize = 4;
 
 /// One pattern: for which of the own numbers, and how they are written.
 #[derive(Clone, Copy, Debug)]
@@ -222,9 +224,13 @@ fn find(
         Identifier::Imsi => !found_there.root || is_nai,
         Identifier::Imei => is_imei(digits),
     };
-    if is_one && found_there.written.stands_alone(names, hinted, identifier) {
-        let lead = found_there.written.lead();
-        let spelling = match lead {
+    // the same number again is the same finding
+    let is_known = |one: &Found| one.identifier == identifier && one.digits == digits;
+    if !is_one || found.iter().rev().take(FEW).any(is_known) {
+        return;
+    }
+    if found_there.written.stands_alone(names, hinted, identifier) {
+        let spelling = match found_there.written.lead() {
             Lead::Tel(_) => Spelling::TelUri,
             Lead::Sip(_) => Spelling::SipUri,
             _ if is_nai => Spelling::Nai,

@@ -4,6 +4,9 @@ use super::numbers::{EQUIPMENT, is_dummy, is_gap};
 use super::{Form, Found, Identifier, Spelling};
 use crate::letters::{BASE64, is};
 
+/// Digits of any number in E.164.
+const FEWEST: usize = 8;
+
 /// Between the elements of a list.
 fn is_between(octet: &u8) -> bool {
     matches!(octet, b' ' | b'\t'..=b'\r' | b',' | b';' | b'|' | b'"' | b'\'' | b'<' | b'>' | b'=')
@@ -18,6 +21,9 @@ pub(super) fn foreign(text: &[u8], identifier: Identifier) -> Option<Found> {
     } else {
         text
     };
+    if !has_digits(text) {
+        return None;
+    }
     text.split(is_between).find_map(|element| {
         let digits = number(element)?;
         let (is_one, spelling) = match identifier {
@@ -30,6 +36,15 @@ pub(super) fn foreign(text: &[u8], identifier: Identifier) -> Option<Found> {
     })
 }
 
+/// Whether so many digits stand together as any such number has.
+fn has_digits(text: &[u8]) -> bool {
+    let mut digits = 0;
+    text.iter().any(|octet| {
+        digits = if octet.is_ascii_digit() { digits + 1 } else { 0 };
+        digits == FEWEST
+    })
+}
+
 /// 8 to 15 digits, with what may stand before and behind them.
 fn number(element: &[u8]) -> Option<&[u8]> {
     let scheme = [&b"tel:"[..], b"sip:", b"sips:"]
@@ -38,7 +53,7 @@ fn number(element: &[u8]) -> Option<&[u8]> {
     let rest = &element[scheme.map_or(0, <[u8]>::len)..];
     let rest = rest.strip_prefix(b"+").or_else(|| rest.strip_prefix(b"00")).unwrap_or(rest);
     let (digits, behind) = rest.split_at(rest.iter().take_while(|octet| octet.is_ascii_digit()).count());
-    let is_one = (8..=15).contains(&digits.len()) && digits[0] != b'0' && matches!(behind, [] | [b'@', ..]);
+    let is_one = (FEWEST..=EQUIPMENT).contains(&digits.len()) && digits[0] != b'0' && matches!(behind, [] | [b'@', ..]);
     (is_one && !is_dummy(digits)).then_some(digits)
 }
 

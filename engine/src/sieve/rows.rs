@@ -49,8 +49,8 @@ pub(super) struct Found {
     pub named: bool,
 }
 
-/// Words for which there is room without asking for memory; more than any network has.
-const USUAL_WORDS: usize = 16;
+/// Words that octets are held against at a time: what most networks have.
+const TOGETHER: usize = 2;
 
 impl Rows {
     pub fn new(watch: &Watch) -> Rows {
@@ -66,27 +66,27 @@ impl Rows {
                 word.add(begin, digits, is_named);
             }
         }
+        words.resize_with(words.len().next_multiple_of(TOGETHER), Word::default);
         let fewest = rows().map(|((begin, more), _)| begin.len() + more).min().unwrap_or(usize::MAX);
         Rows { words, fewest }
     }
 
     /// Which rows stand in these octets.
     #[inline]
-    pub fn find(&self, octets: impl Iterator<Item = u8>) -> Found {
-        let (mut usual, mut more, mut unnamed, mut named) = ([0; USUAL_WORDS], Vec::new(), 0, 0);
-        let states = usual.get_mut(..self.words.len()).unwrap_or_else(|| {
-            more.resize(self.words.len(), 0);
-            &mut more
-        });
-        for octet in octets {
-            if octet.is_ascii_digit() {
-                for (word, state) in self.words.iter().zip(&mut *states) {
-                    *state = (*state << 1 | word.begins) & word.of[usize::from(octet - b'0')];
-                    unnamed |= *state & word.unnamed_ends;
-                    named |= *state & word.named_ends;
+    pub fn find(&self, octets: impl Iterator<Item = u8> + Clone) -> Found {
+        let (mut unnamed, mut named) = (0, 0);
+        for words in self.words.as_chunks::<TOGETHER>().0 {
+            let mut states = [0; TOGETHER];
+            for octet in octets.clone() {
+                if octet.is_ascii_digit() {
+                    for (word, state) in words.iter().zip(&mut states) {
+                        *state = (*state << 1 | word.begins) & word.of[usize::from(octet - b'0')];
+                        unnamed |= *state & word.unnamed_ends;
+                        named |= *state & word.named_ends;
+                    }
+                } else if ENDS_ROW[usize::from(octet)] {
+                    states = [0; TOGETHER];
                 }
-            } else if ENDS_ROW[usize::from(octet)] {
-                states.fill(0);
             }
         }
         Found { unnamed: unnamed != 0, named: named != 0 }
