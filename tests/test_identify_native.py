@@ -65,6 +65,12 @@ def test_both_find_the_same_in_any_text(plan, place, name, text, times):
     assert list(native((place, name, long))) == list(specified((place, name, long)))
 
 
+def test_a_name_in_coded_text_is_one_where_few_digits_show():
+    for search in BOTH["few"]:
+        (finding,) = search((Place.QUERY, b"query", b"NDkwMTU0MjAzMjM3NTE4imei="))
+        assert finding[0][:2] == ("imei", "490154203237518")
+
+
 @pytest.mark.parametrize("trap", TRAPS)
 def test_both_are_caught_by_no_trap(trap):
     name, value = TRAPS[trap]

@@ -20,7 +20,7 @@ use foldhash::fast::RandomState;
 
 use crate::letters::{BASE64 as BASE64_LETTERS, is};
 use crate::records::{Section, Wanted};
-use crate::sieve::{Sieve, kinds, unquote_to};
+use crate::sieve::{Sieve, kinds, unquoted};
 use coded::{BASE64, HEX, SHORTEST, Tokens};
 use names::{Names, normalised};
 use numbers::Own;
@@ -216,7 +216,11 @@ impl Identify {
     }
 
     fn is_in(&self, sieve: &Sieve, place: Place, name: &[u8], octets: &[u8], shown: Option<u8>) -> bool {
-        !self.find(sieve, place, name, octets, shown).is_empty()
+        // if nothing else is found in such a field, this is
+        let is_sealed = |known: &Identifier| {
+            !matches!(place, Place::Cookie | Place::Query) && sealed(&decoded(octets), || false, *known).is_some()
+        };
+        self.carries.get(name).is_some_and(is_sealed) || !self.find(sieve, place, name, octets, shown).is_empty()
     }
 
     /// Every identifier in a text as it came, each once in a field, in wire order; `name` is normalised.
@@ -275,7 +279,7 @@ impl Identify {
     /// Whether what shows in all of a text may be in this part.
     fn may_be_in(&self, text: &[u8], shown: u8) -> bool {
         let is_long = text.len() >= self.own.fewest.min(SHORTEST);
-        let has_letters = shown & !(kinds::ROW | kinds::NAMED) != 0;
+        let has_letters = shown & !kinds::ROW != 0;
         is_long && (has_letters || text.iter().filter(|octet| octet.is_ascii_digit()).count() >= self.own.fewest)
     }
 
@@ -293,6 +297,8 @@ impl Identify {
         }
         let hint = self.names.hint(&field);
         let mut found = Vec::new();
+        let is_named = known.or(hint) == Some(Identifier::Imei) || shown & kinds::NAMED == 0 || sieve.is_named_in(text);
+        let shown = if is_named { shown } else { shown & !kinds::NAMED };
         if shown != 0 {
             self.read(sieve, text, known.or(hint), shown, &mut found);
         }
@@ -391,11 +397,6 @@ fn decoded(octets: &[u8]) -> Cow<'_, [u8]> {
     if !is_quoted(octets) {
         return Cow::Borrowed(octets);
     }
-    let unquoted = |octets: &[u8]| {
-        let mut room = Vec::new();
-        unquote_to(octets, &mut room);
-        room
-    };
     let once = unquoted(octets);
     Cow::Owned(if is_quoted(&once) { unquoted(&once) } else { once })
 }

@@ -26,8 +26,8 @@ use crate::hashes::HashTable;
 use crate::identify::Identify;
 use crate::records::{HeadText, RequestHead, Section, Watch};
 use crate::sieve::coded::Coded;
-pub(crate) use crate::sieve::quoted::unquote_to;
-use crate::sieve::quoted::{Unquoted, unquote};
+use crate::sieve::quoted::unquote_to;
+pub(crate) use crate::sieve::quoted::unquoted;
 use crate::sieve::rows::Rows;
 pub(crate) use crate::sieve::screen::kinds;
 pub(crate) use crate::sieve::texts::{from_base64, from_hex, is_digits_in_base64};
@@ -231,7 +231,7 @@ impl Sieve {
                 room.clear();
                 unquote_to(octets, room);
             } else {
-                unquote(room);
+                *room = unquoted(room);
             }
         }
         // whether the letters stand there is asked last: seldom is there a row that needs them
@@ -240,10 +240,18 @@ impl Sieve {
 
     /// Whether the letters `named_by` stand there: as the octets are, or unquoted once or twice.
     fn names(&self, octets: &[u8]) -> bool {
-        let once = Unquoted(octets.iter().copied());
-        self.is_spelt(octets.iter().copied())
-            || (memchr::memchr(b'%', octets).is_some()
-                && (self.is_spelt(once.clone()) || self.is_spelt(Unquoted(once))))
+        let is_in = |octets: &[u8]| self.is_spelt(octets.iter().copied());
+        let is_quoted = |octets: &[u8]| memchr::memchr(b'%', octets).is_some();
+        is_in(octets)
+            || (is_quoted(octets) && {
+                let once = unquoted(octets);
+                is_in(&once) || (is_quoted(&once) && is_in(&unquoted(&once)))
+            })
+    }
+
+    /// Whether they stand in a text as it is.
+    pub(crate) fn is_named_in(&self, text: &[u8]) -> bool {
+        self.is_spelt(text.iter().copied())
     }
 
     fn is_spelt(&self, octets: impl Iterator<Item = u8>) -> bool {

@@ -34,37 +34,9 @@ pub static NIBBLES: [u8; 256] = {
     nibbles
 };
 
-/// Undoes percent-encoding where it stands.
-pub fn unquote(octets: &mut Vec<u8>) {
-    let mut end = 0;
-    let mut at = 0;
-    while let Some(rest) = octets.get(at..).filter(|rest| !rest.is_empty()) {
-        let mut unquoted = Unquoted(rest.iter().copied());
-        let octet = unquoted.next().unwrap_or_default();
-        at = octets.len() - unquoted.0.len();
-        octets[end] = octet;
-        end += 1;
-    }
-    octets.truncate(end);
-}
-
-/// Octets without their percent-encoding; what is not coded well stays.
-#[derive(Clone)]
-pub struct Unquoted<I>(pub I);
-
-impl<I: Iterator<Item = u8> + Clone> Iterator for Unquoted<I> {
-    type Item = u8;
-
-    #[inline]
-    fn next(&mut self) -> Option<u8> {
-        let octet = self.0.next()?;
-        if octet != b'%' {
-            return Some(octet);
-        }
-        let mut ahead = self.0.clone();
-        let mut nibble = || char::from(ahead.next()?).to_digit(16);
-        let (Some(high), Some(low)) = (nibble(), nibble()) else { return Some(octet) };
-        self.0 = ahead;
-        Some((high << 4 | low) as u8)
-    }
+/// The same in memory of its own.
+pub fn unquoted(octets: &[u8]) -> Vec<u8> {
+    let mut room = Vec::new();
+    unquote_to(octets, &mut room);
+    room
 }
