@@ -125,6 +125,14 @@ def t30_keep_alive_probe() -> Talk:
 
 
 @recipe(50, leak())
+def t30_keep_alive_probe_one_way() -> Talk:
+    """Only the client is mirrored: nobody says that the last octet of the first request was taken long ago."""
+    talk = t30_keep_alive_probe()
+    talk.packets = [each for each in talk.packets if each[1][12:16] == talk.packets[0][1][12:16]]
+    return talk
+
+
+@recipe(50, leak())
 def t87_keep_alive_probe_inside_a_head() -> Talk:
     """The client pauses inside the number; the probe's garbage stands where a digit was that is acknowledged."""
     at = LEAK.index(NUMBER) + 5
@@ -172,6 +180,14 @@ def t100_zero_window_probe_and_a_pause() -> Talk:
     return ended(talk)
 
 
+@recipe(50, leak())
+def t100_zero_window_probe_and_a_pause_one_way() -> Talk:
+    """The same where only the client is mirrored."""
+    talk = t100_zero_window_probe_and_a_pause()
+    talk.packets = [each for each in talk.packets if each[1][12:16] == talk.packets[0][1][12:16]]
+    return talk
+
+
 def urgent(head: bytes, at: int) -> Talk:
     """The octet at `at` is urgent, as BSD and Linux count it: the pointer is one behind (RFC 6093 section 2.1)."""
     talk = begun()
@@ -202,6 +218,15 @@ def announced(*before: bytes) -> Talk:
         talk.segment((DATA if octets else ACK) | URG, octets, urgent=at + 1)
         talk.seq += len(octets)
     return talk.client(head[len(sent) :]).server(OK).close()
+
+
+@recipe(51, ambiguous(), "oddities.urgent")
+def t86_urgent_octet_announced_behind_it() -> Talk:
+    """The mirror delivers the announcement, which has no octets, behind the octets themselves."""
+    talk = t86_urgent_octet_announced_before_any_octet()
+    at = next(at for at, (_, packet) in enumerate(talk.packets) if packet[33] & URG)
+    talk.packets[at : at + 2] = talk.packets[at : at + 2][::-1]
+    return talk
 
 
 @recipe(51, ambiguous(), "oddities.urgent")

@@ -206,6 +206,24 @@ def t38_host_line_lost() -> Talk:
     return holed(head, head.index(b"HTTP/1.1") - 20, head.index(b"text/html"))
 
 
+@recipe(27, ambiguous("203.0.113.9"), "gap_bytes", "oddities.host_unknown")
+def t38_host_line_lost_midstream_one_way() -> Talk:
+    """The same where neither the handshake nor the server is seen: who has asked before goes on asking."""
+    talk = t38_host_line_lost()
+    client = talk.packets[0][1][12:16]
+    talk.packets = [each for each in talk.packets[3:] if each[1][12:16] == client]
+    return talk
+
+
+@recipe(68, ambiguous(), "oddities.not_http")
+def t101_server_alone_from_the_middle() -> Talk:
+    """Only what the server sends is mirrored, and the capture begins within a response: a segment of its body that is a
+    request cannot be known from one, but that it comes from a port of services."""
+    talk = Talk()
+    talk.server(b"<p>hello</p>" * 60, acknowledged=False).server(LEAK, acknowledged=False)
+    return talk.server(b"<p>more</p>" * 20, acknowledged=False)
+
+
 WRITTEN_BEHIND = get(b"Accept: text/html", FIELD)  # the gateway's line comes last
 
 

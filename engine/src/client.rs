@@ -405,7 +405,7 @@ impl Client {
     /// Whether one octet at the end of what came, or behind it, asks for an acknowledgement and says nothing.
     fn is_probe(&self, octets: &[u8], ahead: i64) -> bool {
         if self.http1.idle() {
-            return !may_begin_request(octets);
+            return ahead < 0 || !may_begin_request(octets);
         }
         if ahead == 0 {
             return self.shut == self.assembler.next();

@@ -40,8 +40,8 @@ impl Doubt {
     }
 
     /// Whether it is not believed where the peer's acknowledgements are visible and leave it out.
-    pub fn is_left_out(self) -> bool {
-        self != Doubt::NoAck
+    pub fn needs_acknowledgement(self) -> bool {
+        self.oddity().is_some()
     }
 }
 

@@ -348,9 +348,11 @@ impl Streams {
         } else if flags & FIN != 0 {
             self.note_sent(id, segment, counts);
         } else if let Some(pointer) = urgent_pointer(segment)
-            && let Some(speaker) = &mut self.halves[id].speaker
+            && self.halves[id].speaker.is_some()
         {
-            speaker.client.leave_urgent_out(pointer);
+            let now_ns = self.now_ns;
+            self.speak(id, counts, |client, context, out| client.announce_urgent(pointer, now_ns, context, out));
+            self.after(id, counts, out);
         }
         if flags & (FIN | RST) != 0 {
             self.close(id, segment);

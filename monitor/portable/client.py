@@ -125,10 +125,16 @@ class Client(Copied):
             self._read_copies(now_ns)
         return self._done(now_ns)
 
+    def announce_urgent(self, pointer: int, now_ns: int) -> list[PlacedHead]:
+        """A segment without payload says where an urgent byte is, or was: what it says may come late."""
+        self.leave_urgent_out(pointer)
+        self._read_copies(now_ns)
+        return self._done(now_ns)
+
     def _is_probe(self, octets: bytes, ahead: int) -> bool:
         """Whether one octet at the end of what came, or behind it, asks for an acknowledgement and says nothing."""
         if self._http1.idle:
-            return not may_begin_request(octets)
+            return ahead < 0 or not may_begin_request(octets)
         if ahead == 0:
             return self._shut == self._assembler.next
         return self._acked is not None and self._acked >= self._assembler.next
@@ -270,15 +276,19 @@ class Client(Copied):
 
     def _decide(self, each: Doubtful, now_ns: int) -> None:
         """Nothing contradicted it in time."""
-        refusable = self._sound or each.doubt is Doubt.SYN_DATA
-        if self._acked is not None and refusable and each.doubt.is_left_out:
+        refusable = self._acked is not None and (self._sound or each.doubt is Doubt.SYN_DATA)
+        if each.doubt is Doubt.PROBE:
+            is_left_out = not self._assembler.waiting  # nothing came behind it
+        else:
+            is_left_out = refusable and each.doubt.needs_acknowledgement
+        if is_left_out:
             self._counts[each.doubt.rejected] += 1
             self._trace(each.position, each.stop, each.doubt.reason)
         else:
             self._believe(each, now_ns)
 
     def _believe(self, each: Doubtful, now_ns: int) -> None:
-        if each.doubt.is_odd:
+        if each.doubt.needs_acknowledgement:
             self._copies.mark(each.position, each.stop, each.doubt)
         self._insert(each.position, each.octets, each.missing, each.time_ns, now_ns)
         if each.doubt is Doubt.BAD_CHECKSUM and not self._sound and not self._offloaded:

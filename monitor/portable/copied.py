@@ -11,9 +11,9 @@ class Copied(Order):
 
     def leave_urgent_out(self, pointer: int) -> None:
         """RFC 6093: receivers take the urgent byte out of the stream, and do not agree on which one it is: that to
-        which the urgent pointer leads, or the one before. It may be announced before it comes."""
+        which the urgent pointer leads, or the one before. It may be announced before it comes, or be long gone."""
         last = self._assembler.place(pointer)
-        for at in (last - 1, last):
+        for at in range(max(last - 1, self._kept_from), last + 1):
             self._assembler.add_version(Version(at, at + 1, b"", "urgent"))
 
     def _read_copies(self, now_ns: int) -> None:

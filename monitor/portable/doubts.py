@@ -29,14 +29,9 @@ class Doubt(StrEnum):
         return f"rejected.{self.reason}"
 
     @property
-    def is_odd(self) -> bool:
-        """Whether a head that is made of such a segment all the same says so."""
-        return self in (Doubt.BAD_CHECKSUM, Doubt.SYN_DATA)
-
-    @property
-    def is_left_out(self) -> bool:
+    def needs_acknowledgement(self) -> bool:
         """Whether it is not believed where the peer's acknowledgements are visible and leave it out."""
-        return self is not Doubt.NO_ACK
+        return self in (Doubt.BAD_CHECKSUM, Doubt.SYN_DATA)
 
 
 class Doubtful(NamedTuple):

@@ -14,6 +14,7 @@ from monitor.portable.origins import Side
 from monitor.records import Checksum, Flow, RequestHead, Segment
 
 OPAQUE = (Looks.RESPONSE, Looks.TLS, Looks.OTHER)
+SERVICES = 1024  # ports below are those of services (RFC 6335 section 6): nobody asks from there
 
 
 class Opening(Clients):
@@ -43,7 +44,8 @@ class Opening(Clients):
             self._count_opaque(half, looks)
             self._fate(looks)
             return NOTHING
-        if half.side is Side.SERVER:  # nobody asked it to ask
+        is_served = half.side is Side.UNKNOWN and looks is not Looks.HTTP2 and _is_served(half.flow)
+        if half.side is Side.SERVER or is_served:  # nobody asked it to ask
             return self._open_doubtful(half, segment)
         if origin >= 0:
             self._origins.forget(half.flow)
@@ -99,3 +101,8 @@ class Opening(Clients):
                 half.looks = Looks.OTHER
         elif seq != half.origin and not half.client.may_begin_at(seq):
             half.reborn = seq  # believed when data follows: this SYN may never arrive
+
+
+def _is_served(flow: Flow) -> bool:
+    """Whether its ports are those of what a service answers, for want of a handshake that says so."""
+    return flow.sport < SERVICES <= flow.dport

@@ -77,7 +77,8 @@ class Streams(Memory):
         elif flags & TH_FIN:
             self._note_sent(half, segment)
         elif segment.urgent and half.client is not None:
-            half.client.leave_urgent_out(urgent_pointer(segment))
+            urged = half.client.announce_urgent(urgent_pointer(segment), self._now_ns)
+            heads = [*heads, *self._after(half, half.client, urged)]
         if flags & ENDS:
             self._close(half, segment)
         return heads

@@ -10,13 +10,20 @@ use crate::records::{CleanHead, HeadText, Oddities, Oddity, PlacedHead, RequestH
 
 impl Client {
     /// RFC 6093: receivers take the urgent byte out of the stream, and do not agree on which one it is: that to which the
-    /// urgent pointer leads, or the one before. It may be announced before it comes.
+    /// urgent pointer leads, or the one before. It may be announced before it comes, or be long gone.
     pub fn leave_urgent_out(&mut self, pointer: u32) {
         let last = self.assembler.place(pointer);
-        for start in [last - 1, last] {
+        for start in self.kept_from.max(last - 1)..=last {
             let (stop, oddity) = (start + 1, Oddity::Urgent);
             self.assembler.add_version(Version { start, stop, octets: Vec::new(), oddity });
         }
+    }
+
+    /// A segment without payload says where an urgent byte is, or was: what it says may come late.
+    pub fn announce_urgent(&mut self, pointer: u32, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
+        self.leave_urgent_out(pointer);
+        self.read_copies(now_ns, context);
+        self.done(now_ns, context, out);
     }
 
     /// Reads what was read already once more, with the copies of it that came.

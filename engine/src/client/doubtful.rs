@@ -38,8 +38,12 @@ impl Client {
 
     /// Nothing contradicted it in time.
     pub(super) fn decide(&mut self, each: Doubtful, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
-        let is_refusable = self.sound || each.doubt == Doubt::SynData;
-        if self.acked.is_some() && is_refusable && each.doubt.is_left_out() {
+        let is_refusable = self.acked.is_some() && (self.sound || each.doubt == Doubt::SynData);
+        let is_left_out = match each.doubt {
+            Doubt::Probe => !self.assembler.waiting(), // nothing came behind it
+            doubt => is_refusable && doubt.needs_acknowledgement(),
+        };
+        if is_left_out {
             context.counts[each.doubt.rejected()] += 1;
             self.trace(each.position, each.stop(), each.doubt.reason(), context.counts);
         } else {

@@ -7,7 +7,10 @@ use crate::client::{Beginning, Client, first_byte};
 use crate::counts::{Count, Counts};
 use crate::http1::Context;
 use crate::looks::{Looks, looks_of, surely_begins_request};
-use crate::records::{Oddities, RequestHead, Segment};
+use crate::records::{Flow, Oddities, RequestHead, Segment};
+
+/// Ports below are those of services (RFC 6335 section 6): nobody asks from there.
+const SERVICES: u16 = 1024;
 
 impl Streams {
     /// Where a SYN says that this direction begins, and where its ACK says that the other one did.
@@ -45,7 +48,8 @@ impl Streams {
             fate(looks.name(), counts);
             return self.count_opaque(id, looks, counts);
         }
-        if side == Side::Server {
+        let is_served = side == Side::Unknown && looks != Looks::Http2 && is_served(&segment.flow);
+        if side == Side::Server || is_served {
             return self.open_doubtful(id, segment, mark, counts, out); // nobody asked it to ask
         }
         let urgent = self.origins.urgent(mark);
@@ -161,4 +165,9 @@ impl Streams {
 /// Whose a SYN is.
 fn side_of(segment: &Segment<'_>) -> Side {
     if segment.flags & ACK != 0 { Side::Server } else { Side::Client }
+}
+
+/// Whether its ports are those of what a service answers, for want of a handshake that says so.
+fn is_served(flow: &Flow) -> bool {
+    flow.sport < SERVICES && flow.dport >= SERVICES
 }
