@@ -35,8 +35,6 @@ const EARLY_BYTES: i64 = 16 * 1024;
 const EARLY_HOLD_BYTES: usize = EARLY_BYTES as usize * 161;
 /// Read again because the beginning came late.
 const REPLAYED_BYTES: usize = 1024 * 1024;
-/// The window of the peer: nowhere shut.
-const OPEN: i64 = i64::MIN;
 /// SYN of the flags of TCP (RFC 9293 section 3.1).
 const SYN: u16 = 0x02;
 
@@ -107,8 +105,8 @@ pub struct Client {
     /// It came with data: when it is sent once more, they are.
     closed_with_data: bool,
     acked: Option<i64>,
-    /// Behind this the peer takes nothing for now; OPEN: he takes more.
-    shut: i64,
+    /// Behind `acked` the peer takes nothing for now.
+    shut: bool,
     /// Seldom any.
     hole: Option<Box<Hole>>,
     lost: Vec<Gap>,
@@ -148,7 +146,7 @@ impl Client {
             closed: None,
             closed_with_data: false,
             acked: None,
-            shut: OPEN,
+            shut: false,
             hole: None,
             lost: Vec::new(),
             time_ns: 0,
@@ -306,8 +304,10 @@ impl Client {
         out: &mut Vec<PlacedHead>,
     ) {
         let position = self.assembler.place(segment.ack);
-        self.shut = if segment.closes_window() { position } else { OPEN };
         let acked = self.acked.map_or(position, |acked| acked.max(position));
+        if acked == position {
+            self.shut = segment.closes_window();
+        }
         self.acked = Some(acked);
         for each in self.doubts.take(|each| each.stop() <= acked) {
             self.believe(each, now_ns, context, out);
@@ -408,7 +408,7 @@ impl Client {
             return ahead < 0 || !may_begin_request(octets);
         }
         if ahead == 0 {
-            return self.shut == self.assembler.next();
+            return self.shut && self.acked == Some(self.assembler.next());
         }
         self.acked.is_some_and(|acked| acked >= self.assembler.next())
     }

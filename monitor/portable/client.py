@@ -136,15 +136,15 @@ class Client(Copied):
         if self._http1.idle:
             return ahead < 0 or not may_begin_request(octets)
         if ahead == 0:
-            return self._shut == self._assembler.next
+            return self._shut and self._acked == self._assembler.next
         return self._acked is not None and self._acked >= self._assembler.next
 
     def acknowledge(self, segment: Segment, now_ns: int) -> list[PlacedHead]:
         """The peer has taken everything before the sequence number that this segment of his acknowledges."""
         acked = self._assembler.place(segment.ack)
-        self._shut = None if segment.window else acked
-        if self._acked is None or acked > self._acked:
+        if self._acked is None or acked >= self._acked:
             self._acked = acked
+            self._shut = not segment.window
         for each in self._doubts.take(stop=self._acked):
             self._believe(each, now_ns)
         if self._hole and self._acked > self._hole.position:

@@ -66,7 +66,7 @@ class Order(ABC):
         self._offloaded = False  # all checksums of this client are bad, and its peer takes its segments
         self._sound = False  # a segment came that nothing was wrong with
         self._acked: int | None = None
-        self._shut: int | None = None  # behind this the peer takes nothing for now
+        self._shut = False  # behind `_acked` the peer takes nothing for now
         self._hole: Hole | None = None
         self._lost: list[Gap] = []
         self._time_ns = 0  # of the newest segment
