@@ -75,7 +75,8 @@ def _is_request(half: HalfStream, head: RequestHead) -> bool:
     """Whether fields without a request line are those of a request: a response has fields as well, and so has mail."""
     is_answered = half.side is Side.CLIENT if half.peer is None else half.peer.looks is Looks.RESPONSE
     asks = half.client is not None and half.client.asks
-    return asks or is_answered or not REQUEST_FIELDS.isdisjoint(name for name, _ in head.fields)
+    has_asked = half.last_head is not None
+    return asks or is_answered or has_asked or not REQUEST_FIELDS.isdisjoint(name for name, _ in head.fields)
 
 
 def _text(head: RequestHead) -> tuple[object, ...]:

@@ -102,7 +102,8 @@ impl Streams {
             None => self.halves[id].side == Side::Client,
         };
         let asks = self.halves[id].speaker.as_ref().is_some_and(|speaker| speaker.client.asks());
-        asks || is_answered || head.text.fields().any(|(name, _)| REQUEST_FIELDS.contains(&name))
+        let has_asked = self.halves[id].last_head != 0;
+        asks || is_answered || has_asked || head.text.fields().any(|(name, _)| REQUEST_FIELDS.contains(&name))
     }
 
     /// Remembers this head, and says whether a twin had the same.
