@@ -14,7 +14,7 @@ demo: ## replay the 2012 story: what leaked, to whom, since when
 
 test: ## everything that pytest knows; live tests too when root
 	@scripts/setup dev
-	@[ "$$(id -u)" -ne 0 ] || scripts/tools ip=iproute2 curl=curl promtool=prometheus amtool=prometheus-alertmanager
+	@[ "$$(id -u)" -ne 0 ] || scripts/tools ip=iproute2 curl=curl promtool=prometheus amtool=prometheus-alertmanager /usr/sbin/apache2=apache2-bin
 	@$(VENV)/python -m pytest
 
 engine: ## the native engine's own checks: cargo fmt, clippy, test
@@ -68,11 +68,12 @@ fuzz: ## each fuzz target for a minute: the native engine's, and the agreements
 	@scripts/setup dev
 	@scripts/fuzz $${SECONDS_EACH:-60}
 
-fuzz-long: ## each for an hour, then ten thousand random talks, disturbed and lossy captures, all decoys
+fuzz-long: ## each for an hour, then ten thousand random talks, disturbed and lossy captures, all decoys, talks with a kernel
 	@scripts/setup dev
 	@scripts/fuzz $${SECONDS_EACH:-3600}
 	@TALKS=10000 ENGINE_EXAMPLES=10000 $(VENV)/python -m pytest --timeout 36000 tests/test_talks.py tests/test_engine.py tests/test_losses.py
 	@$(VENV)/python -m tests.decoys native && $(VENV)/python -m tests.decoys portable
+	@[ "$$(id -u)" -ne 0 ] || { scripts/tools ip=iproute2 && $(VENV)/python -m tests.live.replayed 1000; }
 
 docs: ## write docs/metrics.md, rules/schema.json and docs/demo.svg again
 	@scripts/setup dev

@@ -173,9 +173,14 @@ class Audit:
                     yield Candidate(spelling, run.start(), len(digits))
                     break
 
-    def _place(self) -> None:
-        """Each new candidate goes to the reading that took its payload, or has its end here."""
-        for number, fate in self._fates.items():
+    def _place(self, ended: int | None = None) -> None:
+        """Each new candidate goes to the reading that took its payload, or has its end here.
+
+        When only one reading has `ended`, of the other payloads something may still be said.
+        """
+        fates = {number: fate for number, fate in self._fates.items() if ended in (None, fate.reading)}
+        for number, fate in fates.items():
+            del self._fates[number]
             found = self._new.pop(number)
             if fate.what == "taken":
                 reading = self._readings[fate.reading]
@@ -187,12 +192,11 @@ class Audit:
                     self._shed(reading)
             else:
                 self.fates[fate.what] += len(found)
-        self._fates.clear()
 
     def _stretch(self, step: Stretch) -> None:
         reading = self._readings[step.reading]
         if step.what == "end":
-            self._place()
+            self._place(step.reading)
             self._close(step.reading, stop=step.stop)
             return
         if step.what == "settled":

@@ -28,6 +28,7 @@ from pcaps import (  # noqa: F401  importing a family enters its recipes
     recipes_heads,
     recipes_http2,
     recipes_ip,
+    recipes_kernel,
     recipes_links,
     recipes_mirror,
     recipes_rules,

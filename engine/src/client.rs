@@ -34,7 +34,7 @@ const EARLY_BYTES: i64 = 16 * 1024;
 /// That these take while they wait, at worst: an octet a segment, none in order.
 const EARLY_HOLD_BYTES: usize = EARLY_BYTES as usize * 161;
 /// Read again because the beginning came late.
-const REPLAYED_BYTES: usize = 1024 * 1024;
+const REPLAYED_BYTES: u32 = 1024 * 1024;
 /// SYN of the flags of TCP (RFC 9293 section 3.1).
 const SYN: u16 = 0x02;
 
@@ -58,6 +58,14 @@ struct Hole {
     position: i64,
     /// Then it is given up.
     until_ns: i64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Closed {
+    /// Sequence number of the FIN.
+    seq: u32,
+    /// It came with data: when it is sent once more, they are.
+    with_data: bool,
 }
 
 /// The sequence number to which the urgent pointer leads (RFC 9293 section 3.8.5).
@@ -85,8 +93,12 @@ pub struct Client {
     body: (i64, i64),
     /// Where reading begins.
     origin: i64,
+    /// A SYN said that its bytes begin here.
+    placed: bool,
     /// Bytes that may still be read again.
-    replays: usize,
+    replays: u32,
+    /// So many of the acknowledged bytes belong to a request that had not ended then: no copy changes what was before.
+    unended: u32,
     heads: VecDeque<Waiting>,
     /// Bytes of these.
     waiting: i64,
@@ -100,10 +112,8 @@ pub struct Client {
     sound: bool,
     /// A request was read.
     spoke: bool,
-    /// Sequence number of the FIN.
-    closed: Option<u32>,
-    /// It came with data: when it is sent once more, they are.
-    closed_with_data: bool,
+    /// By a FIN.
+    closed: Option<Closed>,
     acked: Option<i64>,
     /// Behind `acked` the peer takes nothing for now.
     shut: bool,
@@ -123,7 +133,7 @@ impl Client {
         if beginning == Beginning::Doubtful {
             http1.distrust();
         }
-        let is_placed = !matches!(beginning, Beginning::Request | Beginning::Midstream);
+        let may_begin_before = matches!(beginning, Beginning::Request | Beginning::Midstream);
         if beginning == Beginning::Frames {
             http1.expect_frames(context);
         }
@@ -134,7 +144,8 @@ impl Client {
             kept_from: position,
             body: (position, position),
             origin: position,
-            replays: if is_placed { 0 } else { REPLAYED_BYTES },
+            placed: beginning == Beginning::Connection,
+            replays: if may_begin_before { REPLAYED_BYTES } else { 0 },
             heads: VecDeque::new(),
             waiting: 0,
             past: Vec::new(),
@@ -144,9 +155,9 @@ impl Client {
             sound: false,
             spoke: false,
             closed: None,
-            closed_with_data: false,
             acked: None,
             shut: false,
+            unended: 0,
             hole: None,
             lost: Vec::new(),
             time_ns: 0,
@@ -167,7 +178,21 @@ impl Client {
 
     /// Whether the last bytes may be sent once more, as far as the peer has shown.
     pub fn may_come_again(&self) -> bool {
-        self.closed_with_data || self.acked.is_none_or(|acked| acked < self.assembler.next())
+        self.closed.is_some_and(|closed| closed.with_data)
+            || self.acked.is_none_or(|acked| acked < self.assembler.next())
+    }
+
+    /// Whether all that was begun has ended.
+    pub fn is_idle(&self) -> bool {
+        self.http1.idle()
+    }
+
+    /// Whether these octets in its window, where another SYN said that a connection begins, may be the first of one.
+    ///
+    /// Amid a head the SYN does not count: an endpoint only challenges it (RFC 9293 section 3.10.7.4), and who reads on
+    /// loses nothing.
+    pub fn gives_way_to(&self, octets: &[u8]) -> bool {
+        self.is_idle() || (self.http1.skips(1) && may_begin_request(octets))
     }
 
     /// The higher, the more speaks for it that these bytes arrive where they go to.
@@ -229,8 +254,7 @@ impl Client {
 
     /// A FIN with this sequence number.
     pub fn close(&mut self, seq: u32, with_data: bool) {
-        self.closed = Some(seq);
-        self.closed_with_data = with_data;
+        self.closed = Some(Closed { seq, with_data });
     }
 
     /// A segment with payload.
@@ -278,10 +302,12 @@ impl Client {
     ) {
         let octets = segment.payload;
         let stop = position + octets.len() as i64;
-        if position < self.origin && self.replays > 0 && !octets.is_empty() {
-            self.rewind(position, octets);
-        }
+        self.begin_with(position, octets);
+        let mut untold = Vec::new();
         if !self.doubts.is_empty() {
+            if self.acked.is_none() {
+                untold = self.doubts.take(|each| each.doubt == Doubt::SynData);
+            }
             self.doubts.contradict(position, octets, self.reading, context.counts);
         }
         self.sound = true;
@@ -289,6 +315,9 @@ impl Client {
             self.copies.mark(position, stop, segment.oddities, context.counts);
         }
         self.insert(position, octets, segment.missing, segment.time_ns, now_ns, context, out);
+        for each in untold {
+            self.believe(each, now_ns, context, out); // nobody says whether it was taken
+        }
         if let Some(pointer) = urgent_pointer(segment) {
             self.leave_urgent_out(pointer);
             self.read_copies(now_ns, context);
@@ -308,7 +337,9 @@ impl Client {
         if acked == position {
             self.shut = segment.closes_window();
         }
-        self.acked = Some(acked);
+        if self.acked.replace(acked) != Some(acked) {
+            self.unended = u32::try_from(acked - self.http1.start()).unwrap_or(0);
+        }
         for each in self.doubts.take(|each| each.stop() <= acked) {
             self.believe(each, now_ns, context, out);
         }

@@ -74,8 +74,8 @@ impl Copies {
         self.marks.retain(|mark| mark.stop > before);
     }
 
-    /// What there is to read because of this copy: `octets` from position `first` on with it alone, and with all that
-    /// were `taken` before as well. `came` bytes came so far; to begin there takes as long as `weight` bytes.
+    /// What there is to read because of this copy: `octets` from position `first` on with it alone, with all of its kind
+    /// that were `taken` before as well, and with all of any kind. `came` bytes came so far; to begin there takes as long as `weight` bytes.
     #[expect(clippy::too_many_arguments)]
     pub fn texts(
         &mut self,
@@ -89,6 +89,10 @@ impl Copies {
     ) -> Vec<Text> {
         let mut choices = vec![vec![version]];
         let before: Vec<_> = taken.iter().filter(|each| each.stop > first).chain([version]).collect();
+        let like: Vec<_> = before.iter().copied().filter(|each| each.oddity == version.oddity).collect();
+        if like.len() > 1 && like.len() < before.len() {
+            choices.push(like);
+        }
         if before.len() > 1 {
             choices.push(before);
         }

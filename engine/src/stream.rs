@@ -273,7 +273,7 @@ impl Streams {
             self.acknowledge(peer, segment, counts, out);
             self.note_acknowledged(peer, segment, counts);
         }
-        if flags & SYN != 0 {
+        if flags & SYN != 0 && (segment.payload.is_empty() || !self.is_disputed(segment, mark)) {
             self.note_origins(segment, mark, counts);
         }
         if segment.payload.is_empty() || flags & RST != 0 {

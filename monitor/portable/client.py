@@ -50,6 +50,19 @@ class Client(Copied):
         return self._closed_with_data or self._acked is None or self._acked < self._assembler.next
 
     @property
+    def idle(self) -> bool:
+        """Whether all that was begun has ended."""
+        return self._http1.idle
+
+    def gives_way_to(self, octets: bytes) -> bool:
+        """Whether these octets in its window, where another SYN said that a connection begins, may be the first of one.
+
+        Amid a head the SYN does not count: an endpoint only challenges it (RFC 9293 section 3.10.7.4), and who reads on
+        loses nothing.
+        """
+        return self.idle or (self._http1.skips(1) and may_begin_request(octets))
+
+    @property
     def standing(self) -> tuple[bool, int]:
         """The higher, the more speaks for it that these bytes arrive where they go to."""
         return self._acked is not None, self.came
@@ -111,8 +124,8 @@ class Client(Copied):
         if doubt and not (self._offloaded and doubt is Doubt.BAD_CHECKSUM):
             self._put_aside(Doubtful(position, octets, missing, segment.time_ns, doubt, now_ns))
             return self._done(now_ns)
-        if position < self._origin and self._replays and octets:
-            self._rewind(position, octets)
+        self._begin_with(position, octets)
+        untold = self._doubts.take(doubt=Doubt.SYN_DATA) if self._acked is None else []
         if self._doubts:
             for each, why in self._doubts.contradict(position, octets):
                 self._trace(each.position, each.stop, why)
@@ -120,6 +133,8 @@ class Client(Copied):
         for oddity in segment.oddities:
             self._copies.mark(position, position + len(octets), oddity)
         self._insert(position, octets, missing, segment.time_ns, now_ns)
+        for each in untold:
+            self._believe(each, now_ns)  # nobody says whether it was taken
         if segment.urgent:
             self.leave_urgent_out(urgent_pointer(segment))
             self._read_copies(now_ns)
@@ -143,6 +158,8 @@ class Client(Copied):
         """The peer has taken everything before the sequence number that this segment of his acknowledges."""
         acked = self._assembler.place(segment.ack)
         if self._acked is None or acked >= self._acked:
+            if acked != self._acked:
+                self._acked_whole = min(acked, self._http1.start)
             self._acked = acked
             self._shut = not segment.window
         for each in self._doubts.take(stop=self._acked):
@@ -256,7 +273,7 @@ class Client(Copied):
     # --- doubtful segments ----------------------------------------------------------------------------------------
 
     def _put_aside(self, new: Doubtful) -> None:
-        if new.stop <= self._assembler.next:
+        if new.stop <= self._assembler.next and (self._placed or self.came):
             at = new.position - self._kept_from
             known = at >= 0 and self._kept[at:].startswith(new.octets)
             self._counts["duplicates" if known else new.doubt.rejected] += 1

@@ -65,9 +65,12 @@ class Clients(ABC):
         if aside is not None and not near and abs(aside.client.distance(seq)) <= window:
             half.turn()
             return self._take(half, aside.client, segment)
-        if half.reborn >= 0 and (seq == half.reborn or not near) and seq - half.reborn & 0xFFFFFFFF <= window:
-            self._origins.remember(half.flow, half.reborn, half.side)
-            return self._restart(half, segment)
+        if half.reborn >= 0 and seq - half.reborn & 0xFFFFFFFF <= window:
+            if not near and (client.amid or not (half.closing_ns and client.idle)):
+                return self._read_beside(half, client, segment)
+            if not near or (seq == half.reborn and client.gives_way_to(segment.payload)):
+                self._origins.remember(half.flow, half.reborn, half.side)
+                return self._restart(half, segment)
         if not near:
             return self._take_far(half, client, segment)
         if ahead >= 0:
@@ -79,10 +82,12 @@ class Clients(ABC):
         self._counts["rejected.out_of_window"] += 1
         self._fate("out_of_window")
         far, half.far = half.far, segment
-        if far is None or segment.seq - far.seq - len(far.payload) & 0xFFFFFFFF > self._limits.window_bytes:
-            return self._after(half, client, [])
-        moved = self._move_window(half, far, segment)
+        moved = self._move_window(half, far, segment) if far is not None and self._fits(far, segment) else None
         return self._after(half, client, []) if moved is None else moved
+
+    def _fits(self, far: Segment | None, segment: Segment) -> bool:
+        """Whether a segment bears out one that came before it, out of the window."""
+        return far is not None and segment.seq - far.seq - len(far.payload) & 0xFFFFFFFF <= self._limits.window_bytes
 
     def _move_window(self, half: HalfStream, *segments: Segment) -> Sequence[RequestHead] | None:
         """Begin at the first of these segments that looks like a request, and put the client aside that is here.
@@ -95,20 +100,35 @@ class Clients(ABC):
                 break
         else:
             return None
-        heads: Sequence[RequestHead] = NOTHING
-        if half.aside is not None:
-            self._counts["shed.windows"] += 1
-            if half.client is not None and half.aside.client.standing <= half.client.standing:
-                half.turn()
-            heads = self._finish(half)
         self._counts["blind.gap"] += 1
-        half.put_aside()
+        heads = self._put_aside(half)
         half.origin = first_byte(segment)
         half.client = self._client(half, looks, placed=False)
         for each in segments[at:]:
             if half.client is not None:
                 heads = [*heads, *self._take(half, half.client, each)]
         return heads
+
+    def _put_aside(self, half: HalfStream) -> Sequence[RequestHead]:
+        """The client that is here makes room; if there is another one aside, the lesser of them ends."""
+        heads: Sequence[RequestHead] = NOTHING
+        if half.aside is not None:
+            self._counts["shed.windows"] += 1
+            if half.client is not None and half.aside.client.standing <= half.client.standing:
+                half.turn()
+            heads = self._finish(half)
+        half.put_aside()
+        return heads
+
+    def _read_beside(self, half: HalfStream, client: Client, segment: Segment) -> Sequence[RequestHead]:
+        """What another SYN announced, far away: perhaps a decoy, so the client that is here is read on as well."""
+        looks = looks_of(segment.payload, first_byte(segment) != half.reborn)
+        if (looks not in BEGINNINGS and looks is not Looks.PART) or self._fits(half.far, segment):
+            return self._take_far(half, client, segment)
+        heads = self._put_aside(half)
+        half.origin, half.reborn = half.reborn, -1
+        half.client = self._client(half, looks, placed=True)
+        return [*heads, *self._take(half, half.client, segment)]
 
     def _restart(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
         """The same addresses and ports, but not the same bytes: finish, and begin with this segment."""

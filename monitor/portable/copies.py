@@ -62,11 +62,15 @@ class Copies:
     def texts(
         self, version: Version, taken: list[Version], octets: Octets, first: int, came: int, weight: int = 0
     ) -> Iterator[Text]:
-        """What there is to read because of this copy: `octets` from position `first` on with it alone, and with all
-        that were `taken` before as well. `came` bytes came so far; to begin there takes as long as `weight` bytes."""
+        """What there is to read because of this copy: `octets` from position `first` on with it alone, with all of its
+        kind that were `taken` before as well, and with all of any kind. `came` bytes came so far; to begin there takes
+        as long as `weight` bytes."""
         choices = [[version]]
-        if before := [each for each in taken if each is not version and each.stop > first]:
-            choices.append([*before, version])
+        before = [each for each in taken if each is not version and each.stop > first]
+        like = [each for each in before if each.oddity == version.oddity]
+        choices += [[*others, version] for others in (like, before) if others]
+        if len(like) == len(before):
+            del choices[2:]
         for chosen in choices:
             self._spent += weight + len(octets)
             if self._spent > REREAD_BYTES + REREAD_SHARE * came:

@@ -116,11 +116,13 @@ class Memory(Opening):
     def _forget(self, half: HalfStream) -> Sequence[RequestHead]:
         heads: Sequence[RequestHead] = NOTHING
         is_owed = half.client is not None and half.client.may_come_again
+        spoke = False
         while half.client is not None:
             is_last = half.aside is None
             client, finished = half.client, self._finish(half)
             heads = [*heads, *finished]
-            if is_last and not client.spoke:
+            spoke = spoke or client.spoke
+            if is_last and not spoke:
                 self._count_opaque(half, half.looks)
         if half.closing_ns and half.last_head is not None:
             self._ended.remember(half.flow, half.last_head, self._now_ns, is_owed=is_owed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dpkt.tcp import TH_ACK
+from dpkt.tcp import TH_ACK, TH_SYN
 
 from monitor.portable.client import Client, first_byte
 from monitor.portable.clients import NOTHING, Clients
@@ -28,13 +28,18 @@ class Opening(Clients):
             origin = self._origins.look(answered).seq
             if origin < 0 or segment.ack - origin & 0xFFFFFFFF > self._limits.window_bytes:
                 self._origins.remember(answered, segment.ack, Side.CLIENT)
+            self._origins.answer(answered)
+
+    def _is_disputed(self, segment: Segment) -> bool:
+        """Whether a SYN before this one said that this direction begins elsewhere."""
+        return self._origins.look(segment.flow).seq not in (-1, first_byte(segment))
 
     def _open(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
         """A half-stream without a client: does one begin with this segment?"""
         window = self._limits.window_bytes
-        seq, (origin, side, _, _, urgent) = first_byte(segment), self._origins.look(half.flow)
+        seq, (origin, side, _, _, urgent, answered) = first_byte(segment), self._origins.look(half.flow)
         half.side = side or half.side
-        ahead = seq - origin & 0xFFFFFFFF
+        ahead, is_syn = seq - origin & 0xFFFFFFFF, bool(segment.flags & TH_SYN)
         placed = origin >= 0 and ahead <= window
         answers = self._is_answered(half)
         if answers and half.side is Side.UNKNOWN and surely_begins_request(segment.payload):
@@ -49,14 +54,30 @@ class Opening(Clients):
             return self._open_doubtful(half, segment)
         if origin >= 0:
             self._origins.forget(half.flow)
-            if window < ahead <= 0xFFFFFFFF - window:
+            is_far = window < ahead <= 0xFFFFFFFF - window
+            if is_far and answered and not is_syn:
                 self._counts["rejected.out_of_window"] += 1
                 self._fate("out_of_window")
                 return NOTHING
+            if is_far or window < ahead <= (1 << 32) - len(segment.payload):  # or wholly before
+                return self._open_apart(half, segment, looks, origin)
+            placed = placed or is_syn
         half.origin = origin if placed else seq
         half.client = self._client(half, looks, placed=placed)
         if urgent >= 0:
             half.client.leave_urgent_out(urgent)
+        return self._take(half, half.client, segment)
+
+    def _open_apart(self, half: HalfStream, segment: Segment, looks: Looks, origin: int) -> Sequence[RequestHead]:
+        """It begins elsewhere than its SYN said: either may be the decoy, so both places are read."""
+        half.origin = origin
+        half.client = self._client(half, Looks.REQUEST, placed=True)
+        half.put_aside()
+        self._beginnings.forget(half)
+        half.origin = first_byte(segment)
+        is_syn = bool(segment.flags & TH_SYN)
+        is_sure = is_syn or looks is Looks.HTTP2 or not surely_begins_request(segment.payload)
+        half.client = self._client(half, looks, placed=is_syn) if is_sure else self._doubtful(half)
         return self._take(half, half.client, segment)
 
     def _open_doubtful(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
@@ -66,16 +87,19 @@ class Opening(Clients):
         half.origin = first_byte(segment)
         if pieces and half.origin - pieces[0].seq & 0xFFFFFFFF < 0x80000000:
             half.origin = pieces[0].seq
-        half.client = Client(
-            self._limits, self._counts, half.flow, self._parts, half.origin, placed=False, midstream=False,
-            doubtful=True, tracer=self._tracer,
-        )  # fmt: skip
+        half.client = self._doubtful(half)
         time_ns, flow, ack = segment.time_ns, segment.flow, segment.ack
         heads: Sequence[RequestHead] = NOTHING
         for seq, octets in pieces:
             before = Segment(time_ns, flow, seq, ack, TH_ACK, octets, 0, 0, Checksum.UNKNOWN, ())
             heads = [*heads, *self._take(half, half.client, before)]
         return [*heads, *self._take(half, half.client, segment)]
+
+    def _doubtful(self, half: HalfStream) -> Client:
+        return Client(
+            self._limits, self._counts, half.flow, self._parts, half.origin, placed=False, midstream=False,
+            doubtful=True, tracer=self._tracer,
+        )  # fmt: skip
 
     def _is_answered(self, half: HalfStream) -> bool:
         """Whether the other direction has sent requests: then this one sends responses."""

@@ -35,9 +35,9 @@ class Order(ABC):
     """
 
     __slots__ = (
-        "_acked", "_assembler", "_body", "_closed_with_data", "_copies", "_counts", "_doubts", "_flow", "_heads",
-        "_hole", "_http1", "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts", "_replays",
-        "_shut", "_sound", "_time_ns", "_tracer", "awaits", "closed", "spoke", "traced",
+        "_acked", "_acked_whole", "_assembler", "_body", "_closed_with_data", "_copies", "_counts", "_doubts", "_flow",
+        "_heads", "_hole", "_http1", "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts",
+        "_placed", "_replays", "_shut", "_sound", "_time_ns", "_tracer", "awaits", "closed", "spoke", "traced",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +59,7 @@ class Order(ABC):
         self._kept = bytearray()  # [_kept_from, next): still needed, or a copy is compared with it
         self._kept_from = self._origin = position
         self._body = (position, position)  # bytes that were skipped last
+        self._placed = placed and not frames  # a SYN said that its bytes begin here
         self._replays = 0 if placed or doubtful or frames else REPLAYED_BYTES  # bytes that may still be read again
         self._copies = Copies(counts)
         self._heads = Settling(limits, counts, self._copies)
@@ -66,6 +67,8 @@ class Order(ABC):
         self._offloaded = False  # all checksums of this client are bad, and its peer takes its segments
         self._sound = False  # a segment came that nothing was wrong with
         self._acked: int | None = None
+        # before it ended, when that was acknowledged, all that was read: no copy changes it
+        self._acked_whole = position
         self._shut = False  # behind `_acked` the peer takes nothing for now
         self._hole: Hole | None = None
         self._lost: list[Gap] = []
@@ -87,6 +90,7 @@ class Order(ABC):
 
     def _insert(self, position: int, octets: bytes, missing: int, time_ns: int, now_ns: int) -> None:
         assembler = self._assembler
+        self._begin_with(position, octets)
         if position < self._kept_from and self._is_old(position, octets, time_ns, now_ns):
             return
         known, following = len(assembler.versions), assembler.next
@@ -159,7 +163,7 @@ class Order(ABC):
         start, (begin, end) = self._http1.start, self._body
         if end != self._assembler.next or end - begin <= (BODY_BYTES if self._heads else LATE_BYTES):
             late = self._assembler.next - LATE_BYTES
-            late = late if self._acked is None or self._acked < late else min(self._acked, self._assembler.next)
+            late = late if self._acked is None else min(max(self._acked_whole, late), self._assembler.next)
             start = min(start, late, *self._heads.begin)
         return max(self._kept_from, self._http1.keep(start))
 
@@ -194,17 +198,19 @@ class Order(ABC):
         if stop > self._origin:
             return False
         self._trace(position, stop, "midstream")
-        self._read_alone(position, octets, time_ns, now_ns)
+        self._read_alone(position, octets, time_ns, now_ns, is_sure=not self._placed)
         return True
 
     def _forget_lost(self) -> None:
         self._counts["shed.lost_gaps"] += max(0, len(self._lost) - MOST_LOST)
         del self._lost[:-MOST_LOST]
 
-    def _read_alone(self, position: int, octets: bytes, time_ns: int, now_ns: int) -> None:
+    def _read_alone(self, position: int, octets: bytes, time_ns: int, now_ns: int, *, is_sure: bool = True) -> None:
         """Heads in bytes of which nobody knows what stood around them; what is counted of them is not."""
         if may_begin_request(octets):
             http1 = self._parts.http1(self._limits, Counter(), self._flow, position, False)
+            if not is_sure:  # what stands before the first byte is of another connection, or a decoy
+                http1.distrust()
             self._wait(http1.feed(octets, position, time_ns), now_ns)
             start = http1.start
             self._wait(http1.finish(octets[start - position :], start), now_ns)
@@ -217,6 +223,11 @@ class Order(ABC):
         if following < end <= following + self._limits.window_bytes:
             self._counts["gap_bytes"] += end - following
             self._counts["blind.gap"] += 1
+
+    def _begin_with(self, position: int, octets: bytes) -> None:
+        """Perhaps these stand before what was thought to be the beginning."""
+        if position < self._origin and octets and (self._replays or not self.came):
+            self._rewind(position, octets)
 
     def _rewind(self, position: int, octets: bytes) -> None:
         """A segment from before what was thought to be the beginning: begin again with it."""

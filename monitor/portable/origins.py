@@ -33,6 +33,7 @@ class Origin(NamedTuple):
     met: bool = False  # payload of it was seen
     missed: int = 0  # bytes that its FIN told of before any payload was seen
     urgent: int = -1  # where an urgent pointer leads that came before any payload; -1: there was none
+    answered: bool = False  # the other direction has acknowledged this SYN
 
 
 UNKNOWN = Origin()
@@ -59,6 +60,10 @@ class Origins:
 
     def forget(self, flow: Flow) -> None:
         self._table.pop(hash(flow), None)
+
+    def answer(self, flow: Flow) -> None:
+        """The other direction has acknowledged what is remembered."""
+        self._table[hash(flow)] = self.look(flow)._replace(answered=True)
 
     def met(self, segment: Segment) -> Sent:
         """The first payload of a half-stream: from where on its bytes count."""

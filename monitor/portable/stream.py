@@ -156,7 +156,7 @@ class Streams(Memory):
             heads = self._acknowledge(peer, peer.client, segment)
         if peer is not None and flags & TH_ACK:
             self._note_acknowledged(peer, segment)
-        if flags & TH_SYN:
+        if flags & TH_SYN and not (payload and self._is_disputed(segment)):
             self._note_origins(segment)
         if not payload or flags & TH_RST:
             if flags & ENDS == TH_FIN:

@@ -11,7 +11,7 @@ const MOST_DOUBTFUL: usize = 64;
 
 impl Client {
     pub(super) fn put_aside(&mut self, new: Doubtful, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
-        if new.stop() <= self.assembler.next() {
+        if new.stop() <= self.assembler.next() && (self.placed || self.came() > 0) {
             let ahead = new.position - self.kept_from;
             let is_known = ahead >= 0 && self.kept.from(ahead).starts_with(&new.octets);
             context.counts[if is_known { Count::Duplicates } else { new.doubt.rejected() }] += 1;

@@ -46,7 +46,7 @@ impl Client {
     fn count_lost_end(&self, context: &mut Context<'_>) {
         let following = self.assembler.next();
         let acked = self.acked.unwrap_or(0) - 1; // which may be that of a FIN
-        let end = self.closed.map_or(acked, |closed| self.assembler.place(closed));
+        let end = self.closed.map_or(acked, |closed| self.assembler.place(closed.seq));
         if following < end && end <= following + i64::from(context.limits.window_bytes) {
             context.counts[Count::GapBytes] += (end - following) as u64;
             context.counts[Count::BlindGap] += 1;

@@ -28,6 +28,7 @@ impl Client {
         context: &mut Context<'_>,
         out: &mut Vec<PlacedHead>,
     ) {
+        self.begin_with(position, octets);
         if position < self.kept_from && self.is_old(position, octets, time_ns, now_ns, context, out) {
             return;
         }
@@ -137,7 +138,9 @@ impl Client {
         }
         let (mut start, next, (begin, end)) = (self.http1.start(), self.assembler.next(), self.body);
         if end != next || end - begin <= if self.heads.is_empty() { LATE_BYTES } else { BODY_BYTES } {
-            let late = self.acked.map_or(next - LATE_BYTES, |acked| acked.min(next).max(next - LATE_BYTES));
+            let late = next - LATE_BYTES;
+            let whole = self.acked.map_or(late, |acked| acked - i64::from(self.unended));
+            let late = whole.max(late).min(next);
             let waiting = self.heads.front().map_or(start, |waiting| waiting.placed.start);
             start = start.min(late).min(waiting);
         }
@@ -187,7 +190,7 @@ impl Client {
             let is_before = stop <= self.origin;
             if is_before {
                 self.trace(position, stop, "midstream", context.counts);
-                self.read_alone(position, octets, time_ns, now_ns, context, out);
+                self.read_alone(position, octets, time_ns, now_ns, !self.placed, context, out);
             }
             return is_before;
         };
@@ -197,17 +200,19 @@ impl Client {
         self.lost.extend([before, behind].into_iter().filter(|rest| rest.missing > 0));
         self.forget_lost(context);
         self.trace(position, stop, "gap", context.counts);
-        self.read_alone(position, octets, time_ns, now_ns, context, out);
+        self.read_alone(position, octets, time_ns, now_ns, true, context, out);
         true
     }
 
     /// Heads in bytes of which nobody knows what stood around them; what is counted of them is not.
+    #[expect(clippy::too_many_arguments)]
     fn read_alone(
         &mut self,
         position: i64,
         octets: &[u8],
         time_ns: i64,
         now_ns: i64,
+        is_sure: bool,
         context: &mut Context<'_>,
         out: &mut Vec<PlacedHead>,
     ) {
@@ -218,6 +223,9 @@ impl Client {
         let Context { limits, flow, path, .. } = *context;
         let alone = &mut Context { limits, counts: &mut Counts::default(), flow, path, early: None };
         let mut http1 = Http1::new(position, false);
+        if !is_sure {
+            http1.distrust(); // what stands before the first byte is of another connection, or a decoy
+        }
         http1.feed(octets, position, time_ns, alone, out);
         let start = http1.start();
         http1.finish(octets.get((start - position) as usize..).unwrap_or_default(), start, alone, out);
@@ -230,9 +238,17 @@ impl Client {
         self.lost.drain(..too_many);
     }
 
+    /// Perhaps these stand before what was thought to be the beginning.
+    #[inline]
+    pub(super) fn begin_with(&mut self, position: i64, octets: &[u8]) {
+        if position < self.origin && !octets.is_empty() && (self.replays > 0 || self.came() == 0) {
+            self.rewind(position, octets);
+        }
+    }
+
     /// A segment from before what was thought to be the beginning: begins again with it.
-    pub(super) fn rewind(&mut self, position: i64, octets: &[u8]) {
-        self.replays = self.replays.saturating_sub(self.kept.all().len() + octets.len());
+    fn rewind(&mut self, position: i64, octets: &[u8]) {
+        self.replays = self.replays.saturating_sub((self.kept.all().len() + octets.len()) as u32);
         self.assembler.rewind(position, self.kept.all(), self.time_ns);
         self.heads.clear();
         self.waiting = 0;

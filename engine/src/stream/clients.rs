@@ -29,13 +29,18 @@ impl Streams {
             return self.take(id, segment, counts, out);
         }
         if let Some(reborn) = half.reborn
-            && (seq == reborn || !is_near)
             && seq.wrapping_sub(reborn) <= window
         {
-            let side = half.side;
-            let mark = self.halves.mark(&segment.flow);
-            self.origins.remember(mark, reborn, side, counts);
-            return self.restart(id, segment, counts, out);
+            let client = &speaker.client;
+            if !is_near && (client.awaits() || !(half.closing_ns != 0 && client.is_idle())) {
+                return self.read_beside(id, reborn, segment, counts, out);
+            }
+            if !is_near || (seq == reborn && client.gives_way_to(segment.payload)) {
+                let side = half.side;
+                let mark = self.halves.mark(&segment.flow);
+                self.origins.remember(mark, reborn, side, counts);
+                return self.restart(id, segment, counts, out);
+            }
         }
         if !is_near {
             return self.take_far(id, segment, counts, out);
@@ -53,9 +58,10 @@ impl Streams {
     pub(super) fn take_far(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         counts[Count::RejectedOutOfWindow] += 1;
         fate("out_of_window", counts);
+        let window = self.limits.window_bytes;
         let Some(speaker) = &mut self.halves[id].speaker else { return };
         let before = speaker.elsewhere.get_or_insert_default().far.replace(Far::of(segment));
-        if let Some(far) = before.filter(|far| segment.seq.wrapping_sub(far.end()) <= self.limits.window_bytes) {
+        if let Some(far) = before.filter(|far| far.is_borne_out_by(segment, window)) {
             let far = far.segment(segment.flow, segment.path);
             if self.move_window(id, &[&far, segment], counts, out) {
                 return;
@@ -82,6 +88,24 @@ impl Streams {
         };
         let found = segments.iter().enumerate().find_map(|(at, segment)| Some((at, begins(segment)?)));
         let Some((at, beginning)) = found else { return false };
+        counts[Count::BlindGap] += 1;
+        counts[Count::BlindMidstream] += u64::from(beginning == Beginning::Midstream);
+        self.begin_beside(id, first_byte(segments[at]), beginning, counts, out);
+        for segment in &segments[at..] {
+            self.take(id, segment, counts, out);
+        }
+        true
+    }
+
+    /// Another client takes the place of the one that is here, which is put aside; if one is aside, the lesser ends.
+    fn begin_beside(
+        &mut self,
+        id: Id,
+        origin: u32,
+        beginning: Beginning,
+        counts: &mut Counts,
+        out: &mut Vec<RequestHead>,
+    ) {
         if let Some(speaker) = &mut self.halves[id].speaker
             && speaker.clients().count() > 1
         {
@@ -89,20 +113,38 @@ impl Streams {
             speaker.turn_to_lesser();
             self.finish_client(id, counts, out);
         }
-        counts[Count::BlindGap] += 1;
-        counts[Count::BlindMidstream] += u64::from(beginning == Beginning::Midstream);
         if beginning == Beginning::Frames {
             self.halves[id].looks = Looks::Http2;
         }
         let speaker = self.halves[id].speaker.take();
-        self.begin(id, first_byte(segments[at]), beginning, counts);
+        self.begin(id, origin, beginning, counts);
         if let (Some(before), Some(speaker)) = (speaker, &mut self.halves[id].speaker) {
             speaker.put_aside(*before);
         }
-        for segment in &segments[at..] {
-            self.take(id, segment, counts, out);
+    }
+
+    /// What another SYN announced, far away: perhaps a decoy, so the client that is here is read on as well.
+    fn read_beside(
+        &mut self,
+        id: Id,
+        reborn: u32,
+        segment: &Segment<'_>,
+        counts: &mut Counts,
+        out: &mut Vec<RequestHead>,
+    ) {
+        let window = self.limits.window_bytes;
+        let far = self.halves[id].speaker.as_ref().and_then(|speaker| speaker.far());
+        if far.is_some_and(|far| far.is_borne_out_by(segment, window)) {
+            return self.take_far(id, segment, counts, out);
         }
-        true
+        let beginning = match looks_of(segment.payload, first_byte(segment) != reborn) {
+            Looks::Request | Looks::Part => Beginning::Connection,
+            Looks::Http2 => Beginning::Frames,
+            _ => return self.take_far(id, segment, counts, out),
+        };
+        self.begin_beside(id, reborn, beginning, counts, out);
+        self.halves[id].reborn = None;
+        self.take(id, segment, counts, out);
     }
 
     /// The same addresses and ports, but not the same bytes: finishes, and begins with this segment.

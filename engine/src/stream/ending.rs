@@ -103,9 +103,11 @@ impl Streams {
         let half = &self.halves[id];
         let is_repeatable = |speaker: &Speaker| speaker.client.may_come_again();
         let is_owed = half.speaker.as_deref().is_some_and(is_repeatable);
+        let mut spoke = false;
         while let Some(speaker) = &self.halves[id].speaker {
             let is_last = speaker.clients().count() == 1;
-            if !self.finish_client(id, counts, out) && is_last {
+            spoke |= self.finish_client(id, counts, out);
+            if is_last && !spoke {
                 self.count_opaque(id, self.halves[id].looks, counts);
             }
         }

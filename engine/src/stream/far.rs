@@ -134,6 +134,11 @@ impl Far {
         self.seq.wrapping_add(self.payload().len() as u32)
     }
 
+    /// Whether this one, which came next, follows on it.
+    pub(super) fn is_borne_out_by(&self, segment: &Segment<'_>, window: u32) -> bool {
+        segment.seq.wrapping_sub(self.end()) <= window
+    }
+
     fn payload(&self) -> &[u8] {
         self.octets.get(self.header..).unwrap_or_default()
     }

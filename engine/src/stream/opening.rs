@@ -2,7 +2,7 @@
 
 use super::halves::{Id, Side};
 use super::paths::reversed;
-use super::{ACK, Speaker, Streams, fate};
+use super::{ACK, SYN, Speaker, Streams, fate};
 use crate::client::{Beginning, Client, first_byte};
 use crate::counts::{Count, Counts};
 use crate::http1::Context;
@@ -22,7 +22,13 @@ impl Streams {
             if origin.is_none_or(|(origin, _)| segment.ack.wrapping_sub(origin) > self.limits.window_bytes) {
                 self.origins.remember(answered, segment.ack, Side::Client, counts);
             }
+            self.origins.answer(answered);
         }
+    }
+
+    /// Whether a SYN before this one said that this direction begins elsewhere.
+    pub(super) fn is_disputed(&self, segment: &Segment<'_>, mark: u64) -> bool {
+        self.origins.look(mark).is_some_and(|(origin, _)| origin != first_byte(segment))
     }
 
     /// A half-stream without a client: does one begin with this segment?
@@ -36,7 +42,8 @@ impl Streams {
         }
         let side = self.halves[id].side;
         let ahead = origin.map(|origin| seq.wrapping_sub(origin));
-        let placed = origin.filter(|_| ahead.is_some_and(|ahead| ahead <= window));
+        let is_syn = segment.flags & SYN != 0;
+        let mut placed = origin.filter(|_| ahead.is_some_and(|ahead| ahead <= window));
         let follows = placed.is_some_and(|origin| origin != seq);
         let answers = self.is_answered(id);
         if answers && side == Side::Unknown && surely_begins_request(segment.payload) {
@@ -52,14 +59,20 @@ impl Streams {
         if side == Side::Server || is_served {
             return self.open_doubtful(id, segment, mark, counts, out); // nobody asked it to ask
         }
-        let urgent = self.origins.urgent(mark);
-        if let Some(ahead) = ahead {
+        let (urgent, answered) = (self.origins.urgent(mark), self.origins.is_answered(mark));
+        if let (Some(ahead), Some(origin)) = (ahead, origin) {
             self.origins.forget(mark);
-            if window < ahead && ahead <= u32::MAX - window {
+            let is_far = window < ahead && ahead <= u32::MAX - window;
+            if is_far && answered && !is_syn {
                 counts[Count::RejectedOutOfWindow] += 1;
                 fate("out_of_window", counts);
                 return;
             }
+            let is_before = window < ahead && u64::from(ahead) + segment.payload.len() as u64 <= 1 << 32;
+            if is_far || is_before {
+                return self.open_apart(id, segment, looks, origin, counts, out);
+            }
+            placed = placed.or(is_syn.then_some(origin));
         }
         let origin = placed.unwrap_or(seq);
         let beginning = match looks {
@@ -75,6 +88,37 @@ impl Streams {
         self.begin(id, origin, beginning, counts);
         if let (Some(pointer), Some(speaker)) = (urgent, &mut self.halves[id].speaker) {
             speaker.client.leave_urgent_out(pointer);
+        }
+        self.take(id, segment, counts, out);
+    }
+
+    /// It begins elsewhere than its SYN said: either may be the decoy, so both places are read.
+    fn open_apart(
+        &mut self,
+        id: Id,
+        segment: &Segment<'_>,
+        looks: Looks,
+        origin: u32,
+        counts: &mut Counts,
+        out: &mut Vec<RequestHead>,
+    ) {
+        let beginning = match looks {
+            Looks::Http2 => Beginning::Frames,
+            _ if segment.flags & SYN != 0 => Beginning::Connection,
+            _ if surely_begins_request(segment.payload) => Beginning::Doubtful,
+            Looks::Request => Beginning::Request,
+            _ => Beginning::Midstream,
+        };
+        counts[Count::BlindMidstream] += u64::from(beginning == Beginning::Midstream);
+        if beginning == Beginning::Frames {
+            self.halves[id].looks = looks;
+        }
+        self.beginnings.forget(self.halves.link(id));
+        self.begin(id, origin, Beginning::Connection, counts);
+        let before = self.halves[id].speaker.take();
+        self.begin(id, first_byte(segment), beginning, counts);
+        if let (Some(before), Some(speaker)) = (before, &mut self.halves[id].speaker) {
+            speaker.put_aside(*before);
         }
         self.take(id, segment, counts, out);
     }

@@ -38,6 +38,8 @@ struct Origin {
     side: Side,
     /// How far behind `seq` an urgent pointer leads that came before any payload; 0: there was none.
     urgent: u16,
+    /// The other direction has acknowledged this SYN.
+    answered: bool,
 }
 
 /// Where connections began: the sequence number behind the latest SYN of a flow, and whose it was.
@@ -55,11 +57,12 @@ impl Origins {
             origin.seq = seq;
             origin.missed = 0;
             origin.urgent = 0;
+            origin.answered = false;
             origin.side = if origin.side == Side::Client { Side::Client } else { side };
             return;
         }
         self.entered = self.entered.wrapping_add(1);
-        self.table.insert(mark, Origin { seq, missed: 0, number: self.entered, side, urgent: 0 });
+        self.table.insert(mark, Origin { seq, missed: 0, number: self.entered, side, urgent: 0, answered: false });
         self.by_age.push_back((self.entered, mark));
         while self.table.len() > REMEMBERED_SYNS
             && let Some((number, oldest)) = self.by_age.pop_front()
@@ -78,6 +81,18 @@ impl Origins {
 
     pub(super) fn look(&self, mark: u64) -> Option<(u32, Side)> {
         self.table.get(&mark).map(|origin| (origin.seq, origin.side))
+    }
+
+    /// The other direction has acknowledged what is remembered.
+    pub(super) fn answer(&mut self, mark: u64) {
+        if let Some(origin) = self.table.get_mut(&mark) {
+            origin.answered = true;
+        }
+    }
+
+    /// Whether it has.
+    pub(super) fn is_answered(&self, mark: u64) -> bool {
+        self.table.get(&mark).is_some_and(|origin| origin.answered)
     }
 
     /// Where an urgent pointer leads, and no payload was ever seen.

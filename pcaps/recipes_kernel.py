@@ -1,0 +1,141 @@
+"""Rows 39 to 51 again: what talks with a real kernel taught (tests/live/replayed.py), each as small as it can be.
+
+A kernel drops these decoys and takes the request; whoever believed a decoy lost the number.
+"""
+
+from __future__ import annotations
+
+from pcaps.recipe import LEAK, NUMBER, OK, ambiguous, found, leak, recipe
+from pcaps.recipes_tcp import DATA, MASKED, begun, ended
+from pcaps.talk import ACK, FIN, SYN, URG, Talk
+
+AT = LEAK.index(NUMBER)
+
+
+def torn(at: int = AT) -> Talk:
+    """An open connection, and so much of the request."""
+    return begun().client(LEAK[:at])
+
+
+def one_sided() -> Talk:
+    """The client's half of an open connection."""
+    talk = Talk()
+    talk.segment(SYN)
+    talk.seq += 1
+    talk.segment(ACK)
+    return talk
+
+
+@recipe(47, leak())
+def k01_syn_amid_the_first_line() -> Talk:
+    """A SYN whose data would begin with the very next byte, amid the request line: an endpoint only challenges it."""
+    talk = torn(9)
+    talk.segment(SYN, seq=talk.seq - 1)
+    return ended(talk, LEAK[9:])
+
+
+@recipe(47, found())
+def k02_syn_with_data_amid_the_head() -> Talk:
+    """The same with SYN and FIN in one, and another head in it."""
+    talk = torn(9)
+    talk.segment(SYN | FIN, MASKED, seq=talk.seq - 1)
+    return ended(talk, LEAK[9:])
+
+
+@recipe(47, leak())
+def k03_syn_far_away_amid_the_head() -> Talk:
+    """A SYN with a request of its own, a gigabyte away: what was begun goes on nevertheless."""
+    talk = torn()
+    talk.segment(SYN, MASKED, seq=talk.seq + 2**30)
+    return ended(talk, LEAK[AT:])
+
+
+@recipe(47, leak())
+def k04_syn_far_away_with_garbage() -> Talk:
+    """The same with data that begin like nothing."""
+    talk = torn()
+    talk.segment(SYN, b"\xff" * 20, seq=talk.seq + 2**30)
+    return ended(talk, LEAK[AT:])
+
+
+@recipe(47, found())
+def k05_syn_far_away_before_the_request() -> Talk:
+    """One-sided: a second SYN, a gigabyte away, then the request in one segment where the first SYN said."""
+    talk = one_sided()
+    talk.segment(SYN, seq=talk.seq + 2**30)
+    return talk.client(LEAK, acknowledged=False)
+
+
+@recipe(47, found())
+def k06_syn_far_away_before_a_torn_request() -> Talk:
+    """The same, and the request comes in two segments."""
+    talk = one_sided()
+    talk.segment(SYN, seq=talk.seq + 2**30)
+    return talk.client(LEAK[:4], acknowledged=False).client(LEAK[4:], acknowledged=False)
+
+
+@recipe(45, leak())
+def k07_request_from_before_the_first_byte() -> Talk:
+    """A masked request at numbers from before the SYN's, then the real one: the sensor must not believe both."""
+    talk = Talk().open()
+    talk.segment(DATA, MASKED, seq=talk.seq - 12_345)
+    return ended(talk)
+
+
+@recipe(45, leak() + ambiguous("other.example"))
+def k08_late_request_from_before_the_first_byte() -> Talk:
+    """A forged request for another site, at numbers from before the SYN's, when the connection is open for long."""
+    talk = begun()
+    talk.segment(DATA, LEAK.replace(b"shop.example", b"other.example"), seq=talk.seq - 12_345)
+    return ended(talk)
+
+
+@recipe(46, ambiguous())
+def k09_syn_data_one_sided() -> Talk:
+    """One-sided: the request in the SYN, then a masked one in its place. With TCP Fast Open the server took the first,
+    without it the second."""
+    talk = Talk()
+    talk.segment(SYN, LEAK)
+    talk.seq += 1
+    talk.segment(ACK)
+    return talk.client(MASKED, acknowledged=False)
+
+
+@recipe(46, found())
+def k10_syn_data_before_the_beginning() -> Talk:
+    """One-sided: a decoy in a second SYN that begins amid the head, before any of it was seen."""
+    talk = one_sided()
+    talk.segment(SYN, b"A" * 20, seq=talk.seq + 4)
+    return talk.client(LEAK, acknowledged=False)
+
+
+@recipe(47, found())
+def k11_answer_to_a_server_by_the_client() -> Talk:
+    """One-sided: a SYN+ACK with data from the client tells where the server's bytes begin, and is a lie."""
+    talk = Talk()
+    talk.segment(SYN | ACK, b"A" * 20, seq=talk.seq + 60_000, ack=300_000)
+    talk.segment(SYN)
+    talk.seq += 1
+    talk.segment(ACK)
+    return talk.client(LEAK[:AT], acknowledged=False).client(LEAK[AT:], acknowledged=False)
+
+
+@recipe(51, found())
+def k12_urgent_pointer_of_a_decoy() -> Talk:
+    """A decoy without the number says that a byte is urgent that lies in the number, which comes later: of the copies,
+    the bytes that were sent again count together, without what the decoy said of others."""
+    talk = torn(4)
+    talk.segment(DATA | URG, MASKED[36 : AT - 2], urgent=AT + 6 - 4)
+    for start, stop in ((4, 24), (24, AT), (AT, len(LEAK))):
+        talk.segment(DATA, LEAK[start:stop], seq=talk.seq + start - 4)
+    talk.seq += len(LEAK) - 4
+    return talk.server(OK).close()
+
+
+@recipe(39, found())
+def k13_decoy_ends_the_line_that_was_acknowledged() -> Talk:
+    """Four bytes of the head are acknowledged, then a decoy makes an empty line of them: to whoever drops the decoy
+    they are the beginning of the request that follows."""
+    talk = torn(4)
+    talk.segment(DATA, b"\n" + b"x" * 30)
+    return ended(talk, LEAK[4:])
