@@ -79,6 +79,8 @@ pub struct Lengths {
     pub misread: Vec<u64>,
     /// So many more, for which there never is room.
     pub left_out: usize,
+    /// One of all these is none.
+    may_be_none: bool,
     /// What is odd about it.
     pub oddities: Oddities,
 }
@@ -89,6 +91,14 @@ impl Lengths {
         self.first == Extent::Chunked || self.others.contains(&Extent::Chunked)
     }
 
+    /// To somebody else the body began before.
+    pub fn or_none(&mut self) {
+        if !self.may_be_none {
+            self.others.push(NONE);
+            self.may_be_none = true;
+        }
+    }
+
     /// Whether a receiver may expect a body.
     pub fn may_be_body(&self) -> bool {
         self.first != NONE || !self.others.is_empty()
@@ -96,8 +106,14 @@ impl Lengths {
 }
 
 /// The body of a head that declares none.
-pub const NO_BODY: Lengths =
-    Lengths { first: NONE, others: Vec::new(), left_out: 0, misread: Vec::new(), oddities: Oddities::of(&[]) };
+pub const NO_BODY: Lengths = Lengths {
+    first: NONE,
+    others: Vec::new(),
+    left_out: 0,
+    may_be_none: true,
+    misread: Vec::new(),
+    oddities: Oddities::of(&[]),
+};
 
 /// The lengths that receivers may take for the body behind this head, whose lines have these oddities.
 #[inline]
@@ -152,7 +168,9 @@ fn declared(head: &HeadText, of_lines: Oddities) -> Lengths {
     }
     found.rest.sort_unstable();
     found.rest.dedup();
-    Lengths { first: found.first.unwrap_or(NONE), others: found.others, left_out: found.rest.len(), misread, oddities }
+    let may_be_none = found.first.is_none() || found.iter().any(|extent| extent == NONE);
+    let (first, left_out) = (found.first.unwrap_or(NONE), found.rest.len());
+    Lengths { first, others: found.others, left_out, may_be_none, misread, oddities }
 }
 
 /// RFC 9110 section 8.6: lengths, what few read, and whether there was a value; without one the length is 0.

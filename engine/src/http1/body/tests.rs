@@ -140,3 +140,16 @@ fn no_more_lengths_are_kept_than_there_can_be_ways() {
     let found = of(b"POST / HTTP/1.1", b"Content-Length: 1, 2, 3, 4, 5, 6, 5, 6, 1, 0\r\nA : b\r\n");
     assert_eq!((found.first, found.others, found.left_out), (octets(1), vec![octets(2), octets(3), octets(4)], 3));
 }
+
+#[test]
+fn none_is_one_length_more_and_only_once() {
+    let others = |lines: &[u8]| {
+        let mut found = of(b"POST / HTTP/1.1", lines);
+        found.or_none();
+        found.others
+    };
+    assert_eq!(others(b"Content-Length: 5\r\n"), [NOTHING]);
+    assert_eq!(others(b"Content-Length : 5\r\n"), [NOTHING]);
+    assert_eq!(others(b"Content-Length: 1, 2, 3, 4, 5, 0\r\n").len(), 3);
+    assert_eq!(others(b"A: b\r\n"), []);
+}

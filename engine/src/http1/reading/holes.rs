@@ -6,7 +6,7 @@ use memchr::memchr;
 
 use super::{CutHead, LINE_BYTES, LOST, Mark, Reading, State, Step};
 use crate::counts::Count;
-use crate::http1::body::{Extent, lengths};
+use crate::http1::body::lengths;
 use crate::http1::field_lines::{FieldLines, field_lines, looks_like_field, may_end_field};
 use crate::http1::head_reader::kept_of;
 use crate::http1::kept::end_of_lines;
@@ -112,7 +112,7 @@ impl Reading {
         if before.is_some() || found.text.field_count() > 0 || may_end_field(cut) {
             let mut extents = lengths(&found.text, found.oddities);
             if extents.may_be_body() {
-                extents.others.push(Extent::Octets(0)); // the body may have begun in the hole
+                extents.or_none(); // the body may have begun in the hole
             }
             let mut head = self.cut_head(found, oddity, step);
             if memchr(b':', cut).is_some() {
