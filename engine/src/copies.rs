@@ -75,7 +75,8 @@ impl Copies {
     }
 
     /// What there is to read because of this copy: `octets` from position `first` on with it alone, with all of its kind
-    /// that were `taken` before as well, and with all of any kind. `came` bytes came so far; to begin there takes as long as `weight` bytes.
+    /// that were `taken` before as well, and with all of any kind. `came` bytes came so far; to begin there takes as long
+    /// as `weight` bytes.
     #[expect(clippy::too_many_arguments)]
     pub fn texts(
         &mut self,

@@ -1,5 +1,21 @@
 //! What several unit tests need.
 
+use crate::records::{Certainty, Flow, HeadText, Oddities, RequestHead, Section};
+
+/// The head of a request that nothing is odd about, with this text.
+pub fn head_of(text: HeadText) -> RequestHead {
+    RequestHead {
+        time_ns: 0,
+        flow: Flow { src: [0; 16], dst: [0; 16], sport: 1, dport: 80, v6: false, path_hash: 0 },
+        path: Vec::new(),
+        text,
+        oddities: Oddities::default(),
+        certainty: Certainty::Confirmed,
+        section: Section::Head,
+        readings: Vec::new(),
+    }
+}
+
 /// Numbers that look random and are the same in every run (Vigna's SplitMix64).
 pub struct Random(u64);
 

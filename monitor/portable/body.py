@@ -37,7 +37,8 @@ NO_BODY = Lengths((0,), ())
 
 def lengths(method: bytes, version: bytes, head: FieldLines) -> Lengths:
     """The lengths that receivers may take for the body behind this head; CHUNKED is one of them."""
-    names = [name.replace(b"_", b"-") for name, _ in head.fields]
+    sent = [name for name, _ in head.fields]
+    names = [name.replace(b"_", b"-") for name in sent]
     counted = [value for name, (_, value) in zip(names, head.fields, strict=True) if name == b"content-length"]
     coded = [value for name, (_, value) in zip(names, head.fields, strict=True) if name == b"transfer-encoding"]
     if method == b"CONNECT" or not (counted or coded):
@@ -53,9 +54,8 @@ def lengths(method: bytes, version: bytes, head: FieldLines) -> Lengths:
         elif codings != [b"identity"]:
             oddities.append("te_odd")
             found = [CHUNKED, *found, 0]
-    if not _LOOSE.isdisjoint(head.oddities) or not EXTENT.isdisjoint(
-        name for name, _ in head.fields
-    ):  # one of these lines may not be taken for what it seems to be
+    if not (_LOOSE.isdisjoint(head.oddities) and EXTENT.isdisjoint(sent)):
+        # one of these lines may not be taken for what it seems to be
         found += [*(_by_count(counted)[0] if counted else []), 0]
     if found == [0] and counted and b"expect" in names:  # who waits for a body that is none?
         oddities.append("cl_odd")

@@ -1,8 +1,7 @@
 """What the sensor makes of talks with a real kernel (kernel.py): each engine, from both halves and from the client's.
 
 Whichever number the server's application was given must be seen, for sure or as ambiguous; where both halves are seen,
-what it was not given, but other bytes in its place, is
-never sure. The engines agree to the byte, and the books balance.
+what it was not given, but other bytes in its place, is never sure. The engines agree to the byte; the books balance.
 
     python -m tests.live.replayed [COUNT [FIRST]]    # named cases, and COUNT seeded ones from number FIRST on; as root
 """

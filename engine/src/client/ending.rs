@@ -10,11 +10,7 @@ impl Client {
     pub fn part(&mut self, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         let settled = out.len();
         self.http1.part(self.kept.all(), self.kept_from, context, out);
-        self.wait(settled, now_ns, context, out);
-        while let Some(first) = self.heads.pop_front() {
-            self.let_go(first.placed, out);
-        }
-        self.done(now_ns, context, out);
+        self.hand_out(settled, now_ns, context, out);
     }
 
     /// Nothing follows.
@@ -28,6 +24,11 @@ impl Client {
         self.count_lost_end(context);
         let settled = out.len();
         self.http1.finish(self.kept.all(), self.kept_from, context, out);
+        self.hand_out(settled, now_ns, context, out);
+    }
+
+    /// No head waits any longer, neither these nor what http1 added to `out` behind those that are settled.
+    fn hand_out(&mut self, settled: usize, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         self.wait(settled, now_ns, context, out);
         while let Some(first) = self.heads.pop_front() {
             self.let_go(first.placed, out);

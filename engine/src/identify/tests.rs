@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::counts::Counts;
-use crate::records::{Certainty, Flow, HeadText, Oddities, RequestHead, Watch};
+use crate::records::{HeadText, RequestHead, Watch};
+use crate::testing::head_of;
 
 fn wanted() -> Wanted {
     let named = |names: &[(&str, Identifier)]| -> Vec<(Vec<u8>, Identifier)> {
@@ -36,16 +37,7 @@ fn head(target: &[u8], fields: &[(&str, &str)], section: Section) -> RequestHead
     for (name, value) in fields {
         text.push(name.as_bytes(), value.as_bytes());
     }
-    RequestHead {
-        time_ns: 0,
-        flow: Flow { src: [0; 16], dst: [0; 16], sport: 1, dport: 80, v6: false, path_hash: 0 },
-        path: Vec::new(),
-        text,
-        oddities: Oddities::default(),
-        certainty: Certainty::Confirmed,
-        section,
-        readings: Vec::new(),
-    }
+    RequestHead { section, ..head_of(text) }
 }
 
 /// The fields that are left of a head that passes.

@@ -130,7 +130,8 @@ fn are_equal(one: &RequestHead, other: &RequestHead, sieve: &Sieve) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::{Certainty, Flow, HeadText, Oddities, Section, Watch};
+    use crate::records::{Flow, HeadText, Watch};
+    use crate::testing::head_of;
 
     fn head(subscriber: u8, number: &[u8], port: u16) -> RequestHead {
         let mut text = HeadText::new(b"GET", b"/", b"HTTP/1.1");
@@ -140,12 +141,7 @@ mod tests {
         RequestHead {
             time_ns: i64::from(port),
             flow: Flow { src: [subscriber; 16], dst: [9; 16], sport: port, dport: 80, v6: true, path_hash: 0 },
-            path: Vec::new(),
-            text,
-            oddities: Oddities::default(),
-            certainty: Certainty::Confirmed,
-            section: Section::Head,
-            readings: Vec::new(),
+            ..head_of(text)
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::hashes::{Numbers, Octets, write_sections};
-use crate::records::{Certainty, Flow, HeadText, Oddities, Section};
-use crate::testing::Random;
+use crate::records::HeadText;
+use crate::testing::{Random, head_of};
 
 const CLEAN: [(&str, &str); 5] = [
     ("host", "shop.example"),
@@ -29,16 +29,7 @@ fn watch() -> Watch {
 fn odd_head(name: &[u8], value: &[u8], target: &[u8]) -> RequestHead {
     let mut text = HeadText::new(b"GET", target, b"HTTP/1.1");
     text.push(name, value);
-    RequestHead {
-        time_ns: 0,
-        flow: Flow { src: [0; 16], dst: [0; 16], sport: 1, dport: 80, v6: false, path_hash: 0 },
-        path: Vec::new(),
-        text,
-        oddities: Oddities::default(),
-        certainty: Certainty::Confirmed,
-        section: Section::Head,
-        readings: Vec::new(),
-    }
+    head_of(text)
 }
 
 fn head(name: &[u8], value: &[u8], target: &[u8]) -> RequestHead {

@@ -98,7 +98,7 @@ impl Streams {
     }
 
     /// Another client takes the place of the one that is here, which is put aside; if one is aside, the lesser ends.
-    fn begin_beside(
+    pub(super) fn begin_beside(
         &mut self,
         id: Id,
         origin: u32,

@@ -110,16 +110,9 @@ impl Streams {
             _ => Beginning::Midstream,
         };
         counts[Count::BlindMidstream] += u64::from(beginning == Beginning::Midstream);
-        if beginning == Beginning::Frames {
-            self.halves[id].looks = looks;
-        }
         self.beginnings.forget(self.halves.link(id));
         self.begin(id, origin, Beginning::Connection, counts);
-        let before = self.halves[id].speaker.take();
-        self.begin(id, first_byte(segment), beginning, counts);
-        if let (Some(before), Some(speaker)) = (before, &mut self.halves[id].speaker) {
-            speaker.put_aside(*before);
-        }
+        self.begin_beside(id, first_byte(segment), beginning, counts, out);
         self.take(id, segment, counts, out);
     }
 
