@@ -10,7 +10,8 @@ from itertools import cycle, islice
 
 from hpack import Encoder
 
-from bench.floods import ACK, MB, MSS, PSH, SYN, Frames, segment, stream
+from bench.floods import MB
+from pcaps.floods import ACK, MSS, PSH, SYN, Frames, segment, stream
 from pcaps.talk import ip, pcap, tcp
 from tests.encapsulations import TUNNELS
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median, quantiles
@@ -74,16 +74,13 @@ def lateness(exporter: Exporter, scraped: bool) -> list[float]:
     return late
 
 
-def alert_times(kinds: int) -> list[float]:
-    """Milliseconds from each verdict of a new kind to its alert at an Alertmanager, with an outbox on the disk."""
-    came: dict[str, float] = {}
-    arrived = Event()
+@contextmanager
+def alertmanager(take: Callable[[list[Any]], None]) -> Iterator[Alertmanager]:
+    """An Alertmanager that accepts every alert; `take` is given those of each post."""
 
     class Post(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            for alert in json.loads(self.rfile.read(int(self.headers["Content-Length"]))):
-                came.setdefault(alert["labels"]["partner"], time.perf_counter())
-            arrived.set()
+            take(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
             self.end_headers()
 
@@ -92,21 +89,41 @@ def alert_times(kinds: int) -> list[float]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Post)
     Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    at = Alertmanager(AlertmanagerAt(url=f"http://127.0.0.1:{server.server_port}"))
+    try:
+        yield Alertmanager(AlertmanagerAt(url=f"http://127.0.0.1:{server.server_port}"))
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def alerts_at(at: Alertmanager, outbox: Path) -> Alerts:
+    return Alerts("bench", Outbox(outbox), [at], bytes.decode, lambda *_: None, quiet_s=900, runbook="")
+
+
+def alert_times(kinds: int) -> list[float]:
+    """Milliseconds from each verdict of a new kind to its alert at an Alertmanager, with an outbox on the disk."""
+    came: dict[str, float] = {}
+    arrived = Event()
+
+    def take(alerts: list[Any]) -> None:
+        for alert in alerts:
+            came.setdefault(alert["labels"]["partner"], time.perf_counter())
+        arrived.set()
+
     taken = []
-    with TemporaryDirectory() as folder:
-        outbox = Outbox(Path(folder) / "outbox.json")
-        with Alerts("bench", outbox, [at], bytes.decode, lambda *_: None, quiet_s=900, runbook="") as alerts:
-            for kind in range(kinds):
-                partner = f"p{kind}"
-                arrived.clear()
-                begun = time.perf_counter()
-                alerts.feed(one(verdict(Outcome.EXPIRED, partner=partner), "token"))
-                while partner not in came:
-                    arrived.wait(1)
-                taken.append(1000 * (came[partner] - begun))
-    server.shutdown()
-    server.server_close()
+    with (
+        TemporaryDirectory() as folder,
+        alertmanager(take) as at,
+        alerts_at(at, Path(folder) / "outbox.json") as alerts,
+    ):
+        for kind in range(kinds):
+            partner = f"p{kind}"
+            arrived.clear()
+            begun = time.perf_counter()
+            alerts.feed(one(verdict(Outcome.EXPIRED, partner=partner), "token"))
+            while partner not in came:
+                arrived.wait(1)
+            taken.append(1000 * (came[partner] - begun))
     return taken
 
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from bench import RULES
 from bench.cost import cost
-from bench.floods import MB, REQUEST, Frames, head, stream
+from bench.floods import MB
 from bench.inputs import (
     BARE,
     CHUNKED,
@@ -75,6 +75,7 @@ from monitor.identify import Identify
 from monitor.records import CaptureFiles, Flow, RequestHead
 from monitor.subscribers.radius import Malformed, Numbering, Overfull, report
 from monitor.written.document import Document
+from pcaps.floods import REQUEST, Frames, head, stream
 from pcaps.recipes_feed import accounting
 from tests.encapsulations import TUNNELS
 
@@ -235,9 +236,9 @@ PARSERS = {
     "http1": Parser(
         captured(requests),
         {
-            "folded lines": captured(lambda: stream(head(b" folded\r\n"))),
-            "short lines": captured(lambda: stream(head(b"A: b\r\n"))),
-            "one cookie": captured(lambda: stream(head(b"Cookie=" * 20))),
+            "folded lines": captured(lambda: stream(head(b" folded\r\n", SIZE))),
+            "short lines": captured(lambda: stream(head(b"A: b\r\n", SIZE))),
+            "one cookie": captured(lambda: stream(head(b"Cookie=" * 20, SIZE))),
             "CRLF": captured(repeated(b"\r\n")),
             "CR": captured(repeated(REQUEST % 1 + b"a: b\r" * 100 + b"\r\n\r\n")),
             "no request at all": captured(repeated(b"GET / HTTP/1.1 x\n")),

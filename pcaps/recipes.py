@@ -23,6 +23,7 @@ from pcaps import (  # noqa: F401  importing a family enters its recipes
     recipes_decoys,
     recipes_feed,
     recipes_files,
+    recipes_floods,
     recipes_forms,
     recipes_framing,
     recipes_heads,

@@ -1,4 +1,4 @@
-"""Rows 39 to 51 again: what talks with a real kernel taught (tests/live/replayed.py), each as small as it can be.
+"""Row 54: what talks with a real kernel taught of rows 39 to 51 (tests/live/replayed.py), each as small as it can be.
 
 A kernel drops these decoys and takes the request; whoever believed a decoy lost the number.
 """
@@ -26,7 +26,7 @@ def one_sided() -> Talk:
     return talk
 
 
-@recipe(47, leak())
+@recipe(54, leak())
 def k01_syn_amid_the_first_line() -> Talk:
     """A SYN whose data would begin with the very next byte, amid the request line: an endpoint only challenges it."""
     talk = torn(9)
@@ -34,7 +34,7 @@ def k01_syn_amid_the_first_line() -> Talk:
     return ended(talk, LEAK[9:])
 
 
-@recipe(47, found())
+@recipe(54, found())
 def k02_syn_with_data_amid_the_head() -> Talk:
     """The same with SYN and FIN in one, and another head in it."""
     talk = torn(9)
@@ -42,7 +42,7 @@ def k02_syn_with_data_amid_the_head() -> Talk:
     return ended(talk, LEAK[9:])
 
 
-@recipe(47, leak())
+@recipe(54, leak())
 def k03_syn_far_away_amid_the_head() -> Talk:
     """A SYN with a request of its own, a gigabyte away: what was begun goes on nevertheless."""
     talk = torn()
@@ -50,7 +50,7 @@ def k03_syn_far_away_amid_the_head() -> Talk:
     return ended(talk, LEAK[AT:])
 
 
-@recipe(47, leak())
+@recipe(54, leak())
 def k04_syn_far_away_with_garbage() -> Talk:
     """The same with data that begin like nothing."""
     talk = torn()
@@ -58,7 +58,7 @@ def k04_syn_far_away_with_garbage() -> Talk:
     return ended(talk, LEAK[AT:])
 
 
-@recipe(47, found())
+@recipe(54, found())
 def k05_syn_far_away_before_the_request() -> Talk:
     """One-sided: a second SYN, a gigabyte away, then the request in one segment where the first SYN said."""
     talk = one_sided()
@@ -66,7 +66,7 @@ def k05_syn_far_away_before_the_request() -> Talk:
     return talk.client(LEAK, acknowledged=False)
 
 
-@recipe(47, found())
+@recipe(54, found())
 def k06_syn_far_away_before_a_torn_request() -> Talk:
     """The same, and the request comes in two segments."""
     talk = one_sided()
@@ -74,7 +74,7 @@ def k06_syn_far_away_before_a_torn_request() -> Talk:
     return talk.client(LEAK[:4], acknowledged=False).client(LEAK[4:], acknowledged=False)
 
 
-@recipe(45, leak())
+@recipe(54, leak())
 def k07_request_from_before_the_first_byte() -> Talk:
     """A masked request at numbers from before the SYN's, then the real one: the sensor must not believe both."""
     talk = Talk().open()
@@ -82,7 +82,7 @@ def k07_request_from_before_the_first_byte() -> Talk:
     return ended(talk)
 
 
-@recipe(45, leak() + ambiguous("other.example"))
+@recipe(54, leak() + ambiguous("other.example"))
 def k08_late_request_from_before_the_first_byte() -> Talk:
     """A forged request for another site, at numbers from before the SYN's, when the connection is open for long."""
     talk = begun()
@@ -90,7 +90,7 @@ def k08_late_request_from_before_the_first_byte() -> Talk:
     return ended(talk)
 
 
-@recipe(46, ambiguous())
+@recipe(54, ambiguous())
 def k09_syn_data_one_sided() -> Talk:
     """One-sided: the request in the SYN, then a masked one in its place. With TCP Fast Open the server took the first,
     without it the second."""
@@ -101,7 +101,7 @@ def k09_syn_data_one_sided() -> Talk:
     return talk.client(MASKED, acknowledged=False)
 
 
-@recipe(46, found())
+@recipe(54, found())
 def k10_syn_data_before_the_beginning() -> Talk:
     """One-sided: a decoy in a second SYN that begins amid the head, before any of it was seen."""
     talk = one_sided()
@@ -109,7 +109,7 @@ def k10_syn_data_before_the_beginning() -> Talk:
     return talk.client(LEAK, acknowledged=False)
 
 
-@recipe(47, found())
+@recipe(54, found())
 def k11_answer_to_a_server_by_the_client() -> Talk:
     """One-sided: a SYN+ACK with data from the client tells where the server's bytes begin, and is a lie."""
     talk = Talk()
@@ -120,7 +120,7 @@ def k11_answer_to_a_server_by_the_client() -> Talk:
     return talk.client(LEAK[:AT], acknowledged=False).client(LEAK[AT:], acknowledged=False)
 
 
-@recipe(51, found())
+@recipe(54, found())
 def k12_urgent_pointer_of_a_decoy() -> Talk:
     """A decoy without the number says that a byte is urgent that lies in the number, which comes later: of the copies,
     the bytes that were sent again count together, without what the decoy said of others."""
@@ -132,7 +132,7 @@ def k12_urgent_pointer_of_a_decoy() -> Talk:
     return talk.server(OK).close()
 
 
-@recipe(39, found())
+@recipe(54, found())
 def k13_decoy_ends_the_line_that_was_acknowledged() -> Talk:
     """Four bytes of the head are acknowledged, then a decoy makes an empty line of them: to whoever drops the decoy
     they are the beginning of the request that follows."""

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.floods import ACK, NUMBER, PSH, REQUEST, SYN, Frames, connections, segment, stream, write
+from bench.floods import write
 from monitor.engine import Preference, native_is_here, open_engine
 from monitor.records import CaptureFiles, Limits, RequestHead, Watch
+from pcaps.floods import ACK, NUMBER, PSH, REQUEST, SYN, Frames, connections, segment, stream
 
 AMOUNT = 300
 ENGINES: tuple[Preference, ...] = ("portable", "native") if native_is_here() else ("portable",)

@@ -6,8 +6,10 @@ import re
 
 import pytest
 
+from bench.floods import BARS
 from monitor.engine import Preference
 from pcaps import golden, recipes
+from pcaps.floods import FLOODS
 from pcaps.recipe import FOLDER, RECIPES, unpacked
 
 
@@ -48,10 +50,16 @@ def test_the_samples_stay_small() -> None:
     assert (FOLDER / "o2-2012.pcap").stat().st_size <= 1_500_000
 
 
-LOSS, A_REAL_KERNEL = 28, 54  # rows that no capture can show: tests/test_loss.py; a Linux server at the other end
-OUTPUTS_AND_FLOODS = 85  # from here on: the tests of each output, bench/floods.py
+ROWS = 98  # of the table of hostile and messy traffic
 
 
 def test_every_row_of_hostile_and_messy_traffic_has_a_recipe() -> None:
     rows = {recipe.row for recipe in RECIPES.values()}
-    assert set(range(1, OUTPUTS_AND_FLOODS)) - rows == {LOSS, A_REAL_KERNEL}
+    assert set(range(1, ROWS + 1)) - rows == set()
+    assert {row for row in rows if isinstance(row, int)} <= set(range(1, ROWS + 1))
+
+
+def test_every_flood_has_a_recipe_and_a_bar() -> None:
+    assert {flood.row for flood in FLOODS.values()} == {87, 88, *range(90, ROWS + 1)}
+    assert {f"x{flood.row}-{name}" for name, flood in FLOODS.items()} <= RECIPES.keys()
+    assert FLOODS.keys() == BARS.keys()
