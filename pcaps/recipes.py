@@ -32,6 +32,7 @@ from pcaps import (  # noqa: F401  importing a family enters its recipes
     recipes_kernel,
     recipes_links,
     recipes_mirror,
+    recipes_overlays,
     recipes_rules,
     recipes_tcp,
     recipes_tunnels,

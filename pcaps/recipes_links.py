@@ -53,8 +53,8 @@ def l00_ethernet() -> Talk:
     return talk_of(LEAK)
 
 
-def typed(kind: int, octets: bytes) -> Packet:
-    return Ether(bytes(ether() / Raw(b""))[:12] + struct.pack("!H", kind) + octets)
+def typed(kind: int, octets: bytes, up: bool = True) -> Packet:
+    return Ether(bytes(ether(up) / Raw(b""))[:12] + struct.pack("!H", kind) + octets)
 
 
 def framed(kind: int, header: bytes) -> bytes:
@@ -78,6 +78,12 @@ def l57_trill_with_options() -> bytes:
 def l58_cisco_metadata() -> bytes:
     """A security group in front of the EtherType, behind a tag."""
     return wrapped(lambda packet, up: ether(up) / Dot1Q(type=0x8909) / Raw(METADATA + bytes(packet)))
+
+
+@recipe("link", leak())
+def l72_hsr() -> bytes:
+    """A ring of two ways (IEC 62439-3): path, size and sequence number in front of the EtherType."""
+    return wrapped(lambda packet, up: typed(0x892F, b"\x10\x40\x00\x01\x08\x00" + bytes(packet), up))
 
 
 @recipe("link", QUIET, "blind.unknown_tunnel")

@@ -26,10 +26,13 @@ from pcaps.talk import Packet as Timed
 SENT_BY_HANDSET = leak(outcome="client_supplied")
 
 
-def outer(up: bool) -> Packet:
-    """IPv4 between the access side (.1) and the gateway (.2)."""
+def outer(up: bool, protocol: int | None = None) -> Packet:
+    """IPv4 between the access side (.1) and the gateway (.2); the protocol is what follows says if it is not given."""
     src, dst = ("192.0.2.1", "192.0.2.2")[:: 1 if up else -1]
-    return IP(src=src, dst=dst, id=0, ttl=64)
+    header = IP(src=src, dst=dst, id=0, ttl=64)
+    if protocol is not None:
+        header.proto = protocol
+    return header
 
 
 def outer6(up: bool) -> Packet:
@@ -183,7 +186,7 @@ def i21_teredo_between_private_ports() -> bytes:
     )
 
 
-@recipe(12, QUIET)
+@recipe(12, QUIET, "blind.unknown_tunnel")
 def i22_what_only_looks_like_teredo() -> bytes:
     """The same with one byte behind the packet, and to addresses that are not Teredo's: no flow is made of either."""
     client = {"src": "2001:0:c000:201:0:63bf:39bf:fdfe", "dst": "2001:db8:2::9"}

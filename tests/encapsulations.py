@@ -16,6 +16,7 @@ from scapy.contrib.erspan import ERSPAN_II, ERSPAN_III, ERSPAN_PlatformSpecific
 from scapy.contrib.geneve import GENEVE, GeneveOptions
 from scapy.contrib.mpls import MPLS, EoMCW
 from scapy.contrib.nsh import NSH
+from scapy.contrib.tzsp import TZSP, TZSPTagEnd, TZSPTagPadding, TZSPTagRawRSSIByte
 from scapy.layers.inet import IP, UDP, IPOption_Router_Alert
 from scapy.layers.inet6 import (
     IPv6,
@@ -151,6 +152,7 @@ FRAMINGS = {
     "tag_9100": Framing(1, lambda p: bytes(ether(0x9100) / Dot1Q(vlan=5, type=kind(p)) / Raw(p))),
     "tag_9200": Framing(1, lambda p: bytes(ether(0x9200) / Dot1Q(vlan=5, type=kind(p)) / Raw(p))),
     "vn_tag": Framing(1, lambda p: frame(p)[:12] + b"\x89\x26" + bytes(4) + frame(p)[12:]),
+    "hsr": Framing(1, lambda p: frame(p)[:12] + b"\x89\x2f" + bytes(4) + frame(p)[12:]),
     "e_tag": Framing(1, lambda p: frame(p)[:12] + b"\x89\x3f" + bytes(6) + frame(p)[12:]),
     "wrong_type": Framing(1, lambda p: bytes(ether(0x0800 if version(p) == 6 else 0x86DD)) + p),
     "snap": Framing(
@@ -269,6 +271,36 @@ TUNNELS = {
             6081,
         ),
         (("geneve", NETWORK),),
+    ),
+    "lisp": Tunnel(lambda p: udp(bytes(8) + p, 4341)),
+    "lisp_instance": Tunnel(
+        lambda p: udp(struct.pack("!II", 0x88 << 24, NETWORK << 8) + p, 4341), (("lisp", NETWORK),)
+    ),
+    "lisp_packet": Tunnel(lambda p: udp(struct.pack("!II", 4 << 24 | (1 if version(p) == 4 else 2), 0) + p, 4341)),
+    "lisp_frame": Tunnel(lambda p: udp(struct.pack("!II", 4 << 24 | 3, 0) + frame(p), 4341)),
+    "gue": Tunnel(lambda p: udp(struct.pack("!BBH", 0, number(p), 0) + p, 6080)),
+    "gue_options": Tunnel(lambda p: udp(struct.pack("!BBH", 2, number(p), 0x8000) + bytes(8) + p, 6080)),
+    "gue_frame": Tunnel(lambda p: udp(struct.pack("!BBH", 0, 143, 0) + frame(p), 6080)),
+    "gue_bare": Tunnel(lambda p: udp(p, 6080)),
+    "tzsp": Tunnel(lambda p: udp(TZSP() / TZSPTagEnd() / Raw(frame(p)), 37008)),
+    "tzsp_tags": Tunnel(
+        lambda p: udp(
+            TZSP(type=1) / TZSPTagPadding() / TZSPTagRawRSSIByte() / TZSPTagEnd() / Raw(frame(p)),
+            37008,
+        )
+    ),
+    "tzsp_wlan": Tunnel(lambda p: udp(b"\1\0\0\x12\1" + WLAN + SNAPPED + struct.pack("!H", kind(p)) + p, 37008)),
+    "capwap": Tunnel(lambda p: udp(struct.pack("!II", 2 << 19 | 1 << 9, 0) + frame(p), 5247)),
+    "capwap_wlan": Tunnel(
+        lambda p: udp(
+            struct.pack("!III", 3 << 19 | 1 << 9 | 0x120, 0, 0)
+            + WLAN_QOS_BRIDGED
+            + SNAPPED
+            + struct.pack("!H", kind(p))
+            + p,
+            50000,
+            5247,
+        )
     ),
     "l2tp": Tunnel(lambda p: udp(struct.pack("!HHH", 2, 5, 6) + ppp(p), 1701, 1701), (("l2tp", 5 << 16 | 6),)),
     "l2tp_every_field": Tunnel(

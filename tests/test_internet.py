@@ -49,7 +49,9 @@ def patched(packet: bytes, at: int, octets: bytes) -> bytes:
         (ip(ENDS[0], ENDS[2], 132, bytes(20)), "not_tcp"),
         (ip(ENDS[0], ENDS[2], 50, bytes(40)), "encrypted"),
         (ip(ENDS6[0], ENDS6[2], 50, bytes(40)), "encrypted"),
-        (ip(ENDS[0], ENDS[2], 115, bytes(40)), "unknown_tunnel"),
+        (ip(ENDS[0], ENDS[2], 115, b"\0\0\0\5" + bytes(40)), "unknown_tunnel"),
+        (ip(ENDS[0], ENDS[2], 115, bytes(40)), "tunnel_control"),  # L2TPv3: session 0
+        (ip(ENDS[0], ENDS[2], 55, bytes(40)), "unknown_tunnel"),
         (ip(ENDS[0], ENDS[2], 108, bytes(40)), "unknown_tunnel"),
         (ip(ENDS6[0], ENDS6[2], 59, b""), "not_tcp"),
         (ip(ENDS[0], ENDS[2], 60, b"\x06\x00" + bytes(6) + INNER[20:]), "not_tcp"),  # no header of IPv4

@@ -32,7 +32,7 @@ def gre(bits: int, kind: int, octets: bytes = b"") -> bytes:
 
 
 @pytest.mark.parametrize("octets", [DNS, QUIC, bytes(64), b"\xff" * 64, PAYLOAD, INNER[20:]])
-@pytest.mark.parametrize("port", [1701, 2152, 3544, 4789, 4790, 6081, 8472])
+@pytest.mark.parametrize("port", [1701, 2152, 3544, 4341, 4789, 4790, 6081, 8472, 37008])
 def test_what_only_stands_on_a_tunnels_port_makes_no_flow(port: int, octets: bytes):
     assert fate(udp(octets, port)) == "unknown_tunnel"
 
@@ -42,7 +42,7 @@ def test_no_octets_on_a_tunnels_port_make_a_flow(port: int, octets: bytes):
     assert decoded(udp(octets, port), RAW)[0] is None
 
 
-@pytest.mark.parametrize("port", [4754, 4789, 4790, 6081, 6635, 8472])
+@pytest.mark.parametrize("port", [4341, 4754, 4789, 4790, 6080, 6081, 6635, 8472, 37008])
 def test_a_port_that_only_a_destination_has_means_nothing_as_source(port: int):
     assert fate(udp(DNS, 53, port)) == "not_tcp"
 
@@ -97,7 +97,46 @@ def test_teredo_is_known_between_any_two_ports():
         bytes(8) + TEREDO,  # an origin indication, which only its server sends
     ],
 )
-def test_what_only_looks_like_teredo_is_no_tunnel(octets: bytes):
+def test_what_only_looks_like_teredo_makes_no_flow(octets: bytes):
+    assert fate(udp(octets, 9)) in ("not_tcp", "unknown_tunnel")
+
+
+HOLES = (b"", b"a", bytes(5), b"E" * 20, b"`" * 30, bytes(63))
+
+
+@pytest.mark.parametrize("before", HOLES)
+@pytest.mark.parametrize("packet", [INNER, INNER6, INNER + bytes(6), over(INNER, 4), over(INNER, 47)])
+def test_a_packet_that_nothing_announces_is_a_blind_spot_and_makes_no_flow(packet: bytes, before: bytes):
+    near = before + packet if packet[9] == 6 or packet[6] == 6 else packet
+    assert fate(udp(near, 9)) == "unknown_tunnel"
+    assert fate(over(near, 94)) == "unknown_tunnel"
+    assert fate(over(near, 1)) == "not_tcp"  # ICMP quotes
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        bytes(64) + INNER,  # too far behind to be worth while to look
+        INNER[:-1],  # longer than the datagram
+        INNER[:8] + b"\x41" + INNER[9:],  # the sum of its header is wrong
+        INNER[:9] + b"\x11" + INNER[10:],
+        b"\x44" + INNER[1:],
+        INNER6[:-1] + b"x",  # the sum of its segment is wrong
+        INNER6[:6] + b"\x11" + INNER6[7:],
+        INNER6[:-1],
+        INNER6[:40],
+        INNER[:39],
+        INNER[:20],
+        b"",
+    ],
+)
+def test_what_only_looks_like_a_packet_is_none(octets: bytes):
+    assert fate(udp(octets, 9)) == "not_tcp"
+    assert fate(over(octets, 94)) == "not_tcp"
+
+
+@given(st.binary(max_size=120))
+def test_no_octets_are_taken_for_a_packet(octets: bytes):
     assert fate(udp(octets, 9)) == "not_tcp"
 
 
@@ -135,6 +174,29 @@ def test_udp_ends_where_its_length_says():
         (1701, b"\x00\x02\0\1\0\2\xff\x03\xc0\x21\x09\0\0\x08" + bytes(4), "tunnel_control"),  # LCP echo
         (3544, b"\x00\x02" + bytes(8) + INNER, "unknown_tunnel"),
         (3544, INNER, "unknown_tunnel"),  # IPv4
+        (4341, b"\x03" + bytes(7) + INNER, "unknown_tunnel"),  # enciphered (RFC 8061), if it is LISP at all
+        (4341, bytes(8) + INNER + b"x", "unknown_tunnel"),  # does not end with its datagram
+        (4341, bytes(8) + INNER6 + b"x", "unknown_tunnel"),
+        (4341, b"\x04\0\0\x04" + bytes(4) + INNER, "unknown_tunnel"),  # NSH
+        (4341, bytes(7), "unknown_tunnel"),
+        (5247, b"\x01\0\0\0" + bytes(20), "encrypted"),  # DTLS
+        (5247, b"\x02\x10\2\0" + bytes(4) + frame(INNER), "unknown_tunnel"),
+        (5247, b"\0\x10\2\x08" + bytes(4), "tunnel_control"),  # keepalive
+        (5247, b"\0\x10\2\x80" + bytes(4) + frame(INNER), "unknown_tunnel"),  # a fragment
+        (5247, b"\0\x10\5\0" + bytes(4) + frame(INNER), "unknown_tunnel"),  # no 802.11
+        (5247, b"\0\x10\2\0" + bytes(4) + INNER, "unknown_tunnel"),  # no frame
+        (6080, b"\x20\1\0\0" + INNER, "tunnel_control"),
+        (6080, b"\x80\4\0\0" + INNER, "unknown_tunnel"),  # variant 2
+        (6080, b"\0\x06\0\0" + INNER[20:], "unknown_tunnel"),  # TCP of the outer addresses
+        (6080, b"\0\4\0\0" + INNER + b"x", "unknown_tunnel"),
+        (6080, INNER + b"x", "unknown_tunnel"),
+        (6080, b"\x1f\4\0\0" + INNER, "unknown_tunnel"),  # options longer than the datagram
+        (37008, b"\1\4\0\1", "tunnel_control"),  # keepalive
+        (37008, b"\2\0\0\1\1" + frame(INNER), "unknown_tunnel"),
+        (37008, b"\1\2\0\1\1" + frame(INNER), "unknown_tunnel"),
+        (37008, b"\1\0\0\7\1" + frame(INNER), "unknown_tunnel"),  # Token Ring
+        (37008, b"\1\0\0\1" + bytes(32) + b"\1" + frame(INNER), "unknown_tunnel"),  # tags without end
+        (37008, b"\1\0\0\1\x0a\xff" + frame(INNER), "unknown_tunnel"),  # a tag that leads out
         (4500, b"\xff", "not_tcp"),
         (4500, bytes(4) + bytes(28), "not_tcp"),  # IKE
         (4500, b"\x00\x00\x10\x01" + bytes(60), "encrypted"),

@@ -15,7 +15,7 @@ from monitor.portable.internet import ip, ipv4, ipv6, looks_like_ip
 from monitor.portable.packet import Layer, Packet, Skip, Step
 
 PBB, MACSEC, NSH, JUMBO_LLC = 0x88E7, 0x88E5, 0x894F, 0x8870  # 802.1ah, 802.1AE, RFC 8300, long 802.3 frames
-VN_TAG, E_TAG = 0x8926, 0x893F  # Cisco's, and its heir in 802.1BR
+VN_TAG, E_TAG, HSR = 0x8926, 0x893F, 0x892F  # Cisco's, its heir in 802.1BR; IEC 62439-3
 METADATA, FABRIC_PATH, TRILL = 0x8909, 0x8903, 0x22F3  # Cisco's, Cisco's, RFC 6325
 LONGEST_802_3, LEAST_TYPE = 1500, 0x0600  # an EtherType's number is larger (802.3 section 3.2.6)
 SNAP, UNNUMBERED = 0xAA, 0x03  # 802.2: service access point and control of RFC 1042
@@ -225,6 +225,7 @@ ETHERTYPES: dict[int, Layer | Skip] = {
     types.ETH_TYPE_QINQ1: vlan,
     types.ETH_TYPE_QINQ2: vlan,
     VN_TAG: tag(6),
+    HSR: tag(6),
     E_TAG: tag(8),
     METADATA: tag(8),
     FABRIC_PATH: fabric_path,

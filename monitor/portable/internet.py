@@ -30,6 +30,10 @@ EXTENSIONS = frozenset(
 )
 SOURCE_ROUTE, MOBILE_ROUTE, SEGMENT_ROUTE = 0, 2, 4  # routing types: RFC 2460, 6275, 8754
 MORE, OFFSET = 0x2000, 0x1FFF  # RFC 791 section 3.1
+FARTHEST_HIDDEN, SHORTEST_HIDDEN = (
+    64,
+    40,
+)  # octets: a tunnel's header with a frame's, tagged; IPv4 and TCP without options
 
 _VERSION = Struct("!B")
 _IPV4 = Struct("!BxHHHxB2x4s4s")
@@ -54,6 +58,40 @@ def looks_like_ip(packet: Packet) -> bool:
     if first >> 4 == 6:
         return bool(40 + _IPV6.unpack_from(octets)[1] <= size)
     return bool(first >> 4 == 4 and 20 <= (first & 0x0F) << 2 <= _IPV4.unpack_from(octets)[1] <= size)
+
+
+def hides_segment(octets: bytes) -> bool:
+    """For places where nothing says what stands there: is a TCP segment in an IP packet among the first octets?
+
+    It need not fill the rest, and must prove itself: IPv4 by the sum of its header, IPv6, which has none, by TCP's.
+    Octets drawn by lot do so once in 2^30.
+    """
+    size = len(octets)
+    for at in range(min(FARTHEST_HIDDEN, size - SHORTEST_HIDDEN + 1)):
+        version = octets[at] >> 4
+        if version == 4 and octets[at + 9] == protocols.IP_PROTO_TCP:
+            header = (octets[at] & 0x0F) << 2
+            total = int.from_bytes(octets[at + 2 : at + 4], "big")
+            fits = header >= 20 and header + 20 <= total <= size - at
+            if fits and int.from_bytes(octets[at : at + header], "big") % 0xFFFF == 0:
+                return True
+        elif version == 6 and octets[at + 6] == protocols.IP_PROTO_TCP:
+            length = int.from_bytes(octets[at + 4 : at + 6], "big")
+            if 20 <= length <= size - at - 40:
+                # the addresses and the segment stand side by side, so one division sums both
+                total = int.from_bytes(octets[at + 8 : at + 40 + length] + bytes(length & 1), "big")
+                if (total + protocols.IP_PROTO_TCP + length) % 0xFFFF == 0:
+                    return True
+    return False
+
+
+def fills_with_ip(packet: Packet) -> bool:
+    """And does the packet end where the octets do? For headers that prove little."""
+    octets = packet.octets
+    if not looks_like_ip(packet):
+        return False
+    total = 40 + _IPV6.unpack_from(octets)[1] if octets[0] >> 4 == 6 else _IPV4.unpack_from(octets)[1]
+    return bool(total == len(octets) + packet.missing)
 
 
 def ipv4(packet: Packet) -> Step:
@@ -101,7 +139,12 @@ def payload(packet: Packet) -> Step:
         protocol = following
     if at:
         packet.octets = octets[at:]
-    return PROTOCOLS.get(protocol, Skip.NOT_TCP)
+    return PROTOCOLS.get(protocol, unannounced)
+
+
+def unannounced(packet: Packet) -> Step:
+    """What no tunnel that is known announces: no flow is made of it, but a TCP segment in it is a blind spot."""
+    return Skip.UNKNOWN_TUNNEL if hides_segment(packet.octets) else Skip.NOT_TCP
 
 
 def tcp(packet: Packet) -> Step:
@@ -169,4 +212,8 @@ def _verify(packet: Packet, checksum: int) -> Checksum:
     return Checksum.BAD
 
 
-PROTOCOLS: dict[int, Layer | Skip] = {protocols.IP_PROTO_TCP: tcp}  # and those of tunnels.py, which decode.py adds
+PROTOCOLS: dict[int, Layer | Skip] = {  # and those of tunnels.py, which decode.py adds
+    protocols.IP_PROTO_TCP: tcp,
+    protocols.IP_PROTO_ICMP: Skip.NOT_TCP,  # which quotes packets
+    protocols.IP_PROTO_ICMP6: Skip.NOT_TCP,
+}

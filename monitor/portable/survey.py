@@ -26,7 +26,11 @@ FRAME_HEADER = 14
 QUIC_PORT = 443
 # what carries a mirror or a subscriber's packets, by IP protocol and by UDP port
 BY_PROTOCOL = {4: "ipip", 41: "6in4", 47: "gre", 50: "esp"}
-BY_PORT = {2152: "gtpu", 4789: "vxlan", 8472: "vxlan", 6081: "geneve", 1701: "l2tp"}
+BY_PORT = {
+    2152: "gtpu", 4789: "vxlan", 8472: "vxlan", 6081: "geneve", 1701: "l2tp", 4341: "lisp", 6080: "gue", 37008: "tzsp",
+    5247: "capwap",
+}  # fmt: skip
+BY_HEADERS = frozenset((*BY_PROTOCOL.values(), *BY_PORT.values()))
 KINDS = {Looks.TLS: "tls", Looks.REQUEST: "http", Looks.RESPONSE: "http", Looks.HTTP2: "http"}
 BOTH = 3  # of a connection's two directions, each a bit
 
@@ -49,7 +53,7 @@ class Surveyor:
             survey.tcp += 1
             survey.bad_checksums += found.checksum is Checksum.BAD
             for kind, _ in found.flow.path:
-                if kind not in ("gre", "vxlan", "gtpu", "l2tp"):  # those are told by the outer header
+                if kind not in BY_HEADERS:
                     survey.tunnels[kind] += 1
             self._look_at_segment(found)
 

@@ -1,7 +1,8 @@
-"""Tunnels that IP carries: GRE, ERSPAN, and over UDP GTP-U, VXLAN, GENEVE, L2TP, Teredo.
+"""Tunnels that IP carries: GRE, ERSPAN, and over UDP GTP-U, VXLAN, GENEVE, L2TP, Teredo, LISP, GUE, TZSP, CAPWAP.
 
 A UDP port proves nothing. What stands there must be the tunnel in every field that can be checked and hold a packet or
-frame that can be one, or it is `unknown_tunnel`: no flow is ever made of bytes that only stood on that port.
+frame that can be one, or it is `unknown_tunnel`: no flow is ever made of bytes that only stood on that port. Nor is any
+made of what stands where no tunnel is known: that is `unknown_tunnel` if there is a TCP segment in it, else `not_tcp`.
 """
 
 from __future__ import annotations
@@ -12,19 +13,25 @@ from dpkt import ethernet as types
 from dpkt import gre as flags_of
 from dpkt import ip as protocols
 
-from monitor.portable.framing import ETHERTYPES, NSH_PROTOCOLS, ethernet, looks_like_ethernet, mpls, ppp
-from monitor.portable.internet import ip, ipv4, ipv6, looks_like_ip
+from monitor.portable.framing import ETHERTYPES, NSH_PROTOCOLS, ethernet, looks_like_ethernet, mpls, ppp, wlan
+from monitor.portable.internet import fills_with_ip, ip, ipv4, ipv6, looks_like_ip, unannounced
 from monitor.portable.packet import Layer, Packet, Skip, Step
 from monitor.records import Flow, Message
 
 ERSPAN, ERSPAN_3 = 0x88BE, 0x22EB
 NHRP, KEEPALIVE, OSI = 0x2001, 0, 0x00FE
-IP_PROTO_ETHERNET, IP_PROTO_MPLS = 143, 137  # RFC 8986, RFC 4023
+IP_PROTO_ETHERNET, IP_PROTO_MPLS, IP_PROTO_MINIMAL = 143, 137, 55  # RFC 8986, 4023, 2004
 GRE_VERSION, PPTP = 0x0007, 1
 G_PDU = 0xFF  # 3GPP TS 29.281 section 6.1
 SIGNALS = frozenset((1, 2, 26, 31, 253, 254))  # echo, error indication, supported headers, tunnel status, end marker
 L2TP_CONTROL, L2TP_LENGTH, L2TP_SEQUENCE, L2TP_OFFSET, L2TP_VERSION = 0x8000, 0x4000, 0x0800, 0x0200, 0x000F
-
+LISP_INSTANCE, LISP_PROTOCOL, LISP_KEY = 0x08, 0x04, 0x03
+GUE_CONTROL, GUE_LENGTH = 0x20, 0x1F
+TZSP_FRAMES, TZSP_SIGNALS = (0, 1), (3, 4, 5)  # received, to be sent; configuration, keepalive, opening of a port
+TZSP_ETHERNET, TZSP_WLAN = 1, 18
+TZSP_END, TZSP_MOST_TAGS = 1, 32
+CAPWAP_DTLS, CAPWAP_WLAN = 1, 1
+CAPWAP_NATIVE, CAPWAP_FRAGMENT, CAPWAP_KEEPALIVE = 0x100, 0x80, 0x08
 TEREDO_PREFIX = b"\x20\x01\0\0"  # 2001::/32
 
 _BYTE = Struct("!B")
@@ -38,6 +45,9 @@ _VXLAN = Struct("!B2xBI")
 _GENEVE = Struct("!BxHI")
 _TWO = Struct("!HH")
 _TEREDO = Struct("!HBB")
+_LISP = Struct("!B2xBI")
+_GUE = Struct("!BB")
+_TZSP = Struct("!BBH")
 
 
 def gre(packet: Packet) -> Step:
@@ -117,7 +127,8 @@ def udp(packet: Packet) -> Step:
     if not tunnel and _is_teredo(octets, length):
         tunnel = teredo
     if not tunnel:
-        return Skip.NOT_TCP
+        packet.octets = octets[8:]
+        return unannounced(packet)
     if 8 <= length <= len(octets):
         packet.missing = 0
     packet.octets = octets[8:length] if length >= 8 else octets[8:]
@@ -234,6 +245,74 @@ def _is_teredo(octets: bytes, length: int) -> bool:
     return fits and TEREDO_PREFIX in (octets[16:20], octets[32:36])
 
 
+def lisp(packet: Packet) -> Step:
+    """RFC 9300 section 5.1, and RFC 9305 where it names a protocol. Two instances may use the same addresses."""
+    bits, protocol, instance = _LISP.unpack_from(packet.octets)
+    if bits & LISP_KEY:
+        return Skip.UNKNOWN_TUNNEL  # enciphered (RFC 8061), if it is LISP at all
+    packet.enter(8)
+    if bits & LISP_INSTANCE:
+        packet.path += (("lisp", instance >> 8),)
+    if not bits & LISP_PROTOCOL or NSH_PROTOCOLS.get(protocol) in (ipv4, ipv6):
+        return ip if fills_with_ip(packet) else Skip.UNKNOWN_TUNNEL
+    return _frame_inside(packet) if NSH_PROTOCOLS.get(protocol) is ethernet else Skip.UNKNOWN_TUNNEL
+
+
+def gue(packet: Packet) -> Step:
+    """draft-ietf-intarea-gue section 3; variant 1 is an IP packet at once, as the version that it begins with says."""
+    bits, protocol = _GUE.unpack_from(packet.octets)
+    variant = bits >> 6
+    if variant > 1:
+        return Skip.UNKNOWN_TUNNEL
+    if variant == 0 and bits & GUE_CONTROL:
+        return Skip.TUNNEL_CONTROL
+    packet.enter(0 if variant else 4 + (bits & GUE_LENGTH) * 4)
+    if variant or protocol in (protocols.IP_PROTO_IPIP, protocols.IP_PROTO_IP6):
+        return ip if fills_with_ip(packet) else Skip.UNKNOWN_TUNNEL
+    return _frame_inside(packet) if protocol == IP_PROTO_ETHERNET else Skip.UNKNOWN_TUNNEL
+
+
+def tzsp(packet: Packet) -> Step:
+    """TaZmen Sniffer Protocol, in which routers and access points mirror: a few tags, then the frame."""
+    octets = packet.octets
+    version, kind, protocol = _TZSP.unpack_from(octets)
+    if version != 1 or kind not in TZSP_FRAMES:
+        return Skip.TUNNEL_CONTROL if version == 1 and kind in TZSP_SIGNALS else Skip.UNKNOWN_TUNNEL
+    at = 4
+    for _ in range(TZSP_MOST_TAGS):
+        (tag,) = _BYTE.unpack_from(octets, at)
+        at += 1 if tag <= TZSP_END else 2 + _BYTE.unpack_from(octets, at + 1)[0]
+        if tag == TZSP_END:
+            break
+    else:
+        return Skip.UNKNOWN_TUNNEL
+    packet.enter(at)
+    if protocol == TZSP_ETHERNET:
+        return _frame_inside(packet)
+    return wlan if protocol == TZSP_WLAN else Skip.UNKNOWN_TUNNEL
+
+
+def capwap(packet: Packet) -> Step:
+    """RFC 5415 section 4.3: frames between an access point and its controller, of Ethernet or of 802.11 itself."""
+    (word,) = _LONG.unpack_from(packet.octets)
+    if word >> 24:
+        return Skip.ENCRYPTED if word >> 24 == CAPWAP_DTLS else Skip.UNKNOWN_TUNNEL
+    if word & CAPWAP_KEEPALIVE:
+        return Skip.TUNNEL_CONTROL
+    if word & CAPWAP_FRAGMENT:
+        return Skip.UNKNOWN_TUNNEL
+    packet.enter((word >> 19 & 0x1F) * 4)
+    if not word & CAPWAP_NATIVE:
+        return _frame_inside(packet)
+    return wlan if word >> 9 & 0x1F == CAPWAP_WLAN else Skip.UNKNOWN_TUNNEL
+
+
+def l2tp3(packet: Packet) -> Step:
+    """L2TPv3 over IP (RFC 3931 section 4.1.1). How long a cookie is, and what follows, only its setup said."""
+    (session,) = _LONG.unpack_from(packet.octets)
+    return Skip.UNKNOWN_TUNNEL if session else Skip.TUNNEL_CONTROL
+
+
 def nat_traversal(packet: Packet) -> Step:
     """RFC 3948: ESP, unless the SPI is 0 (IKE) or there is only one byte (a keepalive)."""
     if len(packet.octets) == 1:
@@ -258,13 +337,16 @@ GRE_PROTOCOLS: dict[int, Layer | Skip] = {
 }
 PORTS_TO: dict[int, Layer] = {  # the destination; the source is drawn by lot
     4754: gre,  # RFC 8086
+    4341: lisp,
     4789: vxlan,
     4790: vxlan_gpe,
+    6080: gue,
     6081: geneve,
     6635: mpls,  # RFC 7510
     8472: vxlan,  # Linux, from before there was a number
+    37008: tzsp,
 }
-PORTS: dict[int, Layer] = {1701: l2tp, 2152: gtpu, 3544: teredo, 4500: nat_traversal}  # either end
+PORTS: dict[int, Layer] = {1701: l2tp, 2152: gtpu, 3544: teredo, 4500: nat_traversal, 5247: capwap}  # either end
 INSIDE_IP: dict[int, Layer | Skip] = {
     protocols.IP_PROTO_IPIP: ipv4,
     protocols.IP_PROTO_IP6: ipv6,
@@ -272,7 +354,8 @@ INSIDE_IP: dict[int, Layer | Skip] = {
     protocols.IP_PROTO_GRE: gre,
     protocols.IP_PROTO_ESP: Skip.ENCRYPTED,
     protocols.IP_PROTO_ETHERIP: etherip,
-    protocols.IP_PROTO_L2TP: Skip.UNKNOWN_TUNNEL,  # version 3 (RFC 3931)
+    protocols.IP_PROTO_L2TP: l2tp3,
+    IP_PROTO_MINIMAL: Skip.UNKNOWN_TUNNEL,
     protocols.IP_PROTO_IPCOMP: Skip.UNKNOWN_TUNNEL,
     IP_PROTO_ETHERNET: bare_ethernet,
     IP_PROTO_MPLS: mpls,

@@ -75,7 +75,7 @@ pub fn ethertype(kind: u16) -> Option<Step> {
         IP => Step::To(ipv4),
         IP6 => Step::To(ipv6),
         _ if is_tag(kind) => Step::To(tag::<TAG_SIZE>),
-        0x8926 => Step::To(tag::<6>),          // VN-Tag, Cisco's
+        0x8926 | 0x892F => Step::To(tag::<6>), // VN-Tag, Cisco's; HSR (IEC 62439-3)
         0x893F | 0x8909 => Step::To(tag::<8>), // and its heir in 802.1BR; Cisco's MetaData
         0x8903 => Step::To(fabric_path),
         0x22F3 => Step::To(trill),
@@ -283,7 +283,7 @@ fn radiotap(packet: &mut Packet<'_, '_>) -> Stepped {
 }
 
 /// A data frame of 802.11 that is not enciphered (section 9.2.4.1).
-fn wlan(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn wlan(packet: &mut Packet<'_, '_>) -> Stepped {
     const DATA_FRAME: u8 = 0x08;
     const QOS: u8 = 0x80;
     const TO_AND_FROM: u8 = 0x03;

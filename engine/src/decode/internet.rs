@@ -45,6 +45,66 @@ pub fn looks_like_ip(packet: &Packet<'_, '_>) -> Result<bool, Short> {
     Ok(20 <= header && header <= total && total <= size)
 }
 
+/// And does the packet end where the octets do? For headers that prove little.
+pub fn fills_with_ip(packet: &Packet<'_, '_>) -> Result<bool, Short> {
+    if !looks_like_ip(packet)? {
+        return Ok(false);
+    }
+    let total = if packet.u8(0)? >> 4 == 6 { 40 + packet.u16(4)? as usize } else { packet.u16(2)?.into() };
+    Ok(total == packet.octets.len() + packet.missing as usize)
+}
+
+/// For places where nothing says what stands there: is a TCP segment in an IP packet among the first octets?
+///
+/// It need not fill the rest, and must prove itself: IPv4 by the sum of its header, IPv6, which has none, by TCP's.
+/// Octets drawn by lot do so once in 2^30.
+fn hides_segment(octets: &[u8]) -> bool {
+    const SHORTEST: usize = 40; // IPv4 and TCP without options
+    let Some(places) = (octets.len() + 1).checked_sub(SHORTEST) else { return false };
+    let may = octets.first_chunk().map_or_else(
+        || {
+            let mut near = [0; NEAR];
+            near[..octets.len()].copy_from_slice(octets);
+            may_hide_segment(&near)
+        },
+        may_hide_segment,
+    );
+    may && (0..places.min(FARTHEST_HIDDEN)).any(|at| is_segment(&octets[at..]))
+}
+
+/// Octets: a tunnel's header and that of a frame with tags.
+const FARTHEST_HIDDEN: usize = 64;
+const NEAR: usize = FARTHEST_HIDDEN + 9;
+
+/// All places at once, without a branch: this is done for every datagram of QUIC.
+#[inline]
+fn may_hide_segment(near: &[u8; NEAR]) -> bool {
+    let begins = |first: u8, six: u8, nine: u8| (first >> 4 == 4) & (nine == TCP) | (first >> 4 == 6) & (six == TCP);
+    (0..FARTHEST_HIDDEN).fold(false, |any, at| any | begins(near[at], near[at + 6], near[at + 9]))
+}
+
+/// A whole TCP segment, or the first fragment of one, stands here in an IP packet; what lies behind it is not looked at.
+fn is_segment(octets: &[u8]) -> bool {
+    let word = |at: usize| usize::from(u16::from_be_bytes([octets[at], octets[at + 1]]));
+    let size = octets.len();
+    if octets[0] >> 4 == 4 && octets[9] == TCP {
+        let (header, total) = (usize::from(octets[0] & 0x0F) << 2, word(2));
+        return header >= 20 && header + 20 <= total && total <= size && sum(&octets[..header]).is_multiple_of(0xFFFF);
+    }
+    let length = word(4);
+    // the addresses and the segment stand side by side
+    let whole = || sum(&octets[8..40 + length]) + u64::from(TCP) + length as u64;
+    octets[0] >> 4 == 6
+        && octets[6] == TCP
+        && (20..=size.saturating_sub(40)).contains(&length)
+        && whole().is_multiple_of(0xFFFF)
+}
+
+/// What no tunnel that is known announces: no flow is made of it, but a TCP segment in it is a blind spot.
+pub fn unannounced(packet: &mut Packet<'_, '_>) -> Stepped {
+    Ok(Step::Skip(if hides_segment(packet.octets) { Skip::UnknownTunnel } else { Skip::NotTcp }))
+}
+
 /// RFC 791.
 #[inline]
 pub fn ipv4(packet: &mut Packet<'_, '_>) -> Stepped {

@@ -1,10 +1,11 @@
-//! Tunnels that IP carries: GRE, ERSPAN, and over UDP GTP-U, VXLAN, GENEVE, L2TP, Teredo.
+//! Tunnels that IP carries: GRE, ERSPAN, and over UDP GTP-U, VXLAN, GENEVE, L2TP, Teredo, LISP, GUE, TZSP, CAPWAP.
 //!
 //! A UDP port proves nothing. What stands there must be the tunnel in every field that can be checked and hold a packet
-//! or frame that can be one, or it is `unknown_tunnel`: no flow is ever made of bytes that only stood on that port.
+//! or frame that can be one, or it is `unknown_tunnel`: no flow is ever made of bytes that only stood on that port. Nor is
+//! any made of what stands where no tunnel is known: that is `unknown_tunnel` if there is a TCP segment in it.
 
-use super::framing::{ethernet, ethertype, looks_like_ethernet, mpls, nsh_protocol, ppp};
-use super::internet::{ip, ipv4, ipv6, looks_like_ip};
+use super::framing::{ethernet, ethertype, looks_like_ethernet, mpls, nsh_protocol, ppp, wlan};
+use super::internet::{fills_with_ip, ip, ipv4, ipv6, looks_like_ip, unannounced};
 use super::{Found, Packet, Read, Short, Skip, Step, Stepped};
 use crate::records::{Flow, Message};
 
@@ -17,10 +18,12 @@ pub fn inside_ip(protocol: u8) -> Step {
         47 => Step::To(gre),
         50 => Step::Skip(Skip::Encrypted),
         97 => Step::To(etherip),
-        115 | 108 => Step::Skip(Skip::UnknownTunnel), // L2TP version 3 (RFC 3931), IPComp
+        115 => Step::To(l2tp3),
+        108 | 55 => Step::Skip(Skip::UnknownTunnel), // IPComp, RFC 2004
         143 => Step::To(bare_ethernet),
-        137 => Step::To(mpls), // RFC 4023
-        _ => Step::Skip(Skip::NotTcp),
+        137 => Step::To(mpls),              // RFC 4023
+        1 | 58 => Step::Skip(Skip::NotTcp), // ICMP, which quotes packets
+        _ => Step::To(unannounced),
     }
 }
 
@@ -123,7 +126,10 @@ fn udp(packet: &mut Packet<'_, '_>) -> Stepped {
         Some(tunnel) => tunnel,
         None if packet.ports.contains(&dport) => return Ok(message(packet, sport, dport, length)),
         None if is_teredo(octets, length) => teredo,
-        None => return Ok(Step::Skip(Skip::NotTcp)),
+        None => {
+            packet.skip(8);
+            return unannounced(packet);
+        }
     };
     if (8..=octets.len()).contains(&length) {
         packet.missing = 0;
@@ -151,11 +157,14 @@ fn message(packet: &mut Packet<'_, '_>, sport: u16, dport: u16, length: usize) -
 /// Tunnels told by their destination port.
 fn to_port(dport: u16) -> Option<Read> {
     Some(match dport {
+        4341 => lisp,
         4754 => gre, // RFC 8086
         4789 | 8472 => vxlan,
         4790 => vxlan_gpe,
+        6080 => gue,
         6081 => geneve,
-        6635 => mpls,
+        6635 => mpls, // RFC 7510
+        37008 => tzsp,
         _ => return None,
     })
 }
@@ -167,6 +176,7 @@ fn port(port: u16) -> Option<Read> {
         1701 => l2tp,
         3544 => teredo,
         4500 => nat_traversal,
+        5247 => capwap,
         _ => return None,
     })
 }
@@ -299,6 +309,95 @@ fn is_teredo(octets: &[u8], length: usize) -> bool {
     length == 48 + payload && (head[8..12] == PREFIX || head[24..28] == PREFIX)
 }
 
+/// RFC 9300 section 5.1, and RFC 9305 where it names a protocol. Two instances may use the same addresses.
+fn lisp(packet: &mut Packet<'_, '_>) -> Stepped {
+    const INSTANCE: u8 = 0x08;
+    const PROTOCOL: u8 = 0x04;
+    const KEY: u8 = 0x03;
+    let head: [u8; 8] = packet.array(0)?;
+    if head[0] & KEY != 0 {
+        return Ok(Step::Skip(Skip::UnknownTunnel)); // enciphered (RFC 8061), if it is LISP at all
+    }
+    packet.enter(8, None);
+    if head[0] & INSTANCE != 0 {
+        packet.within("lisp", network(&head));
+    }
+    match head[3] {
+        _ if head[0] & PROTOCOL == 0 => packet_fills(packet),
+        1 | 2 => packet_fills(packet),
+        3 => frame_inside(packet),
+        _ => Ok(Step::Skip(Skip::UnknownTunnel)),
+    }
+}
+
+/// draft-ietf-intarea-gue section 3; variant 1 is an IP packet at once, as the version that it begins with says.
+fn gue(packet: &mut Packet<'_, '_>) -> Stepped {
+    const CONTROL: u8 = 0x20;
+    let [bits, protocol] = packet.array(0)?;
+    let variant = bits >> 6;
+    if variant == 0 && bits & CONTROL != 0 {
+        return Ok(Step::Skip(Skip::TunnelControl));
+    }
+    packet.enter(if variant == 0 { 4 + usize::from(bits & 0x1F) * 4 } else { 0 }, None);
+    match (variant, protocol) {
+        (1, _) | (0, 4 | 41) => packet_fills(packet),
+        (0, 143) => frame_inside(packet),
+        _ => Ok(Step::Skip(Skip::UnknownTunnel)),
+    }
+}
+
+/// TaZmen Sniffer Protocol, in which routers and access points mirror: a few tags, then the frame.
+fn tzsp(packet: &mut Packet<'_, '_>) -> Stepped {
+    const MOST_TAGS: usize = 32;
+    const END: u8 = 1; // this and padding are of one octet
+    let [version, kind, high, low] = packet.array(0)?;
+    match (version, kind) {
+        (1, 0 | 1) => {} // received, to be sent
+        // configuration, keepalive, opening of a port
+        (1, 3..=5) => return Ok(Step::Skip(Skip::TunnelControl)),
+        _ => return Ok(Step::Skip(Skip::UnknownTunnel)),
+    }
+    let (mut at, mut tag, mut tags) = (4, 0, 0);
+    while tag != END {
+        if tags == MOST_TAGS {
+            return Ok(Step::Skip(Skip::UnknownTunnel));
+        }
+        tag = packet.u8(at)?;
+        at += if tag <= END { 1 } else { 2 + usize::from(packet.u8(at + 1)?) };
+        tags += 1;
+    }
+    packet.enter(at, None);
+    match u16::from_be_bytes([high, low]) {
+        1 => frame_inside(packet),
+        18 => Ok(Step::To(wlan)),
+        _ => Ok(Step::Skip(Skip::UnknownTunnel)),
+    }
+}
+
+/// RFC 5415 section 4.3: frames between an access point and its controller, of Ethernet or of 802.11 itself.
+fn capwap(packet: &mut Packet<'_, '_>) -> Stepped {
+    const NATIVE: u32 = 0x100;
+    const FRAGMENT: u32 = 0x80;
+    const KEEPALIVE: u32 = 0x08;
+    let word = packet.u32(0)?;
+    match word >> 24 {
+        0 if word & KEEPALIVE != 0 => return Ok(Step::Skip(Skip::TunnelControl)),
+        0 if word & FRAGMENT == 0 => {}
+        1 => return Ok(Step::Skip(Skip::Encrypted)), // DTLS
+        _ => return Ok(Step::Skip(Skip::UnknownTunnel)),
+    }
+    packet.enter((word >> 19 & 0x1F) as usize * 4, None);
+    if word & NATIVE == 0 {
+        return frame_inside(packet);
+    }
+    Ok(if word >> 9 & 0x1F == 1 { Step::To(wlan) } else { Step::Skip(Skip::UnknownTunnel) })
+}
+
+/// L2TPv3 over IP (RFC 3931 section 4.1.1). How long a cookie is, and what follows, only its setup said.
+fn l2tp3(packet: &mut Packet<'_, '_>) -> Stepped {
+    Ok(Step::Skip(if packet.u32(0)? == 0 { Skip::TunnelControl } else { Skip::UnknownTunnel }))
+}
+
 /// RFC 3948: ESP, unless the SPI is 0 (IKE) or there is only one byte (a keepalive).
 fn nat_traversal(packet: &mut Packet<'_, '_>) -> Stepped {
     let ike_or_keepalive = packet.octets.len() == 1 || packet.u32(0)? == 0;
@@ -307,6 +406,10 @@ fn nat_traversal(packet: &mut Packet<'_, '_>) -> Stepped {
 
 fn packet_inside(packet: &mut Packet<'_, '_>) -> Stepped {
     Ok(if looks_like_ip(packet)? { Step::To(ip) } else { Step::Skip(Skip::UnknownTunnel) })
+}
+
+fn packet_fills(packet: &mut Packet<'_, '_>) -> Stepped {
+    Ok(if fills_with_ip(packet)? { Step::To(ip) } else { Step::Skip(Skip::UnknownTunnel) })
 }
 
 fn frame_inside(packet: &mut Packet<'_, '_>) -> Stepped {
