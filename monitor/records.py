@@ -111,7 +111,7 @@ class Limits(NamedTuple):
     head_lines: int = 4096
     half_streams: int = 1_000_000  # the longest idle goes first
     memory_bytes: int = BUDGET_BYTES * 13 // 16  # of all half-streams with what they hold, the next bound's as well
-    hold_bytes: int = BUDGET_BYTES * 3 // 32  # out-of-order bytes of all half-streams together, oldest hole first
+    hold_bytes: int = BUDGET_BYTES * 3 // 64  # out-of-order bytes of all half-streams together, oldest hole first
     hold_bytes_per_half_stream: int = 1024 * 1024
     window_bytes: int = 640 * 1024  # a segment further ahead of the expected byte is not believed
     fragments_bytes: int = BUDGET_BYTES // 16
@@ -127,7 +127,7 @@ class Limits(NamedTuple):
         """The same, with this budget of memory shared out."""
         return self._replace(
             memory_bytes=budget_bytes * 13 // 16,
-            hold_bytes=budget_bytes * 3 // 32,
+            hold_bytes=budget_bytes * 3 // 64,
             fragments_bytes=budget_bytes // 16,
             queue_bytes=budget_bytes // 8,
         )

@@ -48,7 +48,7 @@ impl Default for Limits {
             head_lines: 4096,
             half_streams: 1_000_000,
             memory_bytes: BUDGET_BYTES / 16 * 13,
-            hold_bytes: BUDGET_BYTES / 32 * 3,
+            hold_bytes: BUDGET_BYTES / 64 * 3,
             hold_bytes_per_half_stream: 1024 * 1024,
             window_bytes: 640 * 1024,
             fragments_bytes: BUDGET_BYTES / 16,

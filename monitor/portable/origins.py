@@ -14,7 +14,7 @@ from monitor.portable.client import first_byte, urgent_pointer
 from monitor.portable.losses import Sent, missed
 from monitor.records import Flow, Segment
 
-REMEMBERED_SYNS = 1 << 16
+REMEMBERED_SYNS = 50_000
 
 
 class Side(IntEnum):

@@ -8,7 +8,8 @@ use super::halves::Side;
 use super::losses::missed;
 use crate::counts::{Count, Counts};
 
-pub(super) const REMEMBERED_SYNS: usize = 1 << 16;
+/// So few that a table of 2^17 places, half full, is tidied where it stands and never made wider.
+pub(super) const REMEMBERED_SYNS: usize = 50_000;
 /// Payload of it was seen.
 const MET: u32 = u32::MAX;
 
