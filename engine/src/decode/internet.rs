@@ -280,14 +280,20 @@ impl Segment<'_> {
     }
 }
 
-/// The sum of all 16-bit words, an odd byte at the end as if a zero followed.
+/// The sum of all 16-bit words modulo 65535, an odd byte at the end as if a zero followed.
+///
+/// 2^16 is 1 there, so a word of 64 bits weighs what its parts do. Words are taken as this machine has them, and their
+/// sum is turned round at the end (RFC 1071 section 2 (B)): to swap the bytes of a 16-bit word is to multiply by 256.
 fn sum(octets: &[u8]) -> u64 {
-    let (words, rest) = octets.as_chunks::<4>();
-    let total: u64 = words.iter().map(|&word| u64::from(u32::from_be_bytes(word))).sum();
-    // 2^16 is 1 modulo 65535, so a 32-bit word weighs what its two halves do
-    let mut tail = [0; 4];
+    let (words, rest) = octets.as_chunks::<8>();
+    let mut tail = [0; 8];
     tail[..rest.len()].copy_from_slice(rest);
-    total + u64::from(u32::from_be_bytes(tail))
+    let halves = |word: [u8; 8]| {
+        let word = u64::from_ne_bytes(word);
+        (word & 0xFFFF_FFFF) + (word >> 32)
+    };
+    let total = words.iter().map(|&word| halves(word)).sum::<u64>() + halves(tail);
+    total % 0xFFFF * u64::from(1_u16.to_be())
 }
 
 fn part(packet: &mut Packet<'_, '_>, ident: u32, offset: u32, more: bool, at: usize) -> Step {
@@ -318,5 +324,23 @@ fn final_destination(packet: &Packet<'_, '_>, at: usize) -> Result<[u8; 16], Sho
         SEGMENT_ROUTE if left > 0 => packet.array(at + 8), // the list is written backwards
         SOURCE_ROUTE | MOBILE_ROUTE if left > 0 && length > 1 => packet.array(at + 8 * (usize::from(length) + 1) - 16),
         _ => Ok(packet.dst),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Random;
+
+    #[test]
+    fn the_sum_is_that_of_all_words_whatever_the_machine_and_the_length() {
+        let mut random = Random::new(1071);
+        for _ in 0..2000 {
+            let octets = random.octets(70);
+            let plain: u64 =
+                octets.chunks(2).map(|two| u64::from(two[0]) << 8 | two.get(1).map_or(0, |&b| b.into())).sum();
+            assert_eq!(sum(&octets) % 0xFFFF, plain % 0xFFFF, "{octets:?}");
+        }
+        assert_eq!(sum(&[0xFF; 65_536]) % 0xFFFF, 0);
     }
 }
