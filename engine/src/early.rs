@@ -4,6 +4,7 @@
 //! next one uses again. Should a copy of its bytes differ, the client reads the text once more from the bytes that it
 //! keeps for such copies (docs/decisions/0016-the-sieve-before-the-wait.md).
 
+use std::hash::BuildHasher;
 use std::mem;
 use std::sync::Arc;
 
@@ -14,6 +15,48 @@ use crate::sieve::Sieve;
 
 /// Of a text; the memory of a longer one is not kept.
 const ROOM_BYTES: usize = 64 * 1024;
+/// Of texts that are read otherwise.
+const MOST_OTHERS: usize = 4;
+
+/// Memory of texts that were read, for those that are read next.
+#[derive(Debug, Default)]
+pub struct Rooms {
+    text: HeadText,
+    /// Of other ways to read one.
+    others: Vec<HeadText>,
+    list: Vec<HeadText>,
+}
+
+impl Rooms {
+    /// Of the next text.
+    #[inline]
+    pub fn text(&mut self) -> HeadText {
+        mem::take(&mut self.text)
+    }
+
+    /// Of another way to read it.
+    pub fn other(&mut self) -> HeadText {
+        self.others.pop().unwrap_or_default()
+    }
+
+    /// Of a list of these.
+    pub fn list(&mut self) -> Vec<HeadText> {
+        mem::take(&mut self.list)
+    }
+
+    #[inline]
+    fn take_back(&mut self, room: HeadText) {
+        if room.capacity() <= ROOM_BYTES {
+            self.text = room;
+        }
+    }
+
+    fn take_all_back(&mut self, mut others: Vec<HeadText>) {
+        let room = MOST_OTHERS.saturating_sub(self.others.len());
+        self.others.extend(others.drain(..).filter(|other| other.capacity() <= ROOM_BYTES).take(room));
+        self.list = others;
+    }
+}
 
 /// A sieve with the memory of the text at hand.
 #[derive(Debug)]
@@ -21,7 +64,7 @@ pub struct Early {
     sieve: Arc<Sieve>,
     /// Of the marks that texts have.
     keyed: RandomState,
-    text: HeadText,
+    rooms: Rooms,
     /// For what is unquoted.
     unquoted: Vec<u8>,
 }
@@ -29,7 +72,7 @@ pub struct Early {
 impl Early {
     /// This sieve; the marks are keyed so.
     pub fn new(sieve: Arc<Sieve>, keyed: RandomState) -> Early {
-        Early { sieve, keyed, text: HeadText::default(), unquoted: Vec::new() }
+        Early { sieve, keyed, rooms: Rooms::default(), unquoted: Vec::new() }
     }
 
     /// The sieve.
@@ -37,37 +80,57 @@ impl Early {
         &self.sieve
     }
 
-    /// Memory for the next text, which comes back by `sift` or `keep`.
+    /// Memory for the next text and others, which comes back by `sift` or `keep`.
     #[inline]
-    pub fn room(&mut self) -> HeadText {
-        mem::take(&mut self.text)
+    pub fn rooms(&mut self) -> &mut Rooms {
+        &mut self.rooms
     }
 
     /// Leaves of a text what may be a number, and who gets it: of a clean one nothing but its mark, which is the answer.
-    pub fn sift(&mut self, text: &mut HeadText) -> Option<u32> {
+    /// Where there are other ways to read it, either all are clean or all stay whole.
+    #[inline]
+    pub fn sift(&mut self, text: &mut HeadText, others: &mut Vec<HeadText>) -> Option<u32> {
+        if !others.is_empty() {
+            return self.sift_all(text, others);
+        }
         let mark = text.mark(&self.keyed);
         let Some(is_clean) = self.sieve.sift(text, &mut self.unquoted) else {
-            self.keep(text);
+            self.keep(text, others);
             return None;
         };
         if is_clean {
-            self.take_back(mem::take(text));
+            self.rooms.take_back(mem::take(text));
             return Some(mark);
         }
-        self.keep(text);
+        self.keep(text, others);
         text.note_sifted(mark);
         None
     }
 
-    /// Keeps all of a text, in memory of its own.
-    pub fn keep(&mut self, text: &mut HeadText) {
-        let own = text.clone();
-        self.take_back(mem::replace(text, own));
+    fn sift_all(&mut self, text: &mut HeadText, others: &mut Vec<HeadText>) -> Option<u32> {
+        let (sieve, unquoted) = (&self.sieve, &mut self.unquoted);
+        if [&*text].into_iter().chain(&*others).any(|text| sieve.is_suspect_in(text, unquoted)) {
+            self.keep(text, others);
+            return None;
+        }
+        let mark = mark_of([&*text].into_iter().chain(&*others), &self.keyed);
+        self.rooms.take_back(mem::take(text));
+        self.rooms.take_all_back(mem::take(others));
+        Some(mark)
     }
 
-    fn take_back(&mut self, room: HeadText) {
-        if room.capacity() <= ROOM_BYTES {
-            self.text = room;
-        }
+    /// Keeps all of a text and of the other ways to read it, in memory of their own.
+    pub fn keep(&mut self, text: &mut HeadText, others: &mut Vec<HeadText>) {
+        let own = text.clone();
+        self.rooms.take_back(mem::replace(text, own));
+        let own = others.clone();
+        self.rooms.take_all_back(mem::replace(others, own));
     }
+}
+
+/// A keyed hash of all that a head says: in one way to read it, and in the others.
+pub fn mark_of<'a>(texts: impl Iterator<Item = &'a HeadText>, keyed: &RandomState) -> u32 {
+    let mut marks = texts.map(|text| text.mark(keyed));
+    let first = marks.next().unwrap_or_default();
+    marks.fold(first, |all, mark| keyed.hash_one((all, mark)) as u32)
 }

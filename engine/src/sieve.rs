@@ -121,7 +121,12 @@ impl Sieve {
 
     /// Whether one reading of a head must be judged.
     pub fn is_suspect(&self, text: &HeadText) -> bool {
-        self.every_head || self.look(text, Section::Head, &mut Vec::new()).is_some()
+        self.is_suspect_in(text, &mut Vec::new())
+    }
+
+    /// The same; `room` is for what is unquoted.
+    pub(crate) fn is_suspect_in(&self, text: &HeadText, room: &mut Vec<u8>) -> bool {
+        self.every_head || self.look(text, Section::Head, room).is_some()
     }
 
     /// Where an identifier may show; None: nowhere.

@@ -4,7 +4,7 @@ use super::Client;
 use super::settling::Waiting;
 use crate::copies::{add_reading, are_alike, late, overlap, put_in_doubt};
 use crate::counts::{Count, Counts};
-use crate::http1::{Context, Start, text_of};
+use crate::http1::{Context, Start, readings_of, whole_head};
 use crate::reassembly::{Version, Versions};
 use crate::records::{CleanHead, HeadText, Oddities, Oddity, PlacedHead, RequestHead, Said, Section};
 
@@ -70,14 +70,18 @@ impl Client {
     pub(super) fn read_texts(&mut self, context: &Context<'_>) {
         let waiting = self.heads.iter_mut().map(|waiting| &mut waiting.placed);
         for placed in self.past.iter_mut().chain(waiting) {
+            let mut own = Oddities::default();
             if let Said::Clean(clean) = placed.said {
+                own = clean.own;
                 placed.said = Said::Whole(Box::new(clean_head(&clean, context)));
             }
             let Said::Whole(head) = &mut placed.said else { continue };
             if head.text.sifted().is_some() && placed.start >= self.kept_from {
                 let behind = self.kept.from(placed.start - self.kept_from);
                 if let Some(octets) = behind.get(..(placed.end - placed.start) as usize) {
-                    head.text = text_of(octets);
+                    let found = whole_head(octets);
+                    head.text = found.text;
+                    head.readings = readings_of(head, found.others, own); // none where it was not clean
                 }
             }
         }

@@ -2,13 +2,16 @@
 //!
 //! Lines without a flaw are read in one pass; every flaw leads to the slower way, which knows them all.
 
+use std::mem;
+
 use super::kept::empty_line;
 use super::octets::{
-    CONTROL, CR, NAME, NUL, TOKEN, classes_of, is_blank, is_blank_or_cr, is_token, part, span, trim, trim_blanks,
-    trim_blanks_before, trim_end, with_whole_ends,
+    CONTROL, CR, NAME, NUL, TOKEN, class_of, is_blank, is_blank_or_cr, is_token, part, span, trim, trim_blanks,
+    trim_blanks_before, trim_end,
 };
-use super::request_head::{RequestLine, request_line};
+use super::request_head::RequestLine;
 use crate::block::{Block, Name, each};
+use crate::early::Rooms;
 use crate::records::{HeadText, Oddities, Oddity};
 
 const LONGEST_NAME: usize = 256;
@@ -56,12 +59,17 @@ pub fn may_end_field(line: &[u8]) -> bool {
 /// The field lines of a head or a trailer section, up to the empty line (RFC 9112 section 5), behind their request line.
 #[inline]
 pub fn field_lines(line: &RequestLine<'_>, block: &[u8]) -> FieldLines {
-    field_lines_in(HeadText::default(), line, block)
+    field_lines_in(HeadText::default(), &mut Rooms::default(), line, block)
 }
 
-/// The same in the memory of an older text.
+/// The same in the memory of older texts.
 #[inline]
-pub(super) fn field_lines_in(mut text: HeadText, line: &RequestLine<'_>, block: &[u8]) -> FieldLines {
+pub(super) fn field_lines_in(
+    mut text: HeadText,
+    rooms: &mut Rooms,
+    line: &RequestLine<'_>,
+    block: &[u8],
+) -> FieldLines {
     text.clear();
     text.reserve(line.method.len() + line.target.len() + line.version.len() + block.len(), 1 + block.len() / 24);
     if line.together.is_empty() {
@@ -72,14 +80,7 @@ pub(super) fn field_lines_in(mut text: HeadText, line: &RequestLine<'_>, block: 
     if empty_line(block) == Some(block.len()) || push_clean_lines(&mut text, block) {
         return FieldLines { text, oddities: line.oddities, others: Vec::new() };
     }
-    odd_field_lines(line, block, text)
-}
-
-/// The text of a whole head, in which every lone CR is part of a line.
-pub fn text_of(octets: &[u8]) -> HeadText {
-    let (line, block) = part(octets, b'\n');
-    let line = request_line(trim_end(line, |octet| octet == b'\r')).unwrap_or_default();
-    field_lines(&line, block.unwrap_or_default()).text
+    odd_field_lines(line, block, text, rooms)
 }
 
 /// False where a line is not as RFC 9112 writes it.
@@ -167,31 +168,35 @@ fn push_clean_line(text: &mut HeadText, rest: &[u8], size: usize) -> bool {
 }
 
 #[cold]
-pub(super) fn odd_field_lines(line: &RequestLine<'_>, block: &[u8], mut text: HeadText) -> FieldLines {
+pub(super) fn odd_field_lines(
+    line: &RequestLine<'_>,
+    block: &[u8],
+    mut text: HeadText,
+    rooms: &mut Rooms,
+) -> FieldLines {
     let mut oddities = Oddities::default();
-    let mut lines = odd_lines(block, &mut oddities);
     text.begin(line.method, line.target, line.version);
-    push_joined(&mut text, &lines, Join::WithSpaces);
-    let mut others = Vec::new();
+    push_joined(&mut text, Lines::of(block), Join::WithSpaces, &mut oddities);
+    let mut others = rooms.list();
     if oddities.intersects(READ_OTHERWISE) {
-        let whole_ends;
+        let mut lines = Lines::of(block);
         if oddities.contains(Oddity::Cr) {
-            let mut other = text_in_room(line, block.len());
+            let mut other = text_in_room(rooms.other(), line, block.len());
             if push_lines_up_to_cr(&mut other, block) {
                 // no flaw but the ends, and nothing folded: one way is left
                 others.extend(Some(other).filter(|other| *other != text));
                 return FieldLines { text, oddities: line.oddities.with(oddities), others };
             }
-            whole_ends = with_whole_ends(block);
-            lines = odd_lines(&whole_ends, &mut Oddities::default());
+            lines.end_in_cr = true;
         }
-        let joins =
-            if has_parted_digits(&lines) { &[Join::Closely, Join::UpToPartedDigits][..] } else { &[Join::Closely] };
-        for &join in joins {
-            let mut other = text_in_room(line, block.len());
-            push_joined(&mut other, &lines, join);
+        for join in [Join::Closely, Join::UpToPartedDigits] {
+            let mut other = text_in_room(rooms.other(), line, block.len());
+            let are_parted = push_joined(&mut other, lines, join, &mut Oddities::default());
             if other != text && !others.contains(&other) {
                 others.push(other);
+            }
+            if !are_parted {
+                break; // up to there is all of it
             }
         }
     }
@@ -199,66 +204,79 @@ pub(super) fn odd_field_lines(line: &RequestLine<'_>, block: &[u8], mut text: He
 }
 
 /// A request line, with room for fields of so many octets.
-fn text_in_room(line: &RequestLine<'_>, size: usize) -> HeadText {
-    let mut text = HeadText::default();
+fn text_in_room(mut text: HeadText, line: &RequestLine<'_>, size: usize) -> HeadText {
+    text.clear();
     text.reserve(line.method.len() + line.target.len() + line.version.len() + size, 1 + size / 24);
     text.begin(line.method, line.target, line.version);
     text
 }
 
-/// One line of a field. The lines of a folded value have no name but the first.
+/// The lines of a block, but for the empty ones.
+#[derive(Clone, Copy)]
+struct Lines<'a> {
+    rest: &'a [u8],
+    /// A lone CR ends a line as well.
+    end_in_cr: bool,
+}
+
 struct Line<'a> {
-    name: Option<&'a [u8]>,
-    value: &'a [u8],
+    /// Without its end.
+    octets: &'a [u8],
+    /// Of which its octets are.
+    classes: u8,
+    /// Where the first one is.
+    colon: Option<usize>,
+    /// It ends in LF alone, or in nothing.
+    is_bare: bool,
 }
 
-fn odd_lines<'a>(block: &'a [u8], oddities: &mut Oddities) -> Vec<Line<'a>> {
-    let mut lines: Vec<Line<'a>> = Vec::new();
-    for raw in block.split(|&octet| octet == b'\n') {
-        let mut line = raw.strip_suffix(b"\r").unwrap_or(raw);
-        let Some(&first) = line.first() else { continue };
-        if line.len() == raw.len() {
-            oddities.insert(Oddity::BareLf);
-        }
-        let classes = classes_of(line);
-        for (class, oddity) in [(CR, Oddity::Cr), (NUL, Oddity::Nul), (CONTROL, Oddity::Control)] {
-            if classes & class != 0 {
-                oddities.insert(oddity);
-            }
-        }
-        if is_blank(first) {
-            if !lines.is_empty() {
-                oddities.insert(Oddity::Fold);
-                lines.push(Line { name: None, value: trim(line, is_blank_or_cr) });
-                continue;
-            }
-            oddities.insert(Oddity::LeadingSpace);
-            line = trim_blanks_before(line);
-        }
-        let (name, value) = part(line, b':');
-        let bare_name = trim_end(name, is_blank);
-        if value.is_none() {
-            oddities.insert(Oddity::NoColon);
-        } else if bare_name.len() < name.len() {
-            oddities.insert(Oddity::SpaceBeforeColon);
-        } else if name.is_empty() {
-            oddities.insert(Oddity::EmptyName);
-        }
-        if !bare_name.is_empty() && !is_token(bare_name) {
-            oddities.insert(Oddity::OddName);
-        }
-        lines.push(Line { name: Some(bare_name), value: trim(value.unwrap_or_default(), is_blank_or_cr) });
+impl<'a> Lines<'a> {
+    fn of(block: &'a [u8]) -> Lines<'a> {
+        Lines { rest: block, end_in_cr: false }
     }
-    lines
+
+    /// One look at each octet: lines of one or two come by the million.
+    #[inline]
+    fn cut(&mut self) -> Line<'a> {
+        let (octets, mut classes, mut colon) = (self.rest, 0, None);
+        let mut length = octets.len();
+        self.rest = &[];
+        let mut is_bare = true;
+        for (at, &octet) in octets.iter().enumerate() {
+            match octet {
+                b'\n' => (length, self.rest) = (at, &octets[at + 1..]),
+                b'\r' if at + 1 == octets.len() => (length, is_bare) = (at, false),
+                b'\r' if octets[at + 1] == b'\n' => {
+                    (length, is_bare, self.rest) = (at, false, &octets[at + 2..]);
+                }
+                b'\r' if self.end_in_cr => (length, is_bare, self.rest) = (at, false, &octets[at + 1..]),
+                _ => {
+                    if octet == b':' {
+                        colon = colon.or(Some(at));
+                    }
+                    classes |= class_of(octet);
+                    continue;
+                }
+            }
+            break;
+        }
+        Line { octets: &octets[..length], classes, colon, is_bare }
+    }
 }
 
-/// Whether a fold stands between two digits.
-fn has_parted_digits(lines: &[Line<'_>]) -> bool {
-    lines.windows(2).any(|pair| pair[1].name.is_none() && are_parted_digits(pair[0].value, pair[1].value))
-}
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
 
-fn are_parted_digits(before: &[u8], behind: &[u8]) -> bool {
-    matches!((before, behind), ([.., one], [next, ..]) if one.is_ascii_digit() && next.is_ascii_digit())
+    #[inline]
+    fn next(&mut self) -> Option<Line<'a>> {
+        while !self.rest.is_empty() {
+            let line = self.cut();
+            if !line.octets.is_empty() {
+                return Some(line);
+            }
+        }
+        None
+    }
 }
 
 /// How the lines of a folded value become one (obs-fold, RFC 9112 section 5.2).
@@ -270,22 +288,63 @@ enum Join {
     UpToPartedDigits,
 }
 
-fn push_joined(text: &mut HeadText, lines: &[Line<'_>], join: Join) {
-    for field in lines.chunk_by(|_, next| next.name.is_none()) {
-        let name = field.first().and_then(|line| line.name).unwrap_or_default();
-        if let [line] = field {
-            text.push(name, line.value);
-            continue;
+/// Adds the fields of these lines, and what is odd about them. Whether a fold stands between two digits.
+fn push_joined(text: &mut HeadText, lines: Lines<'_>, join: Join, oddities: &mut Oddities) -> bool {
+    let mut are_parted = false;
+    // of the field at hand: its last line, the spaces before the next one, whether its value has ended
+    let (mut last, mut spaces, mut is_over) = (None, 0, false);
+    for Line { octets, classes, colon, is_bare } in lines {
+        for (is, oddity) in [
+            (is_bare, Oddity::BareLf),
+            (classes & CR != 0, Oddity::Cr),
+            (classes & NUL != 0, Oddity::Nul),
+            (classes & CONTROL != 0, Oddity::Control),
+        ] {
+            if is {
+                oddities.insert(oddity);
+            }
         }
-        let mut values: Vec<_> = field.iter().map(|line| line.value).collect();
-        if join == Join::UpToPartedDigits {
-            let whole = values
-                .windows(2)
-                .position(|pair| are_parted_digits(pair[0], pair[1]))
-                .map_or(values.len(), |fold| fold + 1);
-            values.truncate(whole);
+        let (mut line, mut colon) = (octets, colon);
+        if is_blank(octets[0]) {
+            if let Some(before) = last {
+                oddities.insert(Oddity::Fold);
+                let value = trim(line, is_blank_or_cr);
+                let is_between_digits = are_parted_digits(before, value);
+                are_parted |= is_between_digits;
+                is_over |= is_between_digits && join == Join::UpToPartedDigits;
+                spaces += usize::from(join == Join::WithSpaces);
+                if !is_over && !value.is_empty() {
+                    text.extend_last(mem::take(&mut spaces), value);
+                }
+                last = Some(value);
+                continue;
+            }
+            oddities.insert(Oddity::LeadingSpace);
+            line = trim_blanks_before(line);
+            colon = colon.map(|colon| colon - (octets.len() - line.len()));
         }
-        let joint: &[u8] = if join == Join::WithSpaces { b" " } else { b"" };
-        text.push(name, trim_blanks(&values.join(joint)));
+        let (name, value) = match colon {
+            Some(colon) => (&line[..colon], &line[colon + 1..]),
+            None => (line, &line[..0]),
+        };
+        let bare_name = trim_end(name, is_blank);
+        if colon.is_none() {
+            oddities.insert(Oddity::NoColon);
+        } else if bare_name.len() < name.len() {
+            oddities.insert(Oddity::SpaceBeforeColon);
+        } else if name.is_empty() {
+            oddities.insert(Oddity::EmptyName);
+        }
+        if !bare_name.is_empty() && !is_token(bare_name) {
+            oddities.insert(Oddity::OddName);
+        }
+        let value = trim(value, is_blank_or_cr);
+        text.push(bare_name, value);
+        (last, spaces, is_over) = (Some(value), 0, false);
     }
+    are_parted
+}
+
+fn are_parted_digits(before: &[u8], behind: &[u8]) -> bool {
+    matches!((before, behind), ([.., one], [next, ..]) if one.is_ascii_digit() && next.is_ascii_digit())
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use memchr::memchr_iter;
 
 use super::body::lengths;
-use super::field_lines::{FieldLines, field_lines, field_lines_in};
+use super::field_lines::FieldLines;
 use super::kept::{Kept, empty_line};
-use super::octets::{part, with_whole_ends};
+use super::octets::part;
 use super::reading::{Reading, State, Step};
 use super::request_head::{
     MOST_NEEDED, RequestLine, WORDS_BYTES, begins_behind_junk, begins_request, certainty_of, clean_request_line,
-    continued, head_of, make_head, may_begin_line, request_line, with_recipient,
+    continued, head_of, may_begin_line, readings_of, request_line, with_recipient,
 };
+use super::whole_head::{FirstLine, fields_in, fields_of_cr_head};
 use crate::counts::Count;
 use crate::http2::PREFACE_HEAD;
 use crate::records::{CleanHead, HeadText, Oddities, Oddity, PlacedHead, RequestHead, Said};
@@ -58,12 +59,9 @@ impl Reading {
         // read again only now: not for every segment of a head that comes in small ones
         let line =
             line.or_else(|| request_line(kept.between(self.at, self.at + i64::from(self.line?)))).unwrap_or_default();
-        let mut found = field_lines_in(step.room(), &line, kept.between(self.line_end, end));
-        if self.oddities.contains(Oddity::Cr) {
-            // to most receivers nothing in the request line is a field
-            let behind = part(kept.between(self.at, end), b'\n').1.unwrap_or_default();
-            found.others = vec![field_lines(&line, behind).text];
-        }
+        let (octets, line_end) = (kept.between(self.at, end), (self.line_end - self.at) as usize);
+        let ends_in_cr = self.oddities.contains(Oddity::Cr);
+        let found = step.in_rooms(|rooms| fields_in(rooms, &line, octets, line_end, ends_in_cr));
         self.place_head(end, found, step);
         true
     }
@@ -96,29 +94,18 @@ impl Reading {
         let Some(eol) = eol.filter(|eol| eol - self.at <= step.head_bytes()) else {
             return Err(self.read_on_in_line(step));
         };
-        let mut ended = kept.between(self.at, eol);
-        while let [line @ .., b'\r'] = ended {
-            ended = line;
-        }
-        let (mut text, mut behind_cr) = part(ended, b'\r');
-        let mut line = request_line(text);
-        if line.is_none() && behind_cr.is_some() {
-            line = request_line(ended); // CR for a space
-            if line.is_some() {
-                (text, behind_cr) = (ended, None);
-            }
-        }
-        let Some(line) = line else {
-            if self.is_at_beginning() && text.starts_with(b"PROXY ") {
+        let octets = kept.between(self.at, eol);
+        let Some(FirstLine { line, size, ends_in_cr }) = FirstLine::of(octets) else {
+            if self.is_at_beginning() && octets.starts_with(b"PROXY ") {
                 return Err(self.skip_proxy(eol + 1 - self.at));
             }
             return Err(self.refuse());
         };
-        self.line = Some(text.len() as u32);
+        self.line = Some(size as u32);
         self.scan = eol;
         self.line_end = eol + 1;
-        if behind_cr.is_some() {
-            self.line_end = self.at + text.len() as i64 + 1;
+        if ends_in_cr {
+            self.line_end = self.at + size as i64 + 1;
             self.oddities.insert(Oddity::Cr);
         }
         Ok(line)
@@ -194,12 +181,13 @@ impl Reading {
             self.no_cr_head = true; // and will not be one, whatever follows
             return false;
         };
-        let rest = with_whole_ends(rest.unwrap_or_default());
-        if rest == b"\r\n" {
+        let rest = rest.unwrap_or_default();
+        if rest == b"\r" {
             return false;
         }
         self.oddities = self.oddities.with(Oddities::of(&[Oddity::Cr, Oddity::NotHttp]));
-        self.place_head(end, field_lines(&line, &rest), step);
+        let found = step.in_rooms(|rooms| fields_of_cr_head(rooms, &line, rest));
+        self.place_head(end, found, step);
         true
     }
 
@@ -217,31 +205,27 @@ impl Reading {
         if self.tunnel {
             oddities.insert(Oddity::InConnect);
         }
-        let all = with_recipient(found.oddities.with(oddities), &found.text);
+        let own = found.oddities.with(oddities);
+        let all = with_recipient(own, &found.text);
         let (time_ns, flow, path) = (self.time_ns, step.context.flow, step.context.path);
         let kept =
             extents.may_be_chunked().then(|| Arc::new(head_of(time_ns, flow, path, needed_of(&found.text), all)));
         self.go_on_behind(is_connect(&found.text), is_upgrade(&found.text), &extents, kept.as_ref(), step);
-        // whether it is what `text_of` says to every way
         let fits = found.text.field_count() <= step.context.limits.head_lines;
-        let is_plain = fits && !all.contains(Oddity::Cr) && found.others.is_empty();
-        if is_plain && (step.forks.are_more || !step.forks.ways.is_empty()) {
+        if fits && (step.forks.are_more || !step.forks.ways.is_empty()) {
             self.make_known(start, &found.text, extents, kept, step);
         }
         if let Some(early) = &mut step.context.early {
-            if !is_plain || step.forks.are_copies {
-                early.keep(&mut found.text);
-            } else if let Some(mark) = early.sift(&mut found.text) {
+            if !fits || step.forks.are_copies {
+                early.keep(&mut found.text, &mut found.others);
+            } else if let Some(mark) = early.sift(&mut found.text, &mut found.others) {
                 let (start, certainty) = (self.shown_start(start), certainty_of(all));
-                let said = Said::Clean(CleanHead { time_ns, oddities: all, certainty, mark });
+                let said = Said::Clean(CleanHead { time_ns, oddities: all, own, certainty, mark });
                 return step.heads.push(PlacedHead { start, end, said, why: None, part: false });
             }
         }
-        let head = if is_plain {
-            head_of(time_ns, flow, path, found.text, all)
-        } else {
-            make_head(time_ns, flow, path, found, oddities)
-        };
+        let mut head = head_of(time_ns, flow, path, found.text, all);
+        head.readings = readings_of(&head, found.others, own);
         self.place(start, end, head, step);
     }
 

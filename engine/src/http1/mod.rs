@@ -18,6 +18,7 @@ mod section_reader;
 #[cfg(test)]
 mod tests;
 mod ways;
+mod whole_head;
 
 use std::collections::VecDeque;
 use std::mem;
@@ -33,12 +34,13 @@ use kept::Kept;
 use reading::{Reading, Step};
 use ways::{Forks, Found, are_same, merge};
 
-pub use field_lines::{FieldLines, field_lines, text_of};
+pub use field_lines::{FieldLines, field_lines};
 pub use octets::{is_space, is_token, trim_start};
 pub use request_head::{
     RequestLine, WORDS_BYTES, begins_behind_junk, begins_known_method, begins_request, certainty_of, continuation,
-    is_authority, make_head, request_line, surely_begins_line, surely_request_line,
+    is_authority, make_head, readings_of, request_line, surely_begins_line, surely_request_line,
 };
+pub use whole_head::whole_head;
 
 const MOST_READINGS: usize = 4;
 /// What one of them takes to read HTTP/2, with its tables, in round figures.

@@ -48,13 +48,13 @@ static CLASSES: [u8; 256] = {
 
 #[inline]
 pub fn is(octet: u8, class: u8) -> bool {
-    CLASSES[usize::from(octet)] & class != 0
+    class_of(octet) & class != 0
 }
 
-/// All classes that one of these octets is of.
+/// All classes that this octet is of.
 #[inline]
-pub fn classes_of(octets: &[u8]) -> u8 {
-    octets.iter().fold(0, |classes, &octet| classes | CLASSES[usize::from(octet)])
+pub fn class_of(octet: u8) -> u8 {
+    CLASSES[usize::from(octet)]
 }
 
 /// How many octets at the beginning are of this class.

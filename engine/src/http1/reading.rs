@@ -18,9 +18,10 @@ use super::kept::Kept;
 use super::request_head::{RequestLine, request_line};
 use super::ways::Forks;
 use crate::counts::Count;
+use crate::early::Rooms;
 use crate::http2::Http2;
 use crate::reassembly::Gap;
-use crate::records::{HeadText, Oddities, Oddity, PlacedHead, RequestHead, Section};
+use crate::records::{Oddities, Oddity, PlacedHead, RequestHead, Section};
 
 /// Of a chunk-size line with its extensions, or of a line between requests.
 const LINE_BYTES: usize = 16 * 1024;
@@ -84,9 +85,13 @@ struct Copied {
 }
 
 impl Step<'_, '_> {
-    /// Memory for the text of a head.
-    pub fn room(&mut self) -> HeadText {
-        self.context.early.as_mut().map_or_else(HeadText::default, |early| early.room())
+    /// Does this with the memory of older texts.
+    #[inline]
+    pub fn in_rooms<T>(&mut self, act: impl FnOnce(&mut Rooms) -> T) -> T {
+        match &mut self.context.early {
+            Some(early) => act(early.rooms()),
+            None => act(&mut Rooms::default()),
+        }
     }
 
     pub fn head_bytes(&self) -> i64 {

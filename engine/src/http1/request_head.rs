@@ -343,12 +343,20 @@ pub(super) fn with_recipient(oddities: Oddities, text: &HeadText) -> Oddities {
 /// A head of its parts; the other ways to read its fields are its readings.
 #[inline]
 pub fn make_head(time_ns: i64, flow: Flow, path: &[Layer], found: FieldLines, oddities: Oddities) -> RequestHead {
-    let oddities = found.oddities.with(oddities);
+    let own = found.oddities.with(oddities);
+    let all = with_recipient(own, &found.text);
+    let mut head = head_of(time_ns, flow, path, found.text, all);
+    head.readings = readings_of(&head, found.others, own);
+    head
+}
+
+/// The other ways to read a head; `own` is what is odd about it in each of them.
+pub fn readings_of(head: &RequestHead, others: Vec<HeadText>, own: Oddities) -> Vec<RequestHead> {
     let of_text = |text: HeadText| {
-        let oddities = with_recipient(oddities, &text);
-        head_of(time_ns, flow, path, text, oddities)
+        let oddities = with_recipient(own, &text);
+        head_of(head.time_ns, head.flow, &head.path, text, oddities)
     };
-    RequestHead { readings: found.others.into_iter().map(of_text).collect(), ..of_text(found.text) }
+    others.into_iter().map(of_text).collect()
 }
 
 /// A head of one reading, with all that is odd about it.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::MOST_READINGS;
 use super::body::Lengths;
-use super::field_lines::text_of;
 use super::head_reader::{is_connect, is_upgrade};
 use super::kept::Kept;
 use super::reading::{Reading, Step};
+use super::whole_head::whole_head;
 use crate::records::{HeadText, Oddities, Oddity, PlacedHead, RequestHead};
 
 /// Ways that part, and what those that read before found in the same octets.
@@ -248,7 +248,7 @@ pub(super) fn are_same(one: &PlacedHead, other: &PlacedHead, kept: Kept<'_>) -> 
     }
     let are_alike =
         |one: &HeadText, other: &HeadText| one.target() == other.target() && one.fields().eq(other.fields());
-    let text_here = || text_of(kept.between(one.start, one.end));
+    let text_here = || whole_head(kept.between(one.start, one.end)).text;
     match (unsifted(one), unsifted(other)) {
         (Some(text), Some(other_text)) => are_alike(text, other_text),
         (None, None) => true,

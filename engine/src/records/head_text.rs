@@ -123,7 +123,19 @@ impl HeadText {
         self.end_part();
     }
 
-    /// The same of a name in lower case, of which `length` octets count, and of the `size` octets that `value` begins with:
+    /// The value of the last field goes on behind so many spaces; an empty one begins without any.
+    pub fn extend_last(&mut self, spaces: usize, octets: &[u8]) {
+        let begin = self.begin_of(self.ends.len().saturating_sub(1));
+        self.octets.pop();
+        self.ends.pop();
+        if self.octets.len() > begin {
+            self.octets.resize(self.octets.len() + spaces, b' ');
+        }
+        self.octets.extend_from_slice(octets);
+        self.end_part();
+    }
+
+    /// A field with a name in lower case, of which `length` octets count, and of the `size` octets that `value` begins with:
     /// in whole registers, where most fit in.
     #[inline]
     pub fn push_short(&mut self, name: [u8; 16], length: usize, value: &[u8], size: usize) {

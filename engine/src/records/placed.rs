@@ -9,16 +9,18 @@ pub struct CleanHead {
     pub time_ns: i64,
     /// In the order of the table.
     pub oddities: Oddities,
+    /// Of these, what its own octets say in each way to read them.
+    pub own: Oddities,
     /// See [`Certainty`].
     pub certainty: Certainty,
-    /// Of its text: [`HeadText::mark`].
+    /// Of all its texts.
     pub mark: u32,
 }
 
 /// What a head says, or that it is clean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// The sieve has seen all of it: one reading of one head, and nothing in it may be a number.
+    /// The sieve has seen all of it, in every way to read it, and nothing in it may be a number.
     Clean(CleanHead),
     /// The same of any other, and of all that it says.
     Whole(Box<RequestHead>),

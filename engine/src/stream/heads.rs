@@ -7,6 +7,7 @@ use std::mem;
 use super::Streams;
 use super::halves::{Id, LastHead, Side};
 use crate::counts::{Count, Counts};
+use crate::early::mark_of;
 use crate::looks::Looks;
 use crate::records::{Certainty, PlacedHead, RequestHead, Said, Section};
 
@@ -146,14 +147,13 @@ impl Streams {
         let mut hasher = self.halves.keyed().build_hasher();
         hasher.write_u32(placed.start as u32);
         let keyed = self.halves.keyed();
-        match &placed.said {
-            Said::Clean(clean) => hasher.write_u32(clean.mark),
+        hasher.write_u32(match &placed.said {
+            Said::Clean(clean) => clean.mark,
             Said::Whole(head) => {
-                for text in [&head.text].into_iter().chain(head.readings.iter().map(|reading| &reading.text)) {
-                    hasher.write_u32(text.mark(keyed));
-                }
+                let others = head.readings.iter().map(|reading| &reading.text);
+                mark_of([&head.text].into_iter().chain(others), keyed)
             }
-        }
+        });
         (hasher.finish() as u32).max(1)
     }
 }

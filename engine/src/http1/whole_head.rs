@@ -1,0 +1,74 @@
+//! What a whole head says: its octets in, fields out, in every way in which they can be read.
+
+use memchr::memchr;
+
+use super::field_lines::{FieldLines, field_lines_in};
+use super::octets::{part, with_whole_ends};
+use super::request_head::{RequestLine, request_line};
+use crate::early::Rooms;
+
+/// A request line, and what stands behind it up to the LF.
+#[derive(Clone, Copy)]
+pub(super) struct FirstLine<'a> {
+    pub line: RequestLine<'a>,
+    /// Octets.
+    pub size: usize,
+    /// It ends in a lone CR: what stands between that and the LF is a field line to some.
+    pub ends_in_cr: bool,
+}
+
+impl<'a> FirstLine<'a> {
+    /// Of octets up to the first LF; None: they begin with no request line.
+    pub fn of(octets: &'a [u8]) -> Option<FirstLine<'a>> {
+        let mut ended = octets;
+        while let [line @ .., b'\r'] = ended {
+            ended = line;
+        }
+        let (text, behind_cr) = part(ended, b'\r');
+        let ends_in_cr = behind_cr.is_some();
+        match request_line(text) {
+            Some(line) => Some(FirstLine { line, size: text.len(), ends_in_cr }),
+            // CR for a space
+            None if ends_in_cr => Some(FirstLine { line: request_line(ended)?, size: ended.len(), ends_in_cr: false }),
+            None => None,
+        }
+    }
+}
+
+/// The fields of the head in `octets` whose first line is `line`; its field lines begin at `line_end`, or to most
+/// receivers behind the LF, if a lone CR ends the line.
+pub(super) fn fields_in(
+    rooms: &mut Rooms,
+    line: &RequestLine<'_>,
+    octets: &[u8],
+    line_end: usize,
+    ends_in_cr: bool,
+) -> FieldLines {
+    let mut found = field_lines_in(rooms.text(), rooms, line, octets.get(line_end..).unwrap_or_default());
+    if ends_in_cr {
+        // to most receivers nothing in the request line is a field
+        let behind = part(octets, b'\n').1.unwrap_or_default();
+        let other = field_lines_in(rooms.other(), rooms, line, behind).text;
+        found.others.clear();
+        found.others.push(other);
+    }
+    found
+}
+
+/// The fields of a head whose lines all end in CR alone, behind the first line.
+pub(super) fn fields_of_cr_head(rooms: &mut Rooms, line: &RequestLine<'_>, behind: &[u8]) -> FieldLines {
+    field_lines_in(rooms.text(), rooms, line, &with_whole_ends(behind))
+}
+
+/// All that a head of one section says that was read whole.
+pub fn whole_head(octets: &[u8]) -> FieldLines {
+    let rooms = &mut Rooms::default();
+    if octets.ends_with(b"\r") {
+        let (line, behind) = part(octets, b'\r');
+        return fields_of_cr_head(rooms, &request_line(line).unwrap_or_default(), behind.unwrap_or_default());
+    }
+    let eol = memchr(b'\n', octets).unwrap_or(octets.len());
+    let Some(first) = FirstLine::of(&octets[..eol]) else { return FieldLines::default() };
+    let line_end = if first.ends_in_cr { first.size } else { eol } + 1;
+    fields_in(rooms, &first.line, octets, line_end, first.ends_in_cr)
+}
