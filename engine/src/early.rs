@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 
+use crate::http1::RequestLine;
 use crate::records::HeadText;
 use crate::sieve::Sieve;
 
@@ -105,6 +106,19 @@ impl Early {
         self.keep(text, others);
         text.note_sifted(mark);
         None
+    }
+
+    /// A target of fewer octets, in a head without fields, has no room for an identifier.
+    #[inline]
+    pub fn room_for_none(&self) -> usize {
+        self.sieve.room_for_none()
+    }
+
+    /// The mark of a head that is this line and nothing else.
+    #[inline]
+    pub fn mark_of_line(&mut self, line: &RequestLine<'_>) -> u32 {
+        line.write_to(&mut self.rooms.text);
+        self.rooms.text.mark(&self.keyed)
     }
 
     fn sift_all(&mut self, text: &mut HeadText, others: &mut Vec<HeadText>) -> Option<u32> {

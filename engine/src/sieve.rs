@@ -129,9 +129,15 @@ impl Sieve {
         self.every_head || self.look(text, Section::Head, room).is_some()
     }
 
+    /// A target of fewer octets, in a head without fields, has no room for an identifier.
+    #[inline]
+    pub(crate) fn room_for_none(&self) -> usize {
+        if self.every_head { 0 } else { self.rows.fewest.min(self.coded.shortest) }
+    }
+
     /// Where an identifier may show; None: nowhere.
     fn look(&self, text: &HeadText, section: Section, room: &mut Vec<u8>) -> Option<Suspicion> {
-        if text.field_count() == 0 && text.target().len() < self.rows.fewest.min(self.coded.shortest) {
+        if text.field_count() == 0 && text.target().len() < self.room_for_none() {
             return None;
         }
         // with the kinds of what shows; None: nobody knows

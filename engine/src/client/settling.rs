@@ -54,6 +54,7 @@ impl Client {
         self.forget();
     }
 
+    #[inline]
     pub(super) fn let_go(&mut self, mut placed: PlacedHead, out: &mut Vec<PlacedHead>) {
         self.replays = 0;
         self.waiting -= placed.end - placed.start;

@@ -72,11 +72,7 @@ pub(super) fn field_lines_in(
 ) -> FieldLines {
     text.clear();
     text.reserve(line.method.len() + line.target.len() + line.version.len() + block.len(), 1 + block.len() / 24);
-    if line.together.is_empty() {
-        text.begin(line.method, line.target, line.version);
-    } else {
-        text.begin_together(line.together, line.method.len(), line.target.len());
-    }
+    line.write_to(&mut text);
     if empty_line(block) == Some(block.len()) || push_clean_lines(&mut text, block) {
         return FieldLines { text, oddities: line.oddities, others: Vec::new() };
     }
@@ -191,7 +187,7 @@ pub(super) fn odd_field_lines(
         }
         for join in [Join::Closely, Join::UpToPartedDigits] {
             let mut other = text_in_room(rooms.other(), line, block.len());
-            let are_parted = push_joined(&mut other, lines, join, &mut Oddities::default());
+            let are_parted = push_joined(&mut other, lines.clone(), join, &mut Oddities::default());
             if other != text && !others.contains(&other) {
                 others.push(other);
             }
@@ -212,7 +208,7 @@ fn text_in_room(mut text: HeadText, line: &RequestLine<'_>, size: usize) -> Head
 }
 
 /// The lines of a block, but for the empty ones.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Lines<'a> {
     rest: &'a [u8],
     /// A lone CR ends a line as well.

@@ -33,6 +33,9 @@ impl Reading {
         let kept = step.kept;
         let mut line = None;
         if self.line.is_none() {
+            if self.scan <= self.at && self.pass_bare_heads(step) {
+                return true;
+            }
             if self.scan <= self.at && step.forks.are_more {
                 if !self.skip_before_line(kept) {
                     return false;

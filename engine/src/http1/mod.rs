@@ -7,6 +7,7 @@
 //!
 //! The caller keeps the octets from `start` on and shows them again together with what follows.
 
+mod bare_head;
 mod body;
 mod field_lines;
 mod head_reader;

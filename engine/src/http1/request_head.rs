@@ -69,8 +69,20 @@ pub struct RequestLine<'a> {
     pub version: &'a [u8],
     /// What is odd about it.
     pub oddities: Oddities,
-    /// All three, where they stand together with one space between them.
+    /// All that there are, where they stand together with one space between them.
     pub together: &'a [u8],
+}
+
+impl RequestLine<'_> {
+    /// Begins a text.
+    #[inline]
+    pub fn write_to(&self, text: &mut HeadText) {
+        if self.together.is_empty() {
+            text.begin(self.method, self.target, self.version);
+        } else {
+            text.begin_together(self.together, self.method.len(), self.target.len());
+        }
+    }
 }
 
 /// The three parts of a line without its end, or None: no server would take this for a request.

@@ -43,6 +43,12 @@ impl Forks {
         }
     }
 
+    /// There is one way, and none has parted from it in these octets.
+    #[inline]
+    pub fn are_none(&self) -> bool {
+        !self.are_more && !self.are_copies && self.ways.is_empty()
+    }
+
     fn known_at(&self, start: i64) -> Option<Rc<Known>> {
         let place = self.known.binary_search_by_key(&start, |known| known.start).ok()?;
         Some(Rc::clone(&self.known[place]))

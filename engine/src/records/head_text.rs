@@ -1,10 +1,10 @@
 //! The text of a request head, in one piece of memory.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::ops::Range;
 
 /// The text of a request head: method, target, version and fields one behind another in one piece of memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeadText {
     /// Behind each part stands a [`HeadText::PARTED`].
     octets: Vec<u8>,
@@ -19,7 +19,7 @@ pub struct HeadText {
 }
 
 /// What is known of a text that went through the sieve before its head waited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sifted {
     /// Nothing in it may be a number, and nothing is left of it.
     is_clean: bool,
@@ -77,16 +77,18 @@ impl HeadText {
         }
     }
 
-    /// The same of a line in which one space stands before the target and one behind it.
+    /// The same of a line in which one space stands before the target, and one behind it if there is a version.
     #[inline]
     pub fn begin_together(&mut self, line: &[u8], method: usize, target: usize) {
         self.clear();
         self.octets.extend_from_slice(line);
-        self.octets.push(HeadText::PARTED);
-        let ends = [method, method + 1 + target, line.len()];
+        self.octets.extend_from_slice(&[HeadText::PARTED; 2]);
+        let behind = method + 1 + target;
+        let ends = [method, behind, line.len().max(behind + 1)];
         for end in ends {
             self.octets[end] = HeadText::PARTED;
         }
+        self.octets.truncate(ends[2] + 1);
         self.ends.extend_from_slice(&ends.map(|end| end as u32));
     }
 
@@ -273,8 +275,15 @@ impl HeadText {
     }
 
     /// A keyed hash of all that it says, or said before the sieve saw it.
+    #[inline]
     pub fn mark(&self, keyed: &impl BuildHasher) -> u32 {
-        self.sifted.map_or_else(|| keyed.hash_one(self) as u32, |sifted| sifted.mark)
+        if let Some(sifted) = self.sifted {
+            return sifted.mark;
+        }
+        let mut hasher = keyed.build_hasher();
+        hasher.write(&self.octets);
+        u32::hash_slice(&self.ends, &mut hasher);
+        hasher.finish() as u32
     }
 
     /// Octets that its memory has room for.

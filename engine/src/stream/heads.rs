@@ -1,7 +1,6 @@
 //! Heads that clients let go: counted, and handed on when they are requests that no twin had before.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hasher};
 use std::mem;
 
 use super::Streams;
@@ -51,6 +50,7 @@ impl Streams {
     }
 
     /// Counts a head of HTTP/1 that is a request and was not seen before; says what it is instead.
+    #[inline]
     fn why_no_news(&mut self, id: Id, placed: &PlacedHead, counts: &mut Counts) -> Option<&'static str> {
         let nameless = placed.head().filter(|head| head.text.sifted().is_none() && head.text.method().is_empty());
         if nameless.is_some_and(|head| !self.is_request(id, head)) {
@@ -108,13 +108,16 @@ impl Streams {
     }
 
     /// Remembers this head, and says whether a twin had the same.
+    #[inline]
     fn is_of_a_twin(&mut self, id: Id, placed: &PlacedHead, counts: &mut Counts) -> bool {
         let mark = self.mark_of(placed);
         let half = &mut self.halves[id];
         half.last_head = mark;
-        if half.seldom.as_ref().is_none_or(|seldom| seldom.last_heads.is_none()) {
-            return false;
-        }
+        let has_twin = half.seldom.as_ref().is_some_and(|seldom| seldom.last_heads.is_some());
+        has_twin && self.had_a_twin(id, mark, counts)
+    }
+
+    fn had_a_twin(&mut self, id: Id, mark: u32, counts: &mut Counts) -> bool {
         let mut is_seen = false;
         let twins: Vec<_> = self.twins(id).collect();
         for twin in twins {
@@ -143,17 +146,16 @@ impl Streams {
 
     /// Of its sequence number and of all that it says in its readings; the time and what is odd may be another where it
     /// was mirrored twice.
+    #[inline]
     fn mark_of(&self, placed: &PlacedHead) -> u32 {
-        let mut hasher = self.halves.keyed().build_hasher();
-        hasher.write_u32(placed.start as u32);
-        let keyed = self.halves.keyed();
-        hasher.write_u32(match &placed.said {
+        let mark = match &placed.said {
             Said::Clean(clean) => clean.mark,
             Said::Whole(head) => {
                 let others = head.readings.iter().map(|reading| &reading.text);
-                mark_of([&head.text].into_iter().chain(others), keyed)
+                mark_of([&head.text].into_iter().chain(others), self.halves.keyed())
             }
-        });
-        (hasher.finish() as u32).max(1)
+        };
+        // the texts are keyed; the same one at another place has another mark
+        mark.wrapping_add((placed.start as u32).wrapping_mul(0x9E37_79B9)).max(1)
     }
 }

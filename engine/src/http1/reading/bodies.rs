@@ -27,6 +27,14 @@ impl Reading {
         self.enter_extent(extents.first, kept);
     }
 
+    /// The same where there is none, and nothing else follows but requests.
+    #[inline]
+    pub fn go_on_without_body(&mut self) {
+        self.is_misread = false;
+        (self.spoke, self.switching) = (true, false);
+        (self.state, self.doubt) = (State::Head, JUNK);
+    }
+
     pub(super) fn enter_extent(&mut self, extent: Extent, kept: Option<&Arc<RequestHead>>) {
         self.doubt = if self.switching { TUNNEL } else { JUNK };
         match extent {
