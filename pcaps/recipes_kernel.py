@@ -6,7 +6,7 @@ A kernel drops these decoys and takes the request; whoever believed a decoy lost
 from __future__ import annotations
 
 from pcaps.recipe import LEAK, NUMBER, OK, ambiguous, found, leak, recipe
-from pcaps.recipes_tcp import DATA, MASKED, begun, ended
+from pcaps.recipes_tcp import CLEAN, DATA, MASKED, begun, ended
 from pcaps.talk import ACK, FIN, SYN, URG, Talk
 
 AT = LEAK.index(NUMBER)
@@ -139,3 +139,49 @@ def k13_decoy_ends_the_line_that_was_acknowledged() -> Talk:
     talk = torn(4)
     talk.segment(DATA, b"\n" + b"x" * 30)
     return ended(talk, LEAK[4:])
+
+
+@recipe(54, leak())
+def k14_request_of_a_decoy_before_the_request() -> Talk:
+    """One-sided: a second SYN, a gigabyte away, and its request come before that of the first SYN: both are read."""
+    talk = one_sided()
+    talk.segment(SYN, seq=talk.seq + 2**30)
+    talk.segment(DATA, MASKED, seq=talk.seq + 2**30 + 1)
+    return talk.client(LEAK, acknowledged=False)
+
+
+@recipe(54, leak())
+def k15_request_of_a_decoy_close_before_a_torn_request() -> Talk:
+    """One-sided: the second SYN is so near that its bytes are in the window, and the number comes in two segments."""
+    talk = one_sided()
+    talk.segment(SYN, seq=talk.seq + 20_000)
+    talk.segment(DATA, MASKED, seq=talk.seq + 20_001)
+    return talk.client(LEAK[: AT + 3], acknowledged=False).client(LEAK[AT + 3 :], acknowledged=False)
+
+
+@recipe(54, leak())
+def k16_decoy_between_the_handshake_and_the_request() -> Talk:
+    """Ports are used again, one-sided; before the new connection says anything comes a SYN that leads elsewhere."""
+    talk = one_sided().client(CLEAN, acknowledged=False)
+    talk.seq += 2**31
+    talk.segment(SYN)
+    talk.seq += 1
+    talk.segment(SYN, seq=talk.seq + 2**30)
+    return talk.client(LEAK, acknowledged=False)
+
+
+@recipe(54, leak())
+def k17_syn_data_over_what_was_read() -> Talk:
+    """A SYN whose data would lie where the request does that was just read, and that comes again: all are copies."""
+    talk = begun()
+    talk.segment(DATA, LEAK)
+    talk.segment(SYN, MASKED, seq=talk.seq - 1)
+    return ended(talk)
+
+
+@recipe(54, leak())
+def k18_syn_data_in_place_of_the_number() -> Talk:
+    """Before any payload comes a SYN whose data would lie in the number: the server answered the SYN before it."""
+    talk = Talk().open()
+    talk.segment(SYN, b"none-was-set", seq=talk.seq + AT - 1)
+    return ended(talk)

@@ -18,7 +18,7 @@ from scapy.layers.ppp import PPPoE
 from scapy.layers.vxlan import VXLAN
 from scapy.packet import Packet, Raw
 
-from pcaps.recipe import LEAK, NUMBER, QUIET, from_client, get, leak, recipe, talk_of
+from pcaps.recipe import CLEAN, LEAK, NUMBER, QUIET, from_client, get, leak, recipe, talk_of
 from pcaps.recipes_links import BARE_PPP, FRAMED_PPP, V6, ether, through, wrapped
 from pcaps.talk import MS, pcap, tcp
 from pcaps.talk import Packet as Timed
@@ -305,6 +305,10 @@ def l36_gtpu_up_plain_down() -> bytes:
     return wrapped(lambda packet, up: ether(up) / outer(up) / gtpu(packet, 0x1001) if up else ether(up) / packet)
 
 
+def in_turn(one: list[Timed], two: list[Timed]) -> list[Timed]:
+    return [timed for pair in zip(one, two, strict=True) for timed in pair]
+
+
 @recipe(10, SENT_BY_HANDSET)
 def l31_same_addresses_in_two_tunnels() -> list[Timed]:
     """Two private networks use the same inner addresses and ports; only the TEID tells the subscribers apart.
@@ -314,7 +318,18 @@ def l31_same_addresses_in_two_tunnels() -> list[Timed]:
     leaking, clean = talk_of(LEAK), talk_of(get(b"X-Request-Number: " + b"0" * len(NUMBER)))
     one = through(lambda packet, up: ether(up) / outer(up) / gtpu(packet, 0x1001 if up else 0x2001), leaking)
     two = through(lambda packet, up: ether(up) / outer(up) / gtpu(packet, 0x1002 if up else 0x2002), clean)
-    return [timed for pair in zip(one, two, strict=True) for timed in pair]
+    return in_turn(one, two)
+
+
+@recipe(10, leak(times=2))
+def l60_same_addresses_in_two_vlans() -> list[Timed]:
+    """The same in two VLANs, packet by packet in turn. Tags do not tell connections apart, sequence numbers do."""
+    talks = talk_of(CLEAN, LEAK), talk_of(CLEAN, LEAK, seq=90_000_000, ack=77_000_000)
+    one, two = (
+        through(lambda packet, up, vlan=vlan: ether(up) / Dot1Q(vlan=vlan) / packet, talk)
+        for vlan, talk in enumerate(talks, 5)
+    )
+    return in_turn(one, two)
 
 
 @recipe(11, SENT_BY_HANDSET)

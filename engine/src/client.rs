@@ -190,8 +190,16 @@ impl Client {
     /// Whether these octets in its window, where another SYN said that a connection begins, may be the first of one.
     ///
     /// Amid a head the SYN does not count: an endpoint only challenges it (RFC 9293 section 3.10.7.4), and who reads on
-    /// loses nothing.
-    pub fn gives_way_to(&self, octets: &[u8]) -> bool {
+    /// loses nothing. Nor where the octets are copies of what came, and can be compared; but before all that it does.
+    pub fn gives_way_to(&self, ahead: i64, octets: &[u8]) -> bool {
+        let next = self.assembler.next();
+        let position = next + ahead;
+        if position < self.origin {
+            return self.placed;
+        }
+        if (self.kept_from..next).contains(&position) {
+            return false;
+        }
         self.is_idle() || (self.http1.skips(1) && may_begin_request(octets))
     }
 
@@ -322,6 +330,11 @@ impl Client {
             self.leave_urgent_out(pointer);
             self.read_copies(now_ns, context);
         }
+    }
+
+    /// The peer has acknowledged this much before anything was seen.
+    pub fn refuse(&mut self, ack: u32) {
+        self.acked = Some(self.assembler.place(ack));
     }
 
     /// The peer has taken everything before the sequence number that this segment of his acknowledges.

@@ -274,7 +274,10 @@ impl Streams {
             self.note_acknowledged(peer, segment, counts);
         }
         if flags & SYN != 0 && (segment.payload.is_empty() || !self.is_disputed(segment, mark)) {
-            self.note_origins(segment, mark, counts);
+            self.note_origin(segment, mark, counts);
+            if flags & ACK != 0 {
+                self.note_answered(peer, segment, counts);
+            }
         }
         if segment.payload.is_empty() || flags & RST != 0 {
             if flags & (FIN | RST) == FIN {
@@ -321,6 +324,9 @@ impl Streams {
         }
         if flags & SYN != 0 {
             self.begin_again(id, segment, mark, counts);
+            if flags & ACK != 0 {
+                self.note_answered(self.halves.peer(id), segment, counts);
+            }
         }
         if flags & RST == 0 && (!payload.is_empty() || segment.missing > 0) {
             counts[Count::PayloadBytes] += payload.len() as u64;

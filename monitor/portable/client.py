@@ -54,12 +54,17 @@ class Client(Copied):
         """Whether all that was begun has ended."""
         return self._http1.idle
 
-    def gives_way_to(self, octets: bytes) -> bool:
+    def gives_way_to(self, ahead: int, octets: bytes) -> bool:
         """Whether these octets in its window, where another SYN said that a connection begins, may be the first of one.
 
         Amid a head the SYN does not count: an endpoint only challenges it (RFC 9293 section 3.10.7.4), and who reads on
-        loses nothing.
+        loses nothing. Nor where the octets are copies of what came, and can be compared; but before all that it does.
         """
+        position = self._assembler.next + ahead
+        if position < self._origin:
+            return self._placed
+        if self._kept_from <= position < self._assembler.next:
+            return False
         return self.idle or (self._http1.skips(1) and may_begin_request(octets))
 
     @property
@@ -153,6 +158,10 @@ class Client(Copied):
         if ahead == 0:
             return self._shut and self._acked == self._assembler.next
         return self._acked is not None and self._acked >= self._assembler.next
+
+    def refuse(self, ack: int) -> None:
+        """The peer has acknowledged this much before anything was seen."""
+        self._acked = self._assembler.place(ack)
 
     def acknowledge(self, segment: Segment, now_ns: int) -> list[PlacedHead]:
         """The peer has taken everything before the sequence number that this segment of his acknowledges."""

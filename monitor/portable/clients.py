@@ -62,20 +62,38 @@ class Clients(ABC):
         ahead = client.distance(seq)
         near = -window <= ahead <= window
         aside = half.aside
-        if aside is not None and not near and abs(aside.client.distance(seq)) <= window:
+        if aside is not None and ahead and abs(aside.client.distance(seq)) <= (0 if near else window):
             half.turn()
             return self._take(half, aside.client, segment)
-        if half.reborn >= 0 and seq - half.reborn & 0xFFFFFFFF <= window:
-            if not near and (client.amid or not (half.closing_ns and client.idle)):
-                return self._read_beside(half, client, segment)
-            if not near or (seq == half.reborn and client.gives_way_to(segment.payload)):
-                self._origins.remember(half.flow, half.reborn, half.side)
+        began = self._announced(half, seq, near=near)
+        if began >= 0 and (not near or (seq == began and client.gives_way_to(ahead, segment.payload))):
+            if half.closing_ns and client.idle and not client.amid:
+                self._origins.remember(half.flow, began, half.side)
                 return self._restart(half, segment)
+            looks = looks_of(segment.payload, seq != began)
+            begins = looks in BEGINNINGS or looks is Looks.PART
+            if begins and (near or not self._fits(half.far, segment)):
+                return self._read_beside(half, segment, began, looks)
         if not near:
             return self._take_far(half, client, segment)
         if ahead >= 0:
             half.far = None
         return self._after(half, client, client.take(segment, self._doubt(half, segment), self._now_ns))
+
+    def _announced(self, half: HalfStream, seq: int, *, near: bool) -> int:
+        """Where another SYN said that a connection begins that this sequence number fits; below 0: nowhere.
+
+        Of several in a row the latest one counts; `near` or not tells whether a client has room for the bytes.
+        """
+        window = self._limits.window_bytes
+        if half.reborn >= 0 and seq - half.reborn & 0xFFFFFFFF <= window:
+            return half.reborn
+        if not near:
+            known = self._origins.look(half.flow)
+            for each in (known.seq, known.other):
+                if each >= 0 and seq - each & 0xFFFFFFFF <= window and not half.begins_at(each):
+                    return each
+        return -1
 
     def _take_far(self, half: HalfStream, client: Client, segment: Segment) -> Sequence[RequestHead]:
         """Out of the window: not believed before another segment follows on it, or the peer acknowledges it."""
@@ -120,13 +138,12 @@ class Clients(ABC):
         half.put_aside()
         return heads
 
-    def _read_beside(self, half: HalfStream, client: Client, segment: Segment) -> Sequence[RequestHead]:
-        """What another SYN announced, far away: perhaps a decoy, so the client that is here is read on as well."""
-        looks = looks_of(segment.payload, first_byte(segment) != half.reborn)
-        if (looks not in BEGINNINGS and looks is not Looks.PART) or self._fits(half.far, segment):
-            return self._take_far(half, client, segment)
+    def _read_beside(self, half: HalfStream, segment: Segment, began: int, looks: Looks) -> Sequence[RequestHead]:
+        """What another SYN announced: perhaps a decoy, so the client that is here is read on as well."""
         heads = self._put_aside(half)
-        half.origin, half.reborn = half.reborn, -1
+        half.origin = began
+        if half.reborn == began:
+            half.reborn = -1
         half.client = self._client(half, looks, placed=True)
         return [*heads, *self._take(half, half.client, segment)]
 

@@ -102,6 +102,10 @@ class HalfStream:
         far = 0 if self.far is None else FAR_BYTES + len(self.far.payload)
         return far + sum(client.weight for client in self.clients)
 
+    def begins_at(self, seq: int) -> bool:
+        """Whether the reading of a client began with this sequence number."""
+        return seq == self.origin or (self.aside is not None and seq == self.aside.origin)
+
     def turn(self) -> None:
         """The client that was put aside is the one that goes on."""
         if self.client is not None and self.aside is not None:

@@ -18,17 +18,27 @@ SERVICES = 1024  # ports below are those of services (RFC 6335 section 6): nobod
 
 
 class Opening(Clients):
-    def _note_origins(self, segment: Segment) -> None:
-        """Where a SYN says that this direction begins, and where its ACK says that the other one did."""
-        src, sport, dst, dport, path = segment.flow
+    def _note_origin(self, segment: Segment) -> None:
+        """Where a SYN says that this direction begins."""
         side = Side.SERVER if segment.flags & TH_ACK else Side.CLIENT
         self._origins.remember(segment.flow, segment.seq + 1 & 0xFFFFFFFF, side)
-        if segment.flags & TH_ACK:
-            answered = Flow(dst, dport, src, sport, path)
-            origin = self._origins.look(answered).seq
-            if origin < 0 or segment.ack - origin & 0xFFFFFFFF > self._limits.window_bytes:
-                self._origins.remember(answered, segment.ack, Side.CLIENT)
-            self._origins.answer(answered)
+
+    def _note_answered(self, peer: HalfStream | None, segment: Segment) -> None:
+        """Where the ACK of a SYN says that the other direction began."""
+        window, ack = self._limits.window_bytes, segment.ack
+        if peer is not None and peer.client is not None:
+            if not peer.begins_at(ack) and all(abs(client.distance(ack)) > window for client in peer.clients):
+                self._announce(peer, ack)
+            return
+        src, sport, dst, dport, path = segment.flow
+        answered = Flow(dst, dport, src, sport, path)
+        known = self._origins.look(answered)
+        origin = known.nearest(ack, window).seq
+        if origin < 0 or ack - origin & 0xFFFFFFFF > window:
+            origin = ack
+        if origin != known.seq:
+            self._origins.remember(answered, origin, Side.CLIENT)
+        self._origins.answer(answered)
 
     def _is_disputed(self, segment: Segment) -> bool:
         """Whether a SYN before this one said that this direction begins elsewhere."""
@@ -37,7 +47,9 @@ class Opening(Clients):
     def _open(self, half: HalfStream, segment: Segment) -> Sequence[RequestHead]:
         """A half-stream without a client: does one begin with this segment?"""
         window = self._limits.window_bytes
-        seq, (origin, side, _, _, urgent, answered) = first_byte(segment), self._origins.look(half.flow)
+        seq = first_byte(segment)
+        known = self._origins.look(half.flow).nearest(seq, window)
+        origin, side, _, _, urgent, answered, other, _ = known
         half.side = side or half.side
         ahead, is_syn = seq - origin & 0xFFFFFFFF, bool(segment.flags & TH_SYN)
         placed = origin >= 0 and ahead <= window
@@ -55,7 +67,9 @@ class Opening(Clients):
         if origin >= 0:
             self._origins.forget(half.flow)
             is_far = window < ahead <= 0xFFFFFFFF - window
+            half.reborn = other
             if is_far and answered and not is_syn:
+                half.reborn = origin
                 self._counts["rejected.out_of_window"] += 1
                 self._fate("out_of_window")
                 return NOTHING
@@ -64,6 +78,8 @@ class Opening(Clients):
             placed = placed or is_syn
         half.origin = origin if placed else seq
         half.client = self._client(half, looks, placed=placed)
+        if is_syn and answered and seq != origin:
+            half.client.refuse(origin)
         if urgent >= 0:
             half.client.leave_urgent_out(urgent)
         return self._take(half, half.client, segment)
@@ -123,8 +139,14 @@ class Opening(Clients):
             self._origins.remember(half.flow, seq, Side.SERVER if segment.flags & TH_ACK else Side.CLIENT)
             if not segment.flags & TH_ACK:
                 half.looks = Looks.OTHER
-        elif seq != half.origin and not half.client.may_begin_at(seq):
-            half.reborn = seq  # believed when data follows: this SYN may never arrive
+        elif not half.begins_at(seq) and not half.client.may_begin_at(seq):
+            self._announce(half, seq)
+
+    def _announce(self, half: HalfStream, seq: int) -> None:
+        """Another connection begins here, they say: believed when data follows, for their SYN may never arrive."""
+        if half.reborn not in (-1, seq):
+            self._origins.remember(half.flow, half.reborn, half.side)
+        half.reborn = seq
 
 
 def _is_served(flow: Flow) -> bool:

@@ -34,13 +34,28 @@ class Origin(NamedTuple):
     missed: int = 0  # bytes that its FIN told of before any payload was seen
     urgent: int = -1  # where an urgent pointer leads that came before any payload; -1: there was none
     answered: bool = False  # the other direction has acknowledged this SYN
+    other: int = -1  # sequence number behind another SYN that may be the true one as well; -1: there was none
+    other_answered: bool = False
+
+    def beside(self, seq: int) -> tuple[int, bool]:
+        """What is remembered beside a SYN that says `seq`, and whether it is acknowledged: rather what is."""
+        if self.seq == seq or (self.other_answered and not self.answered and self.other != seq):
+            return self.other, self.other_answered
+        return self.seq, self.answered
+
+    def nearest(self, seq: int, window: int) -> Origin:
+        """The same, with that SYN first which the first payload at `seq` fits."""
+        fits = self.seq == seq or (seq - self.seq & 0xFFFFFFFF <= window and self.other != seq)
+        if self.other < 0 or fits or seq - self.other & 0xFFFFFFFF > window:
+            return self
+        return Origin(self.other, self.side, self.met, answered=self.other_answered, other=self.seq)
 
 
 UNKNOWN = Origin()
 
 
 class Origins:
-    """Where connections began: the sequence number behind the latest SYN of a flow, and whose it was."""
+    """Where connections began: the sequence numbers behind the latest two SYNs of a flow, and whose they were."""
 
     def __init__(self, counts: dict[str, int]) -> None:
         self._counts = counts
@@ -48,9 +63,12 @@ class Origins:
 
     def remember(self, flow: Flow, seq: int, side: Side) -> None:
         mark = hash(flow)
-        if self._table.get(mark, UNKNOWN).side is Side.CLIENT:
+        known = self._table.get(mark, UNKNOWN)
+        if known.side is Side.CLIENT:
             side = Side.CLIENT
-        self._table[mark] = Origin(seq, side)
+        answered = (seq, True) in ((known.seq, known.answered), (known.other, known.other_answered))
+        other, other_answered = known.beside(seq)
+        self._table[mark] = Origin(seq, side, answered=answered, other=other, other_answered=other_answered)
         if len(self._table) > REMEMBERED_SYNS:
             self._table.popitem(last=False)
             self._counts["shed.origins"] += 1
@@ -62,8 +80,10 @@ class Origins:
         self._table.pop(hash(flow), None)
 
     def answer(self, flow: Flow) -> None:
-        """The other direction has acknowledged what is remembered."""
-        self._table[hash(flow)] = self.look(flow)._replace(answered=True)
+        """The other direction has acknowledged what is remembered: then no other SYN is believed that was not."""
+        known = self.look(flow)
+        other = known.other if known.other_answered else -1
+        self._table[hash(flow)] = known._replace(answered=True, other=other)
 
     def met(self, segment: Segment) -> Sent:
         """The first payload of a half-stream: from where on its bytes count."""
@@ -73,9 +93,9 @@ class Origins:
         return Sent.since(origin.seq, origin.missed, first_byte(segment))
 
     def announced(self, segment: Segment) -> None:
-        """An urgent pointer, and no payload was ever seen."""
+        """An urgent pointer, and no payload was ever seen: of one SYN, for there is room for one thing more."""
         origin, pointer = self.look(segment.flow), urgent_pointer(segment)
-        if origin is not UNKNOWN:
+        if origin is not UNKNOWN and origin.other < 0:
             is_near = 0 < pointer - origin.seq & 0xFFFFFFFF <= 0xFFFF
             self._table[hash(segment.flow)] = origin._replace(urgent=pointer if is_near else -1)
 

@@ -56,6 +56,8 @@ class Streams(Memory):
                 heads = [*heads, *self._acknowledge(peer, peer.client, segment)]
         if flags & TH_SYN:
             self._begin_again(half, segment)
+            if flags & TH_ACK:
+                self._note_answered(peer, segment)
         if (payload or segment.missing) and not flags & TH_RST:
             half.closing_ns = 0
             self._counts["payload_bytes"] += len(payload)
@@ -157,7 +159,9 @@ class Streams(Memory):
         if peer is not None and flags & TH_ACK:
             self._note_acknowledged(peer, segment)
         if flags & TH_SYN and not (payload and self._is_disputed(segment)):
-            self._note_origins(segment)
+            self._note_origin(segment)
+            if flags & TH_ACK:
+                self._note_answered(peer, segment)
         if not payload or flags & TH_RST:
             if flags & ENDS == TH_FIN:
                 self._origins.ended(segment)

@@ -25,33 +25,78 @@ impl Streams {
         let Some(speaker) = &mut half.speaker else { return };
         let ahead = speaker.client.distance(seq);
         let is_near = ahead.unsigned_abs() <= u64::from(window);
-        if !is_near && speaker.turn_to(seq, window) {
+        if ahead != 0 && speaker.turn_to(seq, if is_near { 0 } else { window }) {
             return self.take(id, segment, counts, out);
         }
-        if let Some(reborn) = half.reborn
-            && seq.wrapping_sub(reborn) <= window
-        {
-            let client = &speaker.client;
-            if !is_near && (client.awaits() || !(half.closing_ns != 0 && client.is_idle())) {
-                return self.read_beside(id, reborn, segment, counts, out);
-            }
-            if !is_near || (seq == reborn && client.gives_way_to(segment.payload)) {
-                let side = half.side;
-                let mark = self.halves.mark(&segment.flow);
-                self.origins.remember(mark, reborn, side, counts);
-                return self.restart(id, segment, counts, out);
-            }
+        if (half.reborn.is_some() || !is_near) && self.begin_elsewhere(id, segment, ahead, counts, out) {
+            return;
         }
         if !is_near {
             return self.take_far(id, segment, counts, out);
         }
-        if ahead >= 0 {
+        if ahead >= 0
+            && let Some(speaker) = &mut self.halves[id].speaker
+        {
             speaker.forget_far();
         }
         let doubt = self.doubt(id, segment);
         let now_ns = self.now_ns;
         self.speak(id, counts, |client, context, out| client.take(segment, doubt, now_ns, context, out));
         self.after(id, counts, out);
+    }
+
+    /// Begins where another SYN said that a connection does, if these bytes fit that, which are so far ahead of those that
+    /// the client expects: perhaps a decoy, so the client is read on beside the new one unless it has ended.
+    #[cold]
+    fn begin_elsewhere(
+        &mut self,
+        id: Id,
+        segment: &Segment<'_>,
+        ahead: i64,
+        counts: &mut Counts,
+        out: &mut Vec<RequestHead>,
+    ) -> bool {
+        let (window, seq) = (self.limits.window_bytes, first_byte(segment));
+        let is_near = ahead.unsigned_abs() <= u64::from(window);
+        let Some(began) = self.announced(id, seq, is_near) else { return false };
+        let half = &self.halves[id];
+        let Some(speaker) = &half.speaker else { return false };
+        let client = &speaker.client;
+        if is_near && !(seq == began && client.gives_way_to(ahead, segment.payload)) {
+            return false;
+        }
+        if half.closing_ns != 0 && client.is_idle() && !client.awaits() {
+            let side = half.side;
+            self.origins.remember(self.halves.mark(&segment.flow), began, side, counts);
+            self.restart(id, segment, counts, out);
+            return true;
+        }
+        let beginning = match looks_of(segment.payload, seq != began) {
+            Looks::Request | Looks::Part => Beginning::Connection,
+            Looks::Http2 => Beginning::Frames,
+            _ => return false,
+        };
+        if !is_near && speaker.far().is_some_and(|far| far.is_borne_out_by(segment, window)) {
+            return false;
+        }
+        self.begin_beside(id, began, beginning, counts, out);
+        let half = &mut self.halves[id];
+        half.reborn = half.reborn.filter(|reborn| *reborn != began);
+        self.take(id, segment, counts, out);
+        true
+    }
+
+    /// Where another SYN said that a connection begins that this sequence number fits. Of several in a row the latest one
+    /// counts; near or not tells whether a client has room for the bytes.
+    fn announced(&self, id: Id, seq: u32, is_near: bool) -> Option<u32> {
+        let fits = |began: &u32| seq.wrapping_sub(*began) <= self.limits.window_bytes;
+        let half = &self.halves[id];
+        if is_near || half.reborn.as_ref().is_some_and(fits) {
+            return half.reborn.filter(fits);
+        }
+        let known = self.origins.look(self.halves.mark(&half.flow))?;
+        let is_new = |began: &u32| half.speaker.as_ref().is_some_and(|speaker| !speaker.begins_at(*began));
+        [Some(known.seq), known.other()].into_iter().flatten().find(|began| fits(began) && is_new(began))
     }
 
     /// Out of the window: not believed before another segment follows on it, or the peer acknowledges it.
@@ -123,30 +168,6 @@ impl Streams {
         }
     }
 
-    /// What another SYN announced, far away: perhaps a decoy, so the client that is here is read on as well.
-    fn read_beside(
-        &mut self,
-        id: Id,
-        reborn: u32,
-        segment: &Segment<'_>,
-        counts: &mut Counts,
-        out: &mut Vec<RequestHead>,
-    ) {
-        let window = self.limits.window_bytes;
-        let far = self.halves[id].speaker.as_ref().and_then(|speaker| speaker.far());
-        if far.is_some_and(|far| far.is_borne_out_by(segment, window)) {
-            return self.take_far(id, segment, counts, out);
-        }
-        let beginning = match looks_of(segment.payload, first_byte(segment) != reborn) {
-            Looks::Request | Looks::Part => Beginning::Connection,
-            Looks::Http2 => Beginning::Frames,
-            _ => return self.take_far(id, segment, counts, out),
-        };
-        self.begin_beside(id, reborn, beginning, counts, out);
-        self.halves[id].reborn = None;
-        self.take(id, segment, counts, out);
-    }
-
     /// The same addresses and ports, but not the same bytes: finishes, and begins with this segment.
     pub(super) fn restart(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         while self.halves[id].speaker.is_some() {
@@ -169,7 +190,7 @@ impl Streams {
         }
         let sent = match self.halves.peer(id) {
             Some(peer) => Some(self.halves[peer].end),
-            None => self.origins.look(self.halves.mark(&reversed(&segment.flow))).map(|(sent, _)| sent),
+            None => self.origins.look(self.halves.mark(&reversed(&segment.flow))).map(|known| known.seq),
         };
         let is_unsent = |sent| (UNSENT_BYTES + 1..1 << 31).contains(&segment.ack.wrapping_sub(sent));
         sent.is_some_and(is_unsent).then_some(Doubt::NoAck)

@@ -68,6 +68,12 @@ impl Speaker {
         self.far().map_or(0, |far| FAR_BYTES + far.payload().len())
     }
 
+    /// Whether the reading of a client began with this sequence number.
+    pub(super) fn begins_at(&self, seq: u32) -> bool {
+        let aside = self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.aside.as_ref());
+        self.origin == seq || aside.is_some_and(|&(_, origin)| origin == seq)
+    }
+
     /// The client that was put aside is the one that goes on: whether there was one.
     pub(super) fn turn(&mut self) -> bool {
         let Some((client, origin)) = self.elsewhere.as_mut().and_then(|elsewhere| elsewhere.aside.as_mut()) else {

@@ -13,32 +13,47 @@ use crate::records::{Flow, Oddities, RequestHead, Segment};
 const SERVICES: u16 = 1024;
 
 impl Streams {
-    /// Where a SYN says that this direction begins, and where its ACK says that the other one did.
-    pub(super) fn note_origins(&mut self, segment: &Segment<'_>, mark: u64, counts: &mut Counts) {
+    /// Where a SYN says that this direction begins.
+    pub(super) fn note_origin(&mut self, segment: &Segment<'_>, mark: u64, counts: &mut Counts) {
         self.origins.remember(mark, segment.seq.wrapping_add(1), side_of(segment), counts);
-        if segment.flags & ACK != 0 {
-            let answered = self.halves.mark(&reversed(&segment.flow));
-            let origin = self.origins.look(answered);
-            if origin.is_none_or(|(origin, _)| segment.ack.wrapping_sub(origin) > self.limits.window_bytes) {
-                self.origins.remember(answered, segment.ack, Side::Client, counts);
+    }
+
+    /// Where the ACK of a SYN says that the other direction began.
+    pub(super) fn note_answered(&mut self, peer: Option<Id>, segment: &Segment<'_>, counts: &mut Counts) {
+        let (window, ack) = (self.limits.window_bytes, segment.ack);
+        if let Some(peer) = peer
+            && let Some(speaker) = &self.halves[peer].speaker
+        {
+            let is_far = |client: &Client| client.distance(ack).unsigned_abs() > u64::from(window);
+            if !speaker.begins_at(ack) && speaker.clients().all(is_far) {
+                self.announce(peer, ack, counts);
             }
-            self.origins.answer(answered);
+            return;
         }
+        let answered = self.halves.mark(&reversed(&segment.flow));
+        let known = self.origins.look(answered);
+        let origin = known.map(|known| known.nearest(ack, window).seq);
+        let origin = origin.filter(|origin| ack.wrapping_sub(*origin) <= window).unwrap_or(ack);
+        if known.is_none_or(|known| known.seq != origin) {
+            self.origins.remember(answered, origin, Side::Client, counts);
+        }
+        self.origins.answer(answered);
     }
 
     /// Whether a SYN before this one said that this direction begins elsewhere.
     pub(super) fn is_disputed(&self, segment: &Segment<'_>, mark: u64) -> bool {
-        self.origins.look(mark).is_some_and(|(origin, _)| origin != first_byte(segment))
+        self.origins.look(mark).is_some_and(|known| known.seq != first_byte(segment))
     }
 
     /// A half-stream without a client: does one begin with this segment?
     pub(super) fn open(&mut self, id: Id, segment: &Segment<'_>, counts: &mut Counts, out: &mut Vec<RequestHead>) {
         let window = self.limits.window_bytes;
         let mark = self.halves.mark(&segment.flow);
-        let (seq, known) = (first_byte(segment), self.origins.look(mark));
-        let origin = known.map(|(origin, _)| origin);
-        if let Some((_, side)) = known.filter(|&(_, side)| side != Side::Unknown) {
-            self.halves[id].side = side;
+        let seq = first_byte(segment);
+        let known = self.origins.look(mark).map(|known| known.nearest(seq, window));
+        let origin = known.map(|known| known.seq);
+        if let Some(known) = known.filter(|known| known.side != Side::Unknown) {
+            self.halves[id].side = known.side;
         }
         let side = self.halves[id].side;
         let ahead = origin.map(|origin| seq.wrapping_sub(origin));
@@ -59,11 +74,14 @@ impl Streams {
         if side == Side::Server || is_served {
             return self.open_doubtful(id, segment, mark, counts, out); // nobody asked it to ask
         }
-        let (urgent, answered) = (self.origins.urgent(mark), self.origins.is_answered(mark));
+        let urgent = known.and_then(|known| known.urgent());
+        let answered = known.is_some_and(|known| known.answered);
         if let (Some(ahead), Some(origin)) = (ahead, origin) {
             self.origins.forget(mark);
             let is_far = window < ahead && ahead <= u32::MAX - window;
+            self.halves[id].reborn = known.and_then(|known| known.other());
             if is_far && answered && !is_syn {
+                self.halves[id].reborn = Some(origin);
                 counts[Count::RejectedOutOfWindow] += 1;
                 fate("out_of_window", counts);
                 return;
@@ -86,8 +104,13 @@ impl Streams {
             self.halves[id].looks = looks;
         }
         self.begin(id, origin, beginning, counts);
-        if let (Some(pointer), Some(speaker)) = (urgent, &mut self.halves[id].speaker) {
-            speaker.client.leave_urgent_out(pointer);
+        if let Some(speaker) = &mut self.halves[id].speaker {
+            if is_syn && answered && seq != origin {
+                speaker.client.refuse(origin);
+            }
+            if let Some(pointer) = urgent {
+                speaker.client.leave_urgent_out(pointer);
+            }
         }
         self.take(id, segment, counts, out);
     }
@@ -187,14 +210,24 @@ impl Streams {
         let half = &mut self.halves[id];
         half.begin_again(seq);
         match &half.speaker {
-            Some(speaker) if speaker.origin == seq || speaker.client.may_begin_at(seq, &self.limits) => {}
-            Some(_) => half.reborn = Some(seq), // believed when data follows: this SYN may never arrive
+            Some(speaker) if speaker.begins_at(seq) || speaker.client.may_begin_at(seq, &self.limits) => {}
+            Some(_) => self.announce(id, seq, counts),
             None => {
                 self.origins.remember(mark, seq, side_of(segment), counts);
                 if segment.flags & ACK == 0 {
                     half.looks = Looks::Other;
                 }
             }
+        }
+    }
+
+    /// Another connection begins here, they say: believed when data follows, for their SYN may never arrive.
+    fn announce(&mut self, id: Id, seq: u32, counts: &mut Counts) {
+        let half = &mut self.halves[id];
+        let before = half.reborn.replace(seq).filter(|before| *before != seq);
+        let (flow, side) = (half.flow, half.side);
+        if let Some(before) = before {
+            self.origins.remember(self.halves.mark(&flow), before, side, counts);
         }
     }
 }
