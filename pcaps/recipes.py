@@ -34,6 +34,7 @@ from pcaps import (  # noqa: F401  importing a family enters its recipes
     recipes_mirror,
     recipes_overlays,
     recipes_rules,
+    recipes_smuggling,
     recipes_tcp,
     recipes_tunnels,
 )

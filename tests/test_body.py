@@ -7,6 +7,9 @@ import pytest
 from monitor.records import Certainty, Section
 from tests.heads import CLEAN, FIELD, FOUND, HOST, LEAK, POST, bytewise, content, everyhow, head, read
 
+# A chunk that is the end of the body to some, and has the request in it to others.
+SWALLOWED = b"%x\r\n0\r\n\r\n%s\r\n0\r\n\r\n" % (len(LEAK) + 5, LEAK)
+
 
 @pytest.mark.parametrize(
     ("lines", "body"),
@@ -46,6 +49,15 @@ def test_a_body_is_skipped_by_count(lines: list[bytes], body: bytes) -> None:
         ([b"Transfer-Encoding: chunked"], b"10000000000000005\r\nhello\r\n0\r\n\r\n" + LEAK),
         ([b"Transfer-Encoding: chunked"], b"no chunk\r\n" + LEAK),
         ([b"Transfer-Encoding: chunked"], b"3\r\nabcdef\r\n" + LEAK),
+        ([b"Transfer-Encoding: chunked"], b"2;\nxx\r\n" + SWALLOWED),
+        ([b"Transfer-Encoding: chunked"], b"2;\rxx\r\n" + SWALLOWED),
+        ([b"Transfer-Encoding: chunked"], b"2;\r.xx\r\n" + SWALLOWED),
+        ([b"Transfer-Encoding: identity, chunked"], b"%x\r\n%s\r\n0\r\n\r\n" % (len(LEAK), LEAK)),
+        ([b"X: y", b" Content-Length: %d" % len(LEAK)], LEAK),
+        ([b"X: y\rContent-Length: %d" % len(LEAK)], LEAK),
+        ([b"Content-Length\0: %d" % len(LEAK)], LEAK),
+        ([b"Content-Length: 99", b"Expect: 100-continue"], LEAK),
+        ([b"Transfer-Encoding: chunked", b"Expect: 100-continue"], LEAK),
     ],
 )
 def test_where_framings_clash_the_tail_is_read_every_way(lines: list[bytes], body: bytes) -> None:
@@ -104,11 +116,20 @@ def test_who_waits_for_no_body_is_odd() -> None:
     assert (found.heads[0].oddities, found.where) == (("cl_odd",), [()])
 
 
+@pytest.mark.parametrize("body", [b"body", b"POST ", b"GET\r\n", b"get / http", b"GET / HTTP/1.1"])
+def test_a_body_that_was_waited_for_leaves_no_doubt(body: bytes) -> None:
+    said = head(b"Expect: 100-continue", b"Content-Length: %d" % len(body), line=POST)
+    for segments in ([said, body, LEAK], bytewise(said + body + LEAK)):
+        found = read(*segments)
+        assert ([each.method for each in found.heads], found.where) == ([b"POST", b"GET"], [()])
+
+
 def test_no_more_ways_than_there_is_room_for() -> None:
     lengths = b", ".join(b"%d" % (2**64 + 2**32 * n + n) for n in range(1, 2000))
     found = read(head(b"Content-Length: " + lengths, line=POST) + LEAK)
     assert found.where
     assert found.counts["shed.readings"] > 0
+    assert read(head(b"Content-Length: 0x80, 0x81, 0x82, 0x83, 0x84", line=POST) + LEAK).counts["shed.readings"] == 2
 
 
 def test_framings_that_agree_leave_no_doubt() -> None:

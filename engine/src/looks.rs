@@ -3,8 +3,8 @@
 use memchr::{memchr, memmem};
 
 use crate::http1::{
-    WORDS_BYTES, begins_behind_junk, begins_request, is_space, is_token, request_line, surely_begins_line,
-    surely_request_line,
+    WORDS_BYTES, begins_behind_junk, begins_record, begins_request, behind_records, is_space, is_token, request_line,
+    surely_begins_line, surely_request_line,
 };
 
 /// haproxy.org, proxy-protocol.txt, section 2.
@@ -51,8 +51,8 @@ pub fn looks_of(payload: &[u8], later: bool) -> Looks {
         Looks::Part
     } else if is_status_line(payload) {
         Looks::Response
-    } else if is_tls(payload) {
-        Looks::Tls
+    } else if begins_record(payload) {
+        if behind_records(payload) > 0 { Looks::Request } else { Looks::Tls }
     } else if memmem::find(payload, b"HTTP/1").is_some()
         && payload.split(|&octet| octet == b'\n').any(|line| request_line(line).is_some())
     {
@@ -112,7 +112,7 @@ pub fn may_begin_request(payload: &[u8]) -> bool {
 
 /// The same behind octets that no protocol begins with that is known here; `line` is what stands behind empty lines.
 fn may_begin_behind_junk(payload: &[u8], line: &[u8]) -> bool {
-    !is_tls(payload)
+    !begins_record(payload)
         && !begins_with_frame(payload)
         && match memchr(b'\n', line.get(..LINE_BYTES).unwrap_or(line)) {
             Some(end) => request_line(line.get(..end).unwrap_or_default()).is_some(),
@@ -120,14 +120,10 @@ fn may_begin_behind_junk(payload: &[u8], line: &[u8]) -> bool {
         }
 }
 
-/// A record (RFC 8446 section 5.1).
-fn is_tls(payload: &[u8]) -> bool {
-    matches!(payload, [0x14..=0x17, 3, 0..=4, ..])
-}
-
 /// As [`may_begin_request`], where something else stood before: the first line must be a request line, or become one.
 #[inline]
 pub fn surely_begins_request(payload: &[u8]) -> bool {
+    let payload = payload.get(behind_records(payload)..).unwrap_or_default();
     let start = payload.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(payload.len());
     let line = payload.get(start..).unwrap_or_default();
     begins_with_word(line)
@@ -212,6 +208,9 @@ mod tests {
             (&b"GET / HTTP/1.1\r\n"[..], Looks::Request),
             (b"HTTP/1.1 200 OK\r\n\r\nGET / HTTP/1.1\r\n", Looks::Response),
             (b"\x16\x03\x01\x02\0\x01", Looks::Tls),
+            (b"\x15\x03\x01\0\x02\x02\x28GET / HTTP/1.1\r\n", Looks::Request),
+            (b"\x15\x03\x01\0\x02\x02\x28\x16\x03\x01\0\0\r\nGET /", Looks::Request),
+            (b"\x15\x03\x01\0\x02\x02GET / HTTP/1.1\r\n", Looks::Tls),
             (b"\x16\x03\x05\x02\0\x01", Looks::Other),
             (b"\0\x01\nGET / HTTP/1.1\r\n", Looks::Request),
             (b"\0\x01\nGET / HTTP/1.1", Looks::Request),

@@ -30,6 +30,8 @@ class Lengths(NamedTuple):
     lengths: tuple[int, ...]
     oddities: tuple[str, ...]
     misread: tuple[int, ...] = ()  # to who reads the digits otherwise: in a small integer, as octal or hexadecimal
+    left_out: int = 0  # so many more of those
+    may_stay_away: bool = False  # the client waits for 100 Continue (RFC 9110 section 10.1.1)
 
 
 NO_BODY = Lengths((0,), ())
@@ -41,27 +43,35 @@ def lengths(method: bytes, version: bytes, head: FieldLines) -> Lengths:
     names = [name.replace(b"_", b"-") for name in sent]
     counted = [value for name, (_, value) in zip(names, head.fields, strict=True) if name == b"content-length"]
     coded = [value for name, (_, value) in zip(names, head.fields, strict=True) if name == b"transfer-encoding"]
-    if method == b"CONNECT" or not (counted or coded):
+    if method == b"CONNECT" or not (counted or coded or head.hidden):
         return NO_BODY
     found, misread, oddities = _by_count(counted) if counted else ([0], [], [])
     if coded:
         if counted:
             oddities.append("cl_and_te")
         codings = b",".join(coded).lower().replace(b" ", b"").split(b",")
-        if codings[-1] == b"chunked" and codings.count(b"chunked") == 1 and version != b"HTTP/1.0":
+        is_plain = codings[-1] == b"chunked" and codings.count(b"chunked") == 1 and b"identity" not in codings
+        if is_plain and version != b"HTTP/1.0":
             # "If a message is received with both [...], the Transfer-Encoding overrides the Content-Length"
             found = [CHUNKED, *(found if counted else [])]
         elif codings != [b"identity"]:
             oddities.append("te_odd")
             found = [CHUNKED, *found, 0]
     if not (_LOOSE.isdisjoint(head.oddities) and EXTENT.isdisjoint(sent)):
-        # one of these lines may not be taken for what it seems to be
+        # one of these lines may not be taken for what it seems to be, and others for what they seem not to be
         found += [*(_by_count(counted)[0] if counted else []), 0]
+        hidden = [value for name, value in head.hidden if name == b"content-length"]
+        found += _by_count(hidden)[0] if hidden else []
+        if any(name != b"content-length" and b"chunked" in value.lower() for name, value in head.hidden):
+            found.append(CHUNKED)
     if found == [0] and counted and b"expect" in names:  # who waits for a body that is none?
         oddities.append("cl_odd")
     if method in (b"GET", b"HEAD") and found != [0]:
         oddities.append("body_of_get")
-    return Lengths(tuple(dict.fromkeys(found)), tuple(oddities), tuple(dict.fromkeys(misread))[:MOST_MISREAD])
+    ways, rare = tuple(dict.fromkeys(found)), tuple(dict.fromkeys(misread))
+    may_stay_away = b"expect" in names and 0 not in ways
+    left_out = max(0, len(rare) - MOST_MISREAD)
+    return Lengths(ways, tuple(oddities), rare[:MOST_MISREAD], left_out, may_stay_away)
 
 
 def _by_count(values: list[bytes]) -> tuple[list[int], list[int], list[str]]:

@@ -52,6 +52,8 @@ class State(Enum):
     CHUNK_SIZE = auto()
     CHUNK_DATA = auto()
     CHUNK_END = auto()
+    EXTENSION = auto()  # of a chunk, up to CRLF
+    NO_BODY = auto()  # a body was announced and waits for 100 Continue: here is a request if it never comes
     SEEK = auto()  # here is no request line: the next one is looked for
     HOLE = auto()  # bytes were lost, and these may be the field lines behind them
     FRAMES = auto()  # HTTP/2 from its preface on, which begins like a request

@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 from typing import NamedTuple
 
+from monitor.portable.bodies import FRAMING, MOST_READINGS
 from monitor.portable.head_reader import Octets, State
 from monitor.portable.http2 import Http2
-from monitor.portable.reading import FRAMING, MOST_READINGS, Reading
+from monitor.portable.reading import Reading
 from monitor.portable.trace import Tell
 from monitor.records import Certainty, Fields, Flow, Gap, Limits, PlacedHead, RequestHead
 
@@ -214,7 +215,7 @@ class Http1:
         of_copy = any(finder.why not in (None, FRAMING) for finder in finders)
         silent = []
         for reading, heads in found:
-            if reading.origin > placed.start or any(reading is finder for finder in finders):
+            if reading.origin > placed.start or reading.is_refuted or any(reading is finder for finder in finders):
                 continue
             if (of_copy or reading.why not in (None, FRAMING)) and any(each.start == placed.start for each in heads):
                 continue

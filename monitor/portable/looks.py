@@ -10,7 +10,9 @@ from monitor.portable.request_head import (
     TCHAR,
     WORDS_BYTES,
     begins_behind_junk,
+    begins_record,
     begins_request,
+    behind_records,
     request_line,
     surely_begins_line,
     surely_request_line,
@@ -22,7 +24,6 @@ LINE_BYTES = 8192  # that are searched for the end of the request line
 _BEGUN_WORD = re.compile(rb"[\r\n]*[%s]{0,64}\Z" % TCHAR)
 _WORD = re.compile(rb"[\r\n]*()[ \t]*[!-9;-~]{1,64}[%s]" % SPACE)
 _STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+\d")
-_TLS = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]", re.DOTALL)  # RFC 8446 section 5.1
 _FRAME = re.compile(rb"(?!\0{9})\0[\0-\x40].[\0-\x09][\0-\x2d][\0-\x7f]...", re.DOTALL)  # RFC 9113 section 4.1
 _TEXT = re.compile(rb"[\t\r\n -~]*")
 
@@ -44,8 +45,8 @@ def looks_of(payload: bytes, later: bool = False) -> Looks:
         return Looks.PART
     if _STATUS_LINE.match(payload):
         return Looks.RESPONSE
-    if _TLS.match(payload):
-        return Looks.TLS
+    if begins_record(payload):
+        return Looks.REQUEST if behind_records(payload) else Looks.TLS
     if b"HTTP/1" in payload and any(request_line(line) for line in payload.split(b"\n")):
         return Looks.REQUEST  # behind a line or two of something else
     if _begins_with_frame(payload):
@@ -74,7 +75,7 @@ def may_begin_request(payload: bytes) -> bool:
 
 def _begins_behind_junk(payload: bytes) -> bool:
     """The same behind octets that no protocol begins with that is known here."""
-    if _TLS.match(payload) or _begins_with_frame(payload):
+    if begins_record(payload) or _begins_with_frame(payload):
         return False
     line = payload.lstrip(b"\r\n")
     eol = line.find(b"\n", 0, LINE_BYTES)
@@ -83,7 +84,7 @@ def _begins_behind_junk(payload: bytes) -> bool:
 
 def surely_begins_request(payload: bytes) -> bool:
     """As `may_begin_request`, where something else stood before: the first line must be or become a request line."""
-    word = _WORD.match(payload)
+    word = _WORD.match(payload, behind_records(payload))
     if word is None:
         return False
     start = word.start(1)

@@ -5,52 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, MutableMapping
 
-from monitor.portable.body import CHUNKED, ENDLESS, Lengths, chunk_size, wraps
-from monitor.portable.head_reader import BEGINNING, EMPTY_LINE, HOPELESS_BYTES, HeadReader, Octets, State, needed
-from monitor.portable.holes import (
-    BROKEN,
-    EMPTY,
-    JUNK,
-    LINE,
-    LINE_BYTES,
-    LOST,
-    MIDSTREAM,
-    SEGMENT,
-    TUNNEL,
-    HoleReader,
-)
+from monitor.portable.bodies import BodyReader
+from monitor.portable.head_reader import BEGINNING, HOPELESS_BYTES, Octets, State
+from monitor.portable.holes import EMPTY, JUNK, LINE, LINE_BYTES, LOST, MIDSTREAM, SEGMENT
 from monitor.portable.http2 import Http2
-from monitor.portable.request_head import FieldLines
+from monitor.portable.request_head import behind_records
 from monitor.portable.trace import Tell
-from monitor.records import Flow, Gap, Limits, PlacedHead, RequestHead, Section
-
-MOST_READINGS = 4
-FRAMING = "framing"  # why a way parts from another: the body may end elsewhere
+from monitor.records import Flow, Gap, Limits, PlacedHead
 
 
-class Reading(HoleReader):
-    __slots__ = (
-        "again", "asks", "bodies", "copied", "copied_from", "frames", "left", "left_out", "misread", "odd_chunk",
-        "shift", "until", "why",
-    )  # fmt: skip
+class Reading(BodyReader):
+    __slots__ = ("asks", "frames")
 
     def __init__(
         self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int, midstream: bool
     ) -> None:
         super().__init__(limits, counts, flow, position, midstream)
-        self.left = 0  # of the body or chunk
-        self.bodies = 0  # bytes of bodies so far
-        self.again = 0  # so many that follow have been counted before, when the beginning was not known
-        self.odd_chunk = False  # of this body
         self.frames: Http2 | None = None  # in State.FRAMES
         self.asks = False  # these were a client's, whatever its field blocks say
-        self.forks: list[Reading] = []
-        self.left_out = 0  # more of them, for which there is no room
-        self.why: str | None = None  # an oddity; None: this is the first way
-        self.copied: bytearray | None = None  # bytes that only this way has, from `copied_from` on
-        self.copied_from = self.until = position  # all bytes from `until` on are those of the others
-        self.shift = 0  # how much later its first head begins, since its copy is shorter
-        self.misread = False  # this way counts to where a length ends that few read so
 
     def distrust(self) -> None:
         self.state, self.doubt = State.SEEK, JUNK
@@ -237,112 +209,6 @@ class Reading(HoleReader):
             return False
         return self.frames is None or (other.frames is not None and self.frames.is_like(other.frames))
 
-    # --- bodies ---------------------------------------------------------------------------------------------------
-
-    def _enter_body(self, head: RequestHead, extents: Lengths) -> None:
-        self.misread = False
-        for extent in extents.lengths[1:]:
-            self._fork(Reading._enter_extent, head, extent)
-        for extent in extents.misread:
-            self._fork(Reading._enter_misread, Reading._enter_extent, head, extent)
-        self._enter_extent(head, extents.lengths[0])
-
-    def _enter_misread(self, enter: Callable[..., None], *told: object) -> None:
-        enter(self, *told)
-        self.misread = True
-
-    def _enter_extent(self, head: RequestHead, extent: int) -> None:
-        self.state = State.HEAD
-        self.doubt = TUNNEL if self.switching else JUNK
-        if extent == CHUNKED:
-            self.state = State.CHUNK_SIZE
-            self.odd_chunk = False
-            self.head = head._replace(fields=needed(FieldLines(head.fields)), readings=())
-        elif extent:
-            self.state = State.BODY
-            self.left = extent
-
-    def _fork(self, enter: Callable[..., None], *told: object) -> None:
-        """The same way up to here goes on otherwise, if there is room for one more.
-
-        What it counts has been counted by this one.
-        """
-        if len(self.forks) == MOST_READINGS:
-            self.left_out += 1
-            return
-        fork = object.__new__(Reading)
-        for name in _SLOTS:  # copy.copy takes ten times as long, and a length of many values forks at every head
-            setattr(fork, name, getattr(self, name))
-        fork.counts, fork.heads, fork.forks, fork.origin, fork.shift = Counter(), [], [], self.at, 0
-        fork.copied = None if self.copied is None else bytearray(self.copied)
-        fork.why = self.why or FRAMING
-        fork.left_out, fork.tell = 0, None
-        enter(fork, *told)
-        self.forks.append(fork)
-
-    def _skip_body(self, octets: Octets, first: int) -> bool:
-        size = min(self.left, first + len(octets) - self.at)
-        self.at += size
-        self.scan = self.at
-        self._count(size)
-        return True
-
-    def _count(self, size: int) -> None:
-        self.left -= size
-        self._count_bodies(size)
-        if not self.left:
-            self.state = State.CHUNK_END if self.state is State.CHUNK_DATA else State.HEAD
-
-    def _count_bodies(self, size: int) -> None:
-        self.bodies += size
-        again = min(size, self.again)
-        self.again -= again
-        self.counts["body_bytes"] += size - again
-
-    def _read_chunk_size(self, octets: Octets, first: int) -> bool:
-        """RFC 9112 section 7.1."""
-        i = self.at - first
-        eol = octets.find(b"\n", max(i, self.scan - first))
-        if eol < 0:
-            self.scan = self.fed
-            return len(octets) - i > LINE_BYTES and self._break_chunks()
-        line = bytes(octets[i:eol])
-        size = chunk_size(line)
-        if size is None:
-            return self._break_chunks()
-        if size >= ENDLESS or not line.endswith(b"\r"):
-            self._note_odd_chunk()
-        self.at = self.scan = first + eol + 1
-        for rest in wraps(size):
-            self._fork(Reading._enter_misread, Reading._enter_chunk, rest)
-        self._enter_chunk(min(size, ENDLESS))
-        return True
-
-    def _enter_chunk(self, size: int) -> None:
-        self.left = size
-        self.state = State.CHUNK_DATA if size else State.MORE
-        if not size:
-            self.section = Section.TRAILER
-
-    def _end_chunk(self, octets: Octets, first: int) -> bool:
-        i = self.at - first
-        end = EMPTY_LINE.match(octets, i)
-        if end is None:
-            return octets[i:] != b"\r" and self._break_chunks()
-        self.at = self.scan = first + end.end()
-        self.state = State.CHUNK_SIZE
-        self.misread = False
-        return True
-
-    def _break_chunks(self) -> bool:
-        self._note_odd_chunk()
-        return self._turn(State.SEEK, BROKEN)
-
-    def _note_odd_chunk(self) -> None:
-        """Once for a body: its head has been handed out already."""
-        self.counts["oddities.chunk_odd"] += not self.odd_chunk
-        self.odd_chunk = True
-
     # --- what is no request ---------------------------------------------------------------------------------------
 
     def _seek(self, octets: Octets, first: int) -> bool:
@@ -350,6 +216,11 @@ class Reading(HoleReader):
         if self.is_refuted:
             self.at = self.fed
             return False
+        if self.doubt is JUNK and self.segment >= self.at:
+            records = behind_records(octets, self.segment - first)
+            if records > self.segment - first:
+                self.at = self.scan = first + records
+                self.mark = SEGMENT
         i = self.at - first
         if self.segment > self.at:  # a segment may be a new beginning, whatever stood before it
             eol = octets.find(b"\n", self.segment - first)
@@ -375,7 +246,6 @@ _PASSED = {
     State.BODY: "body", State.CHUNK_SIZE: "body", State.CHUNK_DATA: "body", State.CHUNK_END: "body",
     State.HOLE: "gap", State.FRAMES: "frames",
 }  # fmt: skip
-_SLOTS = (*HeadReader.__slots__, *HoleReader.__slots__, *Reading.__slots__)
 _STEPS: dict[State, Callable[[Reading, Octets, int], bool]] = {
     State.HEAD: Reading._read_head,
     State.MORE: Reading._read_more,
@@ -383,6 +253,8 @@ _STEPS: dict[State, Callable[[Reading, Octets, int], bool]] = {
     State.CHUNK_SIZE: Reading._read_chunk_size,
     State.CHUNK_DATA: Reading._skip_body,
     State.CHUNK_END: Reading._end_chunk,
+    State.EXTENSION: Reading._read_extension,
+    State.NO_BODY: Reading._read_no_body,
     State.SEEK: Reading._seek,
     State.HOLE: Reading._read_hole,
     State.FRAMES: Reading._read_frames,

@@ -23,8 +23,10 @@ AMBIGUOUS = frozenset(
 )  # of these oddities nobody knows what was meant
 AUTHORITY = (b":authority", b"host")  # who gets a request: RFC 9113 section 8.3.1, RFC 9112 section 3.2
 CUT = frozenset(("incomplete", "after_gap"))
+FRAMING_FIELDS = (b"content-length", b"transfer-encoding")  # RFC 9112 section 6
 MOST_JUNK = 64  # octets before a method that are none of a request line
 WORDS_BYTES = 256  # of a line: as much of it as its first words need
+TLS_BYTES = 5  # before what is in a record
 MOST_NEEDED = 64  # fields of a head that are kept for what follows it
 
 _TOKEN = re.compile(rb"[%s]+" % TCHAR)
@@ -43,6 +45,8 @@ _LONE_CR = re.compile(rb"\r(?!\n)")
 _CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ABSOLUTE = re.compile(rb"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
 _FIELD = re.compile(rb"[ \t]|[^\x00-\x20:]{1,256}[ \t]*:")
+_TLS = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]", re.DOTALL)
+_NUL_IN_DIGITS = re.compile(rb"(?<=[0-9])\0+[0-9].*", re.DOTALL)  # to who reads a string of C no number goes on there
 _PORT = re.compile(rb":\d*\Z")
 
 
@@ -133,10 +137,10 @@ def begins_behind_junk(text: bytes) -> bool:
     """Whether a line that has not ended yet may become a request line behind octets that are none of a method."""
     text = text.lstrip(SPACE)
     begun = _BEGUN_METHOD.search(text[: MOST_JUNK + 16])
-    return _junk(text) > 0 or (begun is not None and _begins_method(begun[1]) and not _NAMED.match(text))
+    return _junk(text) > 0 or (begun is not None and begins_method(begun[1]) and not _NAMED.match(text))
 
 
-def _begins_method(text: bytes) -> bool:
+def begins_method(text: bytes) -> bool:
     return any(each.startswith(text.upper()) for each in METHODS)
 
 
@@ -163,6 +167,20 @@ def surely_begins_line(text: bytes) -> bool:
     return method.upper() in METHODS and bool(rest) and (rest[0][:1] in (b"/", b"*") or bool(_ABSOLUTE.match(rest[0])))
 
 
+def behind_records(octets: bytes | bytearray, at: int = 0) -> int:
+    """Where a request begins, as its first words tell, behind records of TLS (RFC 8446 section 5.1) that are whole and
+    stand at this place; the place itself where none does."""
+    end = at
+    while _TLS.match(octets, end) and len(octets) - end >= TLS_BYTES:
+        end += TLS_BYTES + int.from_bytes(octets[end + 3 : end + TLS_BYTES], "big")
+    begins = end > at and surely_begins_line(bytes(octets[end : end + WORDS_BYTES]).lstrip(b"\r\n"))
+    return end if begins else at
+
+
+def begins_record(octets: bytes) -> bool:
+    return _TLS.match(octets) is not None
+
+
 def _is_target(target: bytes) -> bool:
     """RFC 9112 section 3.2: origin, asterisk, absolute or authority form."""
     return target[:1] in (b"/", b"*") or _ABSOLUTE.match(target) is not None or _PORT.search(target) is not None
@@ -174,6 +192,7 @@ class FieldLines(NamedTuple):
     fields: Fields
     oddities: tuple[str, ...] = ()
     others: tuple[Fields, ...] = ()
+    hidden: Fields = ()  # of FRAMING_FIELDS: what only others take for such
 
     def has(self, wanted: bytes) -> bool:
         return any(name == wanted for name, _ in self.fields)
@@ -197,14 +216,19 @@ def field_lines(block: bytes, start: int = 0) -> FieldLines:
         return FieldLines(tuple([(name.lower(), value.strip(b" \t")) for name, _, value in parted]))
     oddities: dict[str, None] = {}  # an ordered set
     block = block[start:]
-    lines = _lines(block, oddities)
+    hidden: dict[tuple[bytes, bytes], None] = {}
+    lines = _lines(block, oddities, hidden)
     fields = _joined(lines, b" ".join)
-    if "fold" not in oddities and "cr" not in oddities:
-        return FieldLines(fields, tuple(oddities))
+    if oddities.keys().isdisjoint(("fold", "cr", "nul")):
+        return FieldLines(fields, tuple(oddities), hidden=tuple(hidden))
     if "cr" in oddities:
-        lines = _lines(_LONE_CR.sub(b"\r\n", block), {})
-    others = (_joined(lines, join) for join in (b"".join, _up_to_parted_digits))
-    return FieldLines(fields, tuple(oddities), tuple(dict.fromkeys(other for other in others if other != fields)))
+        lines = _lines(_LONE_CR.sub(b"\r\n", block), {}, hidden)
+    read = [_joined(lines, join) for join in (b"".join, _up_to_parted_digits)]
+    read.append(tuple([(name, _NUL_IN_DIGITS.sub(b"", value)) for name, value in fields]))
+    others = tuple(dict.fromkeys(other for other in read if other != fields))
+    for other in others:
+        hidden |= dict.fromkeys(field for field in other if field[0] in FRAMING_FIELDS)
+    return FieldLines(fields, tuple(oddities), others, tuple(hidden))
 
 
 Lines = list[tuple[bytes, list[bytes]]]  # name, and the lines of the value
@@ -223,7 +247,14 @@ def _up_to_parted_digits(lines: list[bytes]) -> bytes:
     return b"".join(lines[:whole])
 
 
-def _lines(block: bytes, oddities: dict[str, None]) -> Lines:
+def _hidden(line: bytes) -> dict[tuple[bytes, bytes], None]:
+    """What this line is to who reads no folds, or passes over octets that are in no name."""
+    name, colon, value = line.partition(b":")
+    name = b"".join(_TOKEN.findall(name)).lower().replace(b"_", b"-")
+    return {(name, value.strip(b" \t\r")): None} if colon and name in FRAMING_FIELDS else {}
+
+
+def _lines(block: bytes, oddities: dict[str, None], hidden: dict[tuple[bytes, bytes], None]) -> Lines:
     fields: Lines = []
     for raw in block.split(b"\n"):
         line = raw.removesuffix(b"\r")
@@ -241,6 +272,7 @@ def _lines(block: bytes, oddities: dict[str, None]) -> Lines:
             if fields:  # obs-fold, RFC 9112 section 5.2
                 oddities["fold"] = None
                 fields[-1][1].append(line.strip(b" \t\r"))
+                hidden |= _hidden(line)
                 continue
             oddities["leading_space"] = None
             line = line.lstrip(b" \t")
@@ -254,6 +286,7 @@ def _lines(block: bytes, oddities: dict[str, None]) -> Lines:
             oddities["empty_name"] = None
         if bare_name and not _TOKEN.fullmatch(bare_name):
             oddities["odd_name"] = None
+            hidden |= _hidden(line)
         fields.append((bare_name.lower(), [value.strip(b" \t\r")]))
     return fields
 

@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use super::MOST_READINGS;
 use super::kept::empty_line;
@@ -79,6 +79,8 @@ pub struct Lengths {
     pub misread: Vec<u64>,
     /// So many more, for which there never is room.
     pub left_out: usize,
+    /// The client waits for 100 Continue (RFC 9110 section 10.1.1): there may be none at all.
+    pub may_stay_away: bool,
     /// One of all these is none.
     may_be_none: bool,
     /// What is odd about it.
@@ -110,26 +112,28 @@ pub const NO_BODY: Lengths = Lengths {
     first: NONE,
     others: Vec::new(),
     left_out: 0,
+    may_stay_away: false,
     may_be_none: true,
     misread: Vec::new(),
     oddities: Oddities::of(&[]),
 };
 
-/// The lengths that receivers may take for the body behind this head, whose lines have these oddities.
+/// The lengths that receivers may take for the body behind this head, whose lines have these oddities; `hidden` are
+/// fields that only others have.
 #[inline]
-pub fn lengths(head: &HeadText, oddities: Oddities) -> Lengths {
-    if !head.may_tell_extent() || head.method() == b"CONNECT" {
+pub fn lengths(head: &HeadText, oddities: Oddities, hidden: Option<&HeadText>) -> Lengths {
+    if !(head.may_tell_extent() || hidden.is_some()) || head.method() == b"CONNECT" {
         return NO_BODY;
     }
-    declared(head, oddities)
+    declared(head, oddities, hidden)
 }
 
-fn declared(head: &HeadText, of_lines: Oddities) -> Lengths {
+fn declared(head: &HeadText, of_lines: Oddities, hidden: Option<&HeadText>) -> Lengths {
     let of_name = |wanted: &'static [u8]| {
         head.fields().filter(move |(name, _)| is_but_for_underscores(name, wanted)).map(|(_, value)| value)
     };
     let mut oddities = Oddities::default();
-    let (counted, misread, is_counted) = by_count(of_name(b"content-length"), &mut oddities);
+    let (counted, mut misread, is_counted) = by_count(of_name(b"content-length"), &mut oddities);
     let mut found = counted.clone();
     let mut coded = of_name(b"transfer-encoding").peekable();
     if coded.peek().is_some() {
@@ -155,8 +159,17 @@ fn declared(head: &HeadText, of_lines: Oddities) -> Lengths {
     let is_scored = head.fields().any(|(name, _)| matches!(name, b"content_length" | b"transfer_encoding"));
     let is_loose = of_lines.intersects(LOOSE) || is_scored;
     if is_loose {
-        // one of these lines may not be taken for what it seems to be
+        // one of these lines may not be taken for what it seems to be, and others for what they seem not to be
         counted.iter().filter(|_| is_counted).chain([NONE]).for_each(|extent| found.push(extent));
+    }
+    if let Some(hidden) = hidden {
+        let of_name = |wanted: &'static [u8]| hidden.fields().filter(move |(name, _)| *name == wanted);
+        let values = of_name(b"content-length").map(|(_, value)| value);
+        let (counted, _, is_counted) = by_count(values, &mut Oddities::default());
+        counted.iter().filter(|_| is_counted).for_each(|extent| found.push(extent));
+        if of_name(b"transfer-encoding").any(|(_, value)| names_chunked(value)) {
+            found.push(Extent::Chunked);
+        }
     }
     let is_none = found.first == Some(NONE) && found.others.is_empty();
     if is_none && is_counted && of_name(b"expect").next().is_some() {
@@ -169,28 +182,54 @@ fn declared(head: &HeadText, of_lines: Oddities) -> Lengths {
     found.rest.sort_unstable();
     found.rest.dedup();
     let may_be_none = found.first.is_none() || found.iter().any(|extent| extent == NONE);
-    let (first, left_out) = (found.first.unwrap_or(NONE), found.rest.len());
-    Lengths { first, others: found.others, left_out, may_be_none, misread, oddities }
+    misread.rest.sort_unstable();
+    misread.rest.dedup();
+    let first = found.first.unwrap_or(NONE);
+    let left_out = found.rest.len() + misread.rest.len();
+    let may_stay_away = !may_be_none && of_name(b"expect").next().is_some();
+    Lengths { first, others: found.others, left_out, may_stay_away, may_be_none, misread: misread.kept, oddities }
+}
+
+fn names_chunked(value: &[u8]) -> bool {
+    value.windows(b"chunked".len()).any(|word| word.eq_ignore_ascii_case(b"chunked"))
+}
+
+/// Lengths that few read so.
+#[derive(Default)]
+struct Misread {
+    kept: Vec<u64>,
+    /// For these there never is room; each as often as it was read.
+    rest: Vec<u64>,
+}
+
+impl Misread {
+    fn push(&mut self, length: u64) {
+        if self.kept.contains(&length) {
+            return;
+        }
+        let room = self.kept.len() < MOST_MISREAD;
+        if room { &mut self.kept } else { &mut self.rest }.push(length);
+    }
 }
 
 /// RFC 9110 section 8.6: lengths, what few read, and whether there was a value; without one the length is 0.
-fn by_count<'a>(values: impl Iterator<Item = &'a [u8]>, oddities: &mut Oddities) -> (Extents, Vec<u64>, bool) {
+fn by_count<'a>(values: impl Iterator<Item = &'a [u8]>, oddities: &mut Oddities) -> (Extents, Misread, bool) {
     let mut found = Extents::default();
-    let mut misread = Vec::new();
+    let mut misread = Misread::default();
     let mut members = 0;
     for member in values.flat_map(|value| value.split(|&octet| octet == b',')).map(trim_blanks) {
         members += 1;
         let digits = first_number(member);
         let number = decimal(digits);
         if digits.len() <= MOST_DIGITS && member.first() != Some(&b'-') {
-            number.wraps().for_each(|rest| misread_as(rest, &mut misread));
+            number.wraps().for_each(|rest| misread.push(rest));
         }
         if digits.len() == member.len() && (1..=PLAIN_DIGITS).contains(&digits.len()) {
             found.push(Extent::Octets(number.size));
             if let [b'0', _, ..] = digits {
                 oddities.insert(Oddity::ClOdd);
                 if digits.iter().all(|digit| matches!(digit, b'0'..=b'7')) {
-                    misread_as(of_base(8, digits), &mut misread);
+                    misread.push(of_base(8, digits));
                 }
             }
             continue;
@@ -198,7 +237,7 @@ fn by_count<'a>(values: impl Iterator<Item = &'a [u8]>, oddities: &mut Oddities)
         if let [b'0', b'x' | b'X', behind @ ..] = member {
             let length = behind.iter().position(|octet| !octet.is_ascii_hexdigit()).unwrap_or(behind.len());
             if (1..16).contains(&length) {
-                misread_as(of_base(16, &behind[..length]), &mut misread);
+                misread.push(of_base(16, &behind[..length]));
             }
         }
         oddities.insert(Oddity::ClOdd);
@@ -221,13 +260,6 @@ fn by_count<'a>(values: impl Iterator<Item = &'a [u8]>, oddities: &mut Oddities)
 fn is_but_for_underscores(name: &[u8], wanted: &[u8]) -> bool {
     name.len() == wanted.len()
         && name.iter().zip(wanted).all(|(&octet, &other)| octet == other || (octet, other) == (b'_', b'-'))
-}
-
-/// One length more of those that few read, as far as there is room.
-fn misread_as(length: u64, misread: &mut Vec<u64>) {
-    if misread.len() < MOST_MISREAD && !misread.contains(&length) {
-        misread.push(length);
-    }
 }
 
 /// A number of few digits.
@@ -262,16 +294,16 @@ enum Coding {
 }
 
 fn transfer_coding<'a>(codings: impl Iterator<Item = &'a [u8]>) -> Coding {
-    let (mut members, mut chunked, mut is_last, mut is_identity) = (0, 0, false, false);
+    let (mut members, mut chunked, mut is_last, mut identity) = (0, 0, false, 0);
     for coding in codings {
         members += 1;
         is_last = is_coding(coding, b"chunked");
         chunked += usize::from(is_last);
-        is_identity = is_coding(coding, b"identity");
+        identity += usize::from(is_coding(coding, b"identity"));
     }
-    match (chunked, members) {
-        (1, _) if is_last => Coding::Chunked,
-        (_, 1) if is_identity => Coding::Identity,
+    match (chunked, identity, members) {
+        (1, 0, _) if is_last => Coding::Chunked,
+        (_, 1, 1) => Coding::Identity,
         _ => Coding::Odd,
     }
 }
@@ -372,10 +404,14 @@ fn whole_chunk(octets: &[u8]) -> Option<Chunk> {
 }
 
 fn any_size_line(octets: &[u8]) -> Option<(usize, usize, bool)> {
-    let eol = memchr(b'\n', octets)?;
-    let line = octets.get(..eol)?;
+    let end = memchr2(b'\r', b'\n', octets)?;
+    let has_cr = octets[end] == b'\r';
+    let line = octets.get(..end)?;
+    if (has_cr && octets.get(end + 1) != Some(&b'\n')) || (!has_cr && memchr(b';', line).is_some()) {
+        return None; // others end this line elsewhere
+    }
     let found = chunk_size(line).filter(|found| (1..=u64::from(u32::MAX)).contains(&found.size))?;
-    Some((usize::try_from(found.size).ok()?, eol + 1, line.ends_with(b"\r")))
+    Some((usize::try_from(found.size).ok()?, end + 1 + usize::from(has_cr), has_cr))
 }
 
 /// How often the chunk at this place follows once more, with the same lines and any data.

@@ -4,6 +4,8 @@
 
 use std::mem;
 
+use memchr::memchr_iter;
+
 use super::kept::empty_line;
 use super::octets::{
     CONTROL, CR, NAME, NUL, TOKEN, class_of, is_blank, is_blank_or_cr, is_token, part, span, trim, trim_blanks,
@@ -15,6 +17,10 @@ use crate::early::Rooms;
 use crate::records::{HeadText, Oddities, Oddity};
 
 const LONGEST_NAME: usize = 256;
+/// RFC 9112 section 6.
+const FRAMING_FIELDS: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
+/// That others see: two that differ make a head ambiguous.
+const MOST_HOSTS: usize = 4;
 const READ_OTHERWISE: Oddities = Oddities::of(&[Oddity::Fold, Oddity::Cr]);
 
 /// Field lines read: in one way, and in others where servers differ.
@@ -26,6 +32,8 @@ pub struct FieldLines {
     pub oddities: Oddities,
     /// The same with the fields as others read them.
     pub others: Vec<HeadText>,
+    /// Lines that are Content-Length or Transfer-Encoding to others only, under their plain names.
+    pub hidden: Option<Box<HeadText>>,
 }
 
 impl FieldLines {
@@ -35,7 +43,7 @@ impl FieldLines {
         for (name, value) in fields {
             text.push(name, value);
         }
-        FieldLines { text, oddities, others: Vec::new() }
+        FieldLines { text, oddities, others: Vec::new(), hidden: None }
     }
 }
 
@@ -74,7 +82,7 @@ pub(super) fn field_lines_in(
     text.reserve(line.method.len() + line.target.len() + line.version.len() + block.len(), 1 + block.len() / 24);
     line.write_to(&mut text);
     if empty_line(block) == Some(block.len()) || push_clean_lines(&mut text, block) {
-        return FieldLines { text, oddities: line.oddities, others: Vec::new() };
+        return FieldLines { text, oddities: line.oddities, others: Vec::new(), hidden: None };
     }
     odd_field_lines(line, block, text, rooms)
 }
@@ -170,9 +178,9 @@ pub(super) fn odd_field_lines(
     mut text: HeadText,
     rooms: &mut Rooms,
 ) -> FieldLines {
-    let mut oddities = Oddities::default();
+    let (mut oddities, mut hidden) = (Oddities::default(), Hidden::default());
     text.begin(line.method, line.target, line.version);
-    push_joined(&mut text, Lines::of(block), Join::WithSpaces, &mut oddities);
+    push_joined(&mut text, Lines::of(block), Join::WithSpaces, &mut oddities, &mut hidden);
     let mut others = rooms.list();
     if oddities.intersects(READ_OTHERWISE) {
         let mut lines = Lines::of(block);
@@ -181,13 +189,13 @@ pub(super) fn odd_field_lines(
             if push_lines_up_to_cr(&mut other, block) {
                 // no flaw but the ends, and nothing folded: one way is left
                 others.extend(Some(other).filter(|other| *other != text));
-                return FieldLines { text, oddities: line.oddities.with(oddities), others };
+                return hidden.beside(FieldLines { text, oddities: line.oddities.with(oddities), others, hidden: None });
             }
             lines.end_in_cr = true;
         }
         for join in [Join::Closely, Join::UpToPartedDigits] {
             let mut other = text_in_room(rooms.other(), line, block.len());
-            let are_parted = push_joined(&mut other, lines.clone(), join, &mut Oddities::default());
+            let are_parted = push_joined(&mut other, lines.clone(), join, &mut Oddities::default(), &mut hidden);
             if other != text && !others.contains(&other) {
                 others.push(other);
             }
@@ -196,7 +204,70 @@ pub(super) fn odd_field_lines(
             }
         }
     }
-    FieldLines { text, oddities: line.oddities.with(oddities), others }
+    if oddities.contains(Oddity::Nul) {
+        let mut other = text_in_room(rooms.other(), line, block.len());
+        text.fields().for_each(|(name, value)| other.push(name, up_to_nul_in_digits(value)));
+        if other != text && !others.contains(&other) {
+            others.push(other);
+        }
+    }
+    if !hidden.hosts.is_empty() {
+        let mut other = text_in_room(rooms.other(), line, block.len());
+        text.fields().for_each(|(name, value)| other.push(name, value));
+        hidden.hosts.iter().for_each(|host| other.push(b"host", host));
+        if !others.contains(&other) {
+            others.push(other);
+        }
+    }
+    hidden.beside(FieldLines { text, oddities: line.oddities.with(oddities), others, hidden: None })
+}
+
+/// A value up to NULs between two digits: to who reads a string of C no number goes on there.
+fn up_to_nul_in_digits(value: &[u8]) -> &[u8] {
+    let ends = memchr_iter(0, value).find(|&nul| {
+        let behind = value[nul..].iter().find(|&&octet| octet != 0);
+        nul > 0 && value[nul - 1].is_ascii_digit() && behind.is_some_and(u8::is_ascii_digit)
+    });
+    &value[..ends.unwrap_or(value.len())]
+}
+
+/// What some lines are to who reads no folds, or passes over octets that are in no name.
+#[derive(Default)]
+struct Hidden {
+    extents: Option<Box<HeadText>>,
+    /// Each once.
+    hosts: Vec<Vec<u8>>,
+}
+
+impl Hidden {
+    #[inline]
+    fn note(&mut self, name: &[u8], value: &[u8]) {
+        let octets = || name.iter().filter(|&&octet| is_token(&[octet])).map(u8::to_ascii_lowercase);
+        let is =
+            |wanted: &[u8]| octets().map(|octet| if octet == b'_' { b'-' } else { octet }).eq(wanted.iter().copied());
+        if let Some(name) = FRAMING_FIELDS.into_iter().find(|name| is(name)) {
+            self.push(name, trim(value, is_blank_or_cr));
+        } else if self.hosts.len() < MOST_HOSTS && is(b"host") {
+            let host = trim(value, is_blank_or_cr);
+            if !self.hosts.iter().any(|known| known == host) {
+                self.hosts.push(host.to_vec());
+            }
+        }
+    }
+
+    fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.extents.get_or_insert_with(|| Box::new(HeadText::new(b"", b"", b""))).push(name, value);
+    }
+
+    /// With what the other ways to read these lines take for the extent of a body.
+    fn beside(mut self, found: FieldLines) -> FieldLines {
+        for (name, value) in found.others.iter().filter(|other| other.may_tell_extent()).flat_map(HeadText::fields) {
+            if FRAMING_FIELDS.contains(&name) {
+                self.push(name, value);
+            }
+        }
+        FieldLines { hidden: self.extents, ..found }
+    }
 }
 
 /// A request line, with room for fields of so many octets.
@@ -285,7 +356,13 @@ enum Join {
 }
 
 /// Adds the fields of these lines, and what is odd about them. Whether a fold stands between two digits.
-fn push_joined(text: &mut HeadText, lines: Lines<'_>, join: Join, oddities: &mut Oddities) -> bool {
+fn push_joined(
+    text: &mut HeadText,
+    lines: Lines<'_>,
+    join: Join,
+    oddities: &mut Oddities,
+    hidden: &mut Hidden,
+) -> bool {
     let mut are_parted = false;
     // of the field at hand: its last line, the spaces before the next one, whether its value has ended
     let (mut last, mut spaces, mut is_over) = (None, 0, false);
@@ -313,6 +390,9 @@ fn push_joined(text: &mut HeadText, lines: Lines<'_>, join: Join, oddities: &mut
                     text.extend_last(mem::take(&mut spaces), value);
                 }
                 last = Some(value);
+                if let Some(colon) = colon {
+                    hidden.note(&line[..colon], &line[colon + 1..]);
+                }
                 continue;
             }
             oddities.insert(Oddity::LeadingSpace);
@@ -333,6 +413,9 @@ fn push_joined(text: &mut HeadText, lines: Lines<'_>, join: Join, oddities: &mut
         }
         if !bare_name.is_empty() && !is_token(bare_name) {
             oddities.insert(Oddity::OddName);
+            if colon.is_some() {
+                hidden.note(bare_name, value);
+            }
         }
         let value = trim(value, is_blank_or_cr);
         text.push(bare_name, value);

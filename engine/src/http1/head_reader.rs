@@ -203,7 +203,7 @@ impl Reading {
         }
         let start = mem::replace(&mut self.at, end);
         self.scan = end;
-        let extents = lengths(&found.text, found.oddities);
+        let extents = lengths(&found.text, found.oddities, found.hidden.as_deref());
         let mut oddities = extents.oddities.with(mem::take(&mut self.oddities));
         if self.tunnel {
             oddities.insert(Oddity::InConnect);

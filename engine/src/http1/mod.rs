@@ -38,8 +38,9 @@ use ways::{Forks, Found, are_same, merge};
 pub use field_lines::{FieldLines, field_lines};
 pub use octets::{is_space, is_token, trim_start};
 pub use request_head::{
-    RequestLine, WORDS_BYTES, begins_behind_junk, begins_known_method, begins_request, certainty_of, continuation,
-    is_authority, make_head, readings_of, request_line, surely_begins_line, surely_request_line,
+    RequestLine, WORDS_BYTES, begins_behind_junk, begins_known_method, begins_record, begins_request, behind_records,
+    certainty_of, continuation, is_authority, make_head, readings_of, request_line, surely_begins_line,
+    surely_request_line,
 };
 pub use whole_head::whole_head;
 

@@ -36,6 +36,10 @@ pub(super) enum State {
     ChunkSize,
     ChunkData,
     ChunkEnd,
+    /// Of a chunk, up to CRLF.
+    Extension,
+    /// A body was announced and waits for 100 Continue: here is a request if it never comes.
+    NoBody,
     /// Here is no request line: the next one is looked for.
     Seek,
     /// Octets were lost, and these may be the field lines behind them.
@@ -361,6 +365,8 @@ impl Reading {
             State::Body | State::ChunkData => self.skip_body(step),
             State::ChunkSize => self.read_chunk_size(step),
             State::ChunkEnd => self.end_chunk(step),
+            State::Extension => self.read_extension(step),
+            State::NoBody => self.read_no_body(step.kept),
             State::Seek => self.seek(step.kept),
             State::Hole => self.read_hole(step),
             State::Frames => self.read_frames(step),

@@ -33,6 +33,8 @@ const LONGEST_BEGUN: usize = 16;
 const MOST_JUNK: usize = 64;
 /// As much of a line as its first words need.
 pub const WORDS_BYTES: usize = 256;
+/// Of TLS, before what is in a record.
+const TLS_BYTES: usize = 5;
 /// Before the method of a line that has not ended yet.
 const MOST_BLANKS: usize = 16;
 /// Fields of a head that are kept for what follows it: whoever sends more of them must not fill the memory.
@@ -270,6 +272,32 @@ pub fn surely_begins_line(text: &[u8]) -> bool {
     let (method, target) = text.split_at(text.iter().position(|&octet| is_space(octet)).unwrap_or(text.len()));
     let target = trim_start(target, is_space);
     is_known_method(method) && (matches!(target.first(), Some(b'/' | b'*')) || authority(target).is_some())
+}
+
+/// Where a request begins, as its first words tell, behind records of TLS (RFC 8446 section 5.1) that are whole and stand
+/// at the beginning; 0 where none does.
+#[inline]
+pub fn behind_records(octets: &[u8]) -> usize {
+    if begins_record(octets) { behind_all_records(octets) } else { 0 }
+}
+
+fn behind_all_records(octets: &[u8]) -> usize {
+    let mut end = 0;
+    while let Some(rest) = octets.get(end..)
+        && begins_record(rest)
+        && let [_, _, _, high, low, ..] = *rest
+    {
+        end += TLS_BYTES + usize::from(u16::from_be_bytes([high, low]));
+    }
+    let words = octets.get(end..).unwrap_or_default();
+    let words = trim_start(words.get(..WORDS_BYTES).unwrap_or(words), |octet| matches!(octet, b'\r' | b'\n'));
+    if surely_begins_line(words) { end } else { 0 }
+}
+
+/// Whether a record of TLS may begin here.
+#[inline]
+pub fn begins_record(octets: &[u8]) -> bool {
+    matches!(octets, [0x14..=0x17, 3, 0..=4, ..])
 }
 
 /// Whether a request line may begin with these octets.

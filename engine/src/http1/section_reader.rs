@@ -102,7 +102,7 @@ impl Reading {
         self.place_lines_up_to(end, Oddities::default(), step);
         let of_trailer = mem::replace(&mut self.section, Section::Head) == Section::Trailer;
         if let Some(head) = self.head.take() {
-            let extents = if of_trailer { NO_BODY } else { lengths(&head.text, Oddities::default()) };
+            let extents = if of_trailer { NO_BODY } else { lengths(&head.text, Oddities::default(), None) };
             let kept = extents.may_be_chunked().then(|| kept_of(&head));
             self.enter_body(&extents, kept.as_ref(), step);
         }

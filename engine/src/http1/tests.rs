@@ -307,7 +307,10 @@ fn chunks_that_are_whole_are_read_as_those_that_come_octet_by_octet() {
     let mut confirmed = 0;
     for _ in 0..300 {
         let octets = random_chunks(&mut random);
-        let (whole, bytewise) = (everyhow(&octets), read(&bytewise(&octets)));
+        let (mut whole, mut bytewise) = (everyhow(&octets), read(&bytewise(&octets)));
+        for counts in [&mut whole.counts, &mut bytewise.counts] {
+            counts[Count::ShedReadings] = 0; // ways that lead nowhere take room for as long as the octets are not there
+        }
         assert_eq!(whole.counts, bytewise.counts, "{}", octets.escape_ascii());
         confirmed += usize::from(whole.leaks() == [""]);
     }

@@ -175,8 +175,10 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// A way that was refuted says nothing of what others find.
     pub fn by(reading: &Reading, heads: Vec<PlacedHead>, again: Vec<Rc<Known>>) -> Found {
-        Found { origin: reading.origin, why: reading.why, heads, again }
+        let origin = if reading.is_refuted() { i64::MAX } else { reading.origin };
+        Found { origin, why: reading.why, heads, again }
     }
 }
 

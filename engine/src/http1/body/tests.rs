@@ -6,7 +6,7 @@ use crate::http1::request_head::request_line;
 
 fn of(line: &[u8], block: &[u8]) -> Lengths {
     let found = field_lines(&request_line(line).unwrap(), block);
-    lengths(&found.text, found.oddities)
+    lengths(&found.text, found.oddities, found.hidden.as_deref())
 }
 
 const fn octets(size: u64) -> Extent {
@@ -50,6 +50,11 @@ fn receivers_take_these_lengths() {
         (b"Transfer-Encoding:\r\nContent-Length: 5\r\n", &[CHUNKED, octets(5), NOTHING], &["cl_and_te", "te_odd"]),
         (b"Transfer-Encoding : chunked\r\n", &[CHUNKED, NOTHING], &[]),
         (b"Transfer-Encoding: chunked\r\n x\r\n", &[CHUNKED, NOTHING], &["te_odd"]),
+        (b"Transfer-Encoding: identity, chunked\r\n", &[CHUNKED, NOTHING], &["te_odd"]),
+        (b"A: b\r\n Content_Length: 5\r\n", &[NOTHING, octets(5)], &[]),
+        (b"A: b\rTransfer-Encoding: gzip, Chunked\r\n", &[NOTHING, CHUNKED], &[]),
+        (b"\x0bContent-Length: 5\r\nTransfer\0-Encoding;: chunked\r\n", &[NOTHING, octets(5), CHUNKED], &[]),
+        (b"Content-Length: 1\r\n 0\r\n", &[octets(1), NOTHING, octets(10)], &["cl_odd"]),
         (b"Content-Length: 5\r\nX(: y\r\n", &[octets(5), NOTHING], &[]),
         (b"Content-Length: 5\r\nTransfer-Encoding : chunked\r\n", &[CHUNKED, octets(5), NOTHING], &["cl_and_te"]),
     ];
@@ -152,4 +157,20 @@ fn none_is_one_length_more_and_only_once() {
     assert_eq!(others(b"Content-Length : 5\r\n"), [NOTHING]);
     assert_eq!(others(b"Content-Length: 1, 2, 3, 4, 5, 0\r\n").len(), 3);
     assert_eq!(others(b"A: b\r\n"), []);
+}
+
+#[test]
+fn what_is_beyond_the_room_for_ways_is_counted() {
+    let found = of(b"POST / HTTP/1.1", b"Content-Length: 0x1, 0x2, 0x3, 0x4, 0x5, 0x5\r\n");
+    assert_eq!((found.misread, found.left_out), (vec![1, 2, 3], 2));
+}
+
+#[test]
+fn a_body_that_waits_for_an_answer_may_never_come() {
+    let may_stay_away = |block: &[u8]| of(b"POST / HTTP/1.1", block).may_stay_away;
+    assert!(may_stay_away(b"Content-Length: 5\r\nExpect: 100-continue\r\n"));
+    assert!(may_stay_away(b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n"));
+    assert!(!may_stay_away(b"Content-Length: 5\r\n"));
+    assert!(!may_stay_away(b"Content-Length: 0\r\nExpect: 100-continue\r\n"));
+    assert!(!may_stay_away(b"Content-Length: +5\r\nExpect: 100-continue\r\n"));
 }

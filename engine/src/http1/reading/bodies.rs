@@ -3,10 +3,14 @@
 use std::mem;
 use std::sync::Arc;
 
+use memchr::{memchr, memmem};
+
 use super::{BROKEN, JUNK, LINE_BYTES, Reading, State, Step, TUNNEL};
 use crate::counts::Count;
 use crate::http1::body::{ENDLESS, Extent, Lengths, chunk_size, whole_chunks};
-use crate::http1::kept::empty_line;
+use crate::http1::kept::{Kept, empty_line};
+use crate::http1::octets::part;
+use crate::http1::request_head::{WORDS_BYTES, begins_known_method, surely_request_line};
 use crate::records::{Oddity, RequestHead, Section};
 
 impl Reading {
@@ -21,6 +25,12 @@ impl Reading {
             self.fork(step, |fork| {
                 fork.is_misread = true;
                 fork.enter_extent(Extent::Octets(octets), kept);
+            });
+        }
+        if extents.may_stay_away {
+            self.fork(step, |fork| {
+                fork.is_misread = true;
+                fork.state = State::NoBody;
             });
         }
         step.forks.left_out += extents.left_out;
@@ -105,7 +115,8 @@ impl Reading {
         };
         let line = kept.between(self.at, eol);
         let Some(found) = chunk_size(line) else { return self.break_chunks(step) };
-        if found.size == ENDLESS || !line.ends_with(b"\r") {
+        let cr = memchr(b'\r', line).filter(|cr| cr + 1 < line.len()).map(|cr| self.at + cr as i64);
+        if found.size == ENDLESS || !line.ends_with(b"\r") || cr.is_some() {
             self.note_odd_chunk(step);
         }
         self.at = eol + 1;
@@ -116,8 +127,64 @@ impl Reading {
                 fork.enter_chunk(octets);
             });
         }
+        if memchr(b';', line).is_some() {
+            self.fork_at_line_ends(line, cr, found.size, step);
+        }
         self.enter_chunk(found.size);
         true
+    }
+
+    /// Lines of a chunk's size end elsewhere to who takes CR alone for an end, and the octet behind it for LF; or to who
+    /// takes an LF alone for a part of the extension (w4ke.info, "Funky chunks").
+    fn fork_at_line_ends(&self, line: &[u8], cr: Option<i64>, size: u64, step: &mut Step<'_, '_>) {
+        let kept = step.kept;
+        if !line.ends_with(b"\r") {
+            let behind = kept.between(self.at - 1, self.at - 1 + WORDS_BYTES as i64);
+            let end = memmem::find(behind, b"\r\n").map(|end| self.at + 1 + end as i64);
+            if end.is_none_or(|end| may_end_chunk(kept, end, size)) {
+                self.fork(step, |fork| {
+                    fork.is_misread = true;
+                    (fork.left, fork.state) = (size, State::Extension);
+                });
+            }
+        }
+        for at in cr.into_iter().flat_map(|cr| [cr + 1, cr + 2]) {
+            if may_end_chunk(kept, at, size) {
+                self.fork(step, |fork| {
+                    fork.is_misread = true;
+                    (fork.at, fork.scan) = (at, at);
+                    fork.enter_chunk(size);
+                });
+            }
+        }
+    }
+
+    /// What is left of a chunk-size line that only CRLF ends.
+    pub(super) fn read_extension(&mut self, step: &mut Step<'_, '_>) -> bool {
+        let kept = step.kept;
+        let from = self.at.max(self.scan);
+        let Some(end) = memmem::find(kept.from(from), b"\r\n") else {
+            self.scan = self.at.max(self.fed - 1);
+            return kept.from(self.at).len() > LINE_BYTES && self.break_chunks(step);
+        };
+        self.at = from + end as i64 + 2;
+        self.scan = self.at;
+        self.enter_chunk(self.left);
+        true
+    }
+
+    /// Behind a head whose body may never come: the next request begins right here, or never.
+    pub(super) fn read_no_body(&mut self, kept: Kept<'_>) -> bool {
+        if let Some(eol) = kept.line_end(self.at.max(self.scan)) {
+            let line = surely_request_line(kept.between(self.at, eol));
+            let is_next = line.is_some_and(|line| line.oddities.is_empty() && begins_known_method(line.method, false));
+            return self.turn(if is_next { State::Head } else { State::Seek }, None);
+        }
+        let rest = kept.from(self.at);
+        let (method, target) = part(rest.get(..WORDS_BYTES).unwrap_or(rest), b' ');
+        self.scan = self.fed;
+        let may_begin = begins_known_method(method, target.is_none()) && rest.len() <= LINE_BYTES;
+        !may_begin && self.turn(State::Seek, None)
     }
 
     pub(super) fn enter_chunk(&mut self, size: u64) {
@@ -148,4 +215,10 @@ impl Reading {
         let is_news = !mem::replace(&mut self.odd_chunk, true);
         self.count(Count::OdditiesChunkOdd, u64::from(is_news), step);
     }
+}
+
+/// Whether a chunk of this size may end where its data would, as far as the octets are there.
+fn may_end_chunk(kept: Kept<'_>, data: i64, size: u64) -> bool {
+    let end = i64::try_from(size).ok().and_then(|size| data.checked_add(size));
+    size == 0 || end.is_none_or(|end| matches!(kept.from(end), [] | [b'\r'] | [b'\r', b'\n', ..] | [b'\n', ..]))
 }

@@ -110,7 +110,7 @@ impl Reading {
         self.scan = end;
         self.state = State::Head;
         if before.is_some() || found.text.field_count() > 0 || may_end_field(cut) {
-            let mut extents = lengths(&found.text, found.oddities);
+            let mut extents = lengths(&found.text, found.oddities, found.hidden.as_deref());
             if extents.may_be_body() {
                 extents.or_none(); // the body may have begun in the hole
             }

@@ -4,7 +4,7 @@ use memchr::memmem;
 
 use super::{Doubt, JUNK, LINE_BYTES, Mark, Reading, State};
 use crate::http1::kept::{Kept, end_of_lines};
-use crate::http1::request_head::{behind_junk, may_begin_line, surely_request_line};
+use crate::http1::request_head::{behind_junk, behind_records, may_begin_line, surely_request_line};
 
 impl Reading {
     pub fn turn(&mut self, state: State, doubt: Option<Doubt>) -> bool {
@@ -21,6 +21,14 @@ impl Reading {
         if self.is_refuted() {
             self.at = self.fed;
             return false;
+        }
+        if self.doubt == JUNK && self.segment >= self.at {
+            let records = behind_records(kept.from(self.segment));
+            if records > 0 {
+                self.at = self.segment + records as i64;
+                self.scan = self.at;
+                self.mark = Mark::Segment;
+            }
         }
         if self.segment > self.at {
             // a segment may be a new beginning, whatever stood before it

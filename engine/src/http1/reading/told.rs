@@ -26,7 +26,7 @@ impl Reading {
             State::Frames => "frames",
             State::Hole => "gap",
             State::Body | State::ChunkSize | State::ChunkData | State::ChunkEnd => "body",
-            State::Head | State::More | State::Seek => "not_http",
+            State::Head | State::More | State::Seek | State::Extension | State::NoBody => "not_http",
         }
     }
 

@@ -1,0 +1,149 @@
+"""Rows 57-82 once more: requests that some receivers read as a part of another one, or not at all.
+
+From the literature on request smuggling: the HTTP Garden (Kallus et al., 2024), "Funky chunks" (w4ke.info, 2025), "HTTP
+Desync Attacks" (Kettle, 2019-2025).
+"""
+
+from __future__ import annotations
+
+from pcaps.recipe import CLEAN, FIELD, LEAK, OK, ambiguous, leak, recipe, talk_of
+from pcaps.recipes_framing import CHUNKED, post
+from pcaps.talk import Talk
+
+LENGTH = b"Content-Length: %d"
+COVERS = LENGTH % len(LEAK)
+EXPECT = b"Expect: 100-continue"
+END = b"\r\n0\r\n\r\n"
+SWALLOWS = b"%x\r\n0\r\n\r\n" % (len(LEAK) + 5)  # a chunk: the end of the body to some, and the number in it to others
+
+
+# --- lines of a chunk's size --------------------------------------------------------------------------------------
+
+
+@recipe(72, ambiguous(times=1), "oddities.framing", "oddities.chunk_odd")
+def h138_chunk_extension_with_an_lf() -> Talk:
+    """To who ends every line at LF the request is in a chunk; to others an extension goes on up to CRLF."""
+    return talk_of(post(CHUNKED, body=b"2;\nxx\r\n" + SWALLOWS + LEAK + END), CLEAN)
+
+
+@recipe(72, ambiguous(times=1), "oddities.framing", "oddities.chunk_odd")
+def h139_chunk_extension_with_a_cr() -> Talk:
+    """The line ends at CR to some: the request is in a chunk to them, and to others behind the last one."""
+    return talk_of(post(CHUNKED, body=b"2;a\rxx\r\n" + SWALLOWS + LEAK + END), CLEAN)
+
+
+@recipe(72, ambiguous(times=1), "oddities.framing", "oddities.chunk_odd")
+def h140_chunk_extension_with_a_cr_and_any_octet() -> Talk:
+    """Some take whatever stands behind CR for LF."""
+    return talk_of(post(CHUNKED, body=b"2;a\rXxx\r\n" + SWALLOWS + LEAK + END), CLEAN)
+
+
+@recipe(72, leak(), "oddities.chunk_odd")
+def h141_chunk_extension_with_an_lf_hides_nothing() -> Talk:
+    """Where nobody who reads on finds the end of a chunk, he has closed the connection."""
+    return talk_of(post(CHUNKED, body=b"5;a\nhello\r\n5;b\rc\r\nworld" + END), LEAK)
+
+
+@recipe(74, ambiguous(times=1), "oddities.framing", "oddities.te_odd")
+def h142_identity_and_chunked() -> Talk:
+    """The first Transfer-Encoding counts for some, the last for others."""
+    lines = (b"Transfer-Encoding: identity", CHUNKED)
+    return talk_of(post(*lines, body=b"%x\r\n" % len(LEAK) + LEAK + END), CLEAN)
+
+
+# --- bodies that never come ---------------------------------------------------------------------------------------
+
+
+@recipe(71, ambiguous(times=1), "oddities.framing")
+def h143_continue_never_came() -> Talk:
+    """The server refuses before the body: the next request stands where it would have begun."""
+    talk = Talk().open().client(post(LENGTH % 5000, EXPECT))
+    return talk.server(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n").client(LEAK).server(OK).close()
+
+
+@recipe(71, ambiguous(times=2), "oddities.framing")
+def h144_continue_never_came_and_the_upload_is_tried_again() -> Talk:
+    """401, and the same upload again with its body; in small segments."""
+    talk = Talk(mss=7).open().client(post(LENGTH % 5000, EXPECT))
+    talk.server(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+    return talk.client(post(LENGTH % 3, EXPECT, FIELD, body=b"abc")).server(OK).client(LEAK).server(OK).close()
+
+
+@recipe(71, ambiguous(times=1), "oddities.framing")
+def h145_continue_never_came_for_chunks() -> Talk:
+    """The same of a body in chunks; what stands there is no size."""
+    talk = Talk().open().client(post(CHUNKED, EXPECT))
+    return talk.server(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n").client(LEAK).server(OK).close()
+
+
+@recipe(71, leak())
+def h146_body_after_continue_begins_like_a_method() -> Talk:
+    """A body in a segment of its own whose only word could begin a request line; the next request goes on in it."""
+    talk = Talk().open().client(post(LENGTH % 4, EXPECT)).server(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return talk.client(b"POST").server(OK).client(LEAK).server(OK).close()
+
+
+# --- lengths that only others see ---------------------------------------------------------------------------------
+
+
+@recipe(74, ambiguous(times=1), "oddities.framing", "oddities.fold")
+def h147_content_length_in_a_fold() -> Talk:
+    """A field of its own to who knows no folds."""
+    return talk_of(post(b"X: y\r\n " + COVERS, body=LEAK), CLEAN)
+
+
+@recipe(74, ambiguous(times=1), "oddities.framing", "oddities.cr")
+def h148_content_length_behind_a_cr() -> Talk:
+    """A field of its own to who ends lines at CR."""
+    return talk_of(post(b"X: y\r" + COVERS, body=LEAK), CLEAN)
+
+
+@recipe(74, ambiguous(times=1), "oddities.framing", "oddities.nul")
+def h149_content_length_with_a_nul_in_its_name() -> Talk:
+    """The name ends at NUL to some."""
+    return talk_of(post(b"Content-Length\0: %d" % len(LEAK), body=LEAK), CLEAN)
+
+
+@recipe(74, ambiguous(times=1), "oddities.framing", "oddities.control")
+def h150_content_length_behind_a_vertical_tab() -> Talk:
+    """White space before the name, to some."""
+    return talk_of(post(b"\x0b" + COVERS, body=LEAK), CLEAN)
+
+
+@recipe(74, ambiguous(times=1), "oddities.framing", "oddities.fold")
+def h151_content_length_with_a_fold_in_its_digits() -> Talk:
+    """Joined with a space, with nothing, or cut there: three lengths."""
+    tens, ones = divmod(len(LEAK), 10)
+    return talk_of(post(b"Content-Length: %d\r\n %d" % (tens, ones), body=LEAK), CLEAN)
+
+
+@recipe(76, leak(), "oddities.cl_twice", "oddities.cl_odd", "shed.readings")
+def h152_more_lengths_than_ways() -> Talk:
+    """Nought to most, five lengths to who reads hexadecimal: there is room for three, the others are counted."""
+    sizes = b", ".join(b"0x%x" % size for size in range(48, 53))
+    return talk_of(post(b"Content-Length: " + sizes, body=LEAK), CLEAN)
+
+
+# --- what stands before a request ---------------------------------------------------------------------------------
+
+
+@recipe(65, ambiguous(times=1), "oddities.not_http")
+def h153_request_behind_a_record_of_tls() -> Talk:
+    """Whole records of TLS, and behind them plain text in the same segment."""
+    return talk_of(b"\x16\3\1\0\5hello\x17\3\3\0\5world" + LEAK)
+
+
+@recipe(65, ambiguous(times=1), "oddities.not_http")
+def h154_request_behind_an_alert_of_tls() -> Talk:
+    """The client gives up TLS and goes on without; the handshake stands in a segment of its own."""
+    return talk_of(b"\x16\3\1\0\5hello", b"\x15\3\1\0\2\2\x28\r\n" + LEAK)
+
+
+# --- the number itself --------------------------------------------------------------------------------------------
+
+
+@recipe(59, ambiguous(times=1), "oddities.nul")
+def h155_nul_inside_the_number() -> Talk:
+    """To who reads a string of C the number ends there."""
+    cut = FIELD[:-7] + b"\0" + FIELD[-7:]
+    return talk_of(LEAK.replace(FIELD, cut))
