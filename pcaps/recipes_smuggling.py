@@ -6,8 +6,9 @@ Desync Attacks" (Kettle, 2019-2025).
 
 from __future__ import annotations
 
-from pcaps.recipe import CLEAN, FIELD, LEAK, OK, ambiguous, leak, recipe, talk_of
+from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, ambiguous, get, leak, recipe, talk_of
 from pcaps.recipes_framing import CHUNKED, post
+from pcaps.recipes_rules import AGEVERIFY
 from pcaps.talk import Talk
 
 LENGTH = b"Content-Length: %d"
@@ -42,6 +43,18 @@ def h140_chunk_extension_with_a_cr_and_any_octet() -> Talk:
 def h141_chunk_extension_with_an_lf_hides_nothing() -> Talk:
     """Where nobody who reads on finds the end of a chunk, he has closed the connection."""
     return talk_of(post(CHUNKED, body=b"5;a\nhello\r\n5;b\rc\r\nworld" + END), LEAK)
+
+
+@recipe(72, ambiguous(times=1), "oddities.framing", "oddities.chunk_odd")
+def h156_chunk_size_ended_by_a_cr() -> Talk:
+    """The last chunk and the empty line behind it end with CR alone: to who knows no such ends this is no size."""
+    return talk_of(post(CHUNKED, body=b"0\r\r" + LEAK), CLEAN)
+
+
+@recipe(72, (*ambiguous(), *ambiguous("bank.example")), "trailers", "oddities.framing")
+def h157_trailer_section_that_is_a_request() -> Talk:
+    """No empty line behind the last chunk: to some this is the next request, and another site gets it."""
+    return talk_of(post(CHUNKED, body=b"0\r\n" + LEAK.replace(b"shop.", b"bank.")), CLEAN)
 
 
 @recipe(74, ambiguous(times=1), "oddities.framing", "oddities.te_odd")
@@ -117,6 +130,12 @@ def h151_content_length_with_a_fold_in_its_digits() -> Talk:
     return talk_of(post(b"Content-Length: %d\r\n %d" % (tens, ones), body=LEAK), CLEAN)
 
 
+@recipe(74, ambiguous(times=1), "oddities.framing")
+def h158_content_length_is_not_passed_on() -> Talk:
+    """Connection names it, so a proxy leaves the length out and keeps the body (RFC 9110 section 7.6.1)."""
+    return talk_of(post(b"Connection: close, Content-Length", COVERS, body=LEAK), CLEAN)
+
+
 @recipe(76, leak(), "oddities.cl_twice", "oddities.cl_odd", "shed.readings")
 def h152_more_lengths_than_ways() -> Talk:
     """Nought to most, five lengths to who reads hexadecimal: there is room for three, the others are counted."""
@@ -147,3 +166,24 @@ def h155_nul_inside_the_number() -> Talk:
     """To who reads a string of C the number ends there."""
     cut = FIELD[:-7] + b"\0" + FIELD[-7:]
     return talk_of(LEAK.replace(FIELD, cut))
+
+
+# --- which site ---------------------------------------------------------------------------------------------------
+
+
+def agreed(*lines: bytes) -> Talk:
+    """What the partner may have, if it is he who gets it."""
+    head = get(*lines, b"X-MSISDN: " + NUMBER, host=b"ageverify.example", target=b"/check")
+    return talk_of(head, dst=AGEVERIFY)
+
+
+@recipe(78, ambiguous(times=1), "oddities.fold")
+def h159_host_in_a_fold() -> Talk:
+    """Another Host to who knows no folds: the stranger counts."""
+    return agreed(b"X: y", b" Host: shop.example")
+
+
+@recipe(78, ambiguous(times=1), "oddities.nul")
+def h160_host_with_a_nul_in_its_name() -> Talk:
+    """Another Host to who reads strings of C: the stranger counts."""
+    return agreed(b"Host\0: shop.example")

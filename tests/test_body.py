@@ -7,6 +7,7 @@ import pytest
 from monitor.records import Certainty, Section
 from tests.heads import CLEAN, FIELD, FOUND, HOST, LEAK, POST, bytewise, content, everyhow, head, read
 
+CHUNKED = head(b"Transfer-Encoding: chunked", line=POST)
 # A chunk that is the end of the body to some, and has the request in it to others.
 SWALLOWED = b"%x\r\n0\r\n\r\n%s\r\n0\r\n\r\n" % (len(LEAK) + 5, LEAK)
 
@@ -52,6 +53,8 @@ def test_a_body_is_skipped_by_count(lines: list[bytes], body: bytes) -> None:
         ([b"Transfer-Encoding: chunked"], b"2;\nxx\r\n" + SWALLOWED),
         ([b"Transfer-Encoding: chunked"], b"2;\rxx\r\n" + SWALLOWED),
         ([b"Transfer-Encoding: chunked"], b"2;\r.xx\r\n" + SWALLOWED),
+        ([b"Transfer-Encoding: chunked"], b"0\r\r" + LEAK),
+        ([b"Connection: x, content-length", b"Content-Length: %d" % len(LEAK)], LEAK),
         ([b"Transfer-Encoding: identity, chunked"], b"%x\r\n%s\r\n0\r\n\r\n" % (len(LEAK), LEAK)),
         ([b"X: y", b" Content-Length: %d" % len(LEAK)], LEAK),
         ([b"X: y\rContent-Length: %d" % len(LEAK)], LEAK),
@@ -114,6 +117,13 @@ def test_noughts_before_a_length_are_odd_and_change_nothing(length: bytes) -> No
 def test_who_waits_for_no_body_is_odd() -> None:
     found = read(head(b"Expect: 100-continue", b"Content-Length: 0", line=POST) + LEAK)
     assert (found.heads[0].oddities, found.where) == (("cl_odd",), [()])
+
+
+def test_a_trailer_section_that_is_a_request_is_read_as_both() -> None:
+    for segments in ([CHUNKED + b"0\r\n" + LEAK], bytewise(CHUNKED + b"0\r\n" + LEAK)):
+        _, trailer, request = read(*segments).heads
+        assert (trailer.section, request.section) == (Section.TRAILER, Section.HEAD)
+        assert "framing" in {*trailer.oddities} & {*request.oddities}
 
 
 @pytest.mark.parametrize("body", [b"body", b"POST ", b"GET\r\n", b"get / http", b"GET / HTTP/1.1"])

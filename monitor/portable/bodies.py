@@ -64,7 +64,9 @@ class BodyReader(HoleReader):
             self.state = State.BODY
             self.left = extent
 
-    def _enter_no_body(self) -> None:
+    def _enter_no_body(self, at: int | None = None) -> None:
+        if at is not None:
+            self.at = self.scan = at
         self.state = State.NO_BODY
 
     def _fork(self, enter: Callable[..., None], *told: object) -> None:
@@ -115,6 +117,9 @@ class BodyReader(HoleReader):
         line = bytes(octets[i:eol])
         size = chunk_size(line)
         if size is None:
+            size = chunk_size(line.partition(b"\r")[0])
+            if size is not None:
+                self._fork_at_cr(octets, first, octets.find(b"\r", i), min(size, ENDLESS))
             return self._break_chunks()
         if size >= ENDLESS or not line.endswith(b"\r") or b"\r" in line[:-1]:
             self._note_odd_chunk()
@@ -124,6 +129,8 @@ class BodyReader(HoleReader):
         size = min(size, ENDLESS)
         if b";" in line:
             self._fork_at_line_ends(octets, first, i, eol, size)
+        if not size and octets[eol + 1 : eol + 2] not in (b"\r", b"\n"):  # some wait for no trailer section
+            self._fork(BodyReader._enter_misread, BodyReader._enter_no_body)
         self._enter_chunk(size)
         return True
 
@@ -135,9 +142,15 @@ class BodyReader(HoleReader):
             if end < 0 or _may_end_chunk(octets, end + 2, size):
                 self._fork(BodyReader._enter_misread, BodyReader._enter_extension, size)
         cr = octets.find(b"\r", begin, eol - 1)
-        for place in (cr + 1, cr + 2) if cr >= 0 else ():
-            if _may_end_chunk(octets, place, size):
+        if cr >= 0:
+            self._fork_at_cr(octets, first, cr, size)
+
+    def _fork_at_cr(self, octets: Octets, first: int, cr: int, size: int) -> None:
+        for place in (cr + 1, cr + 2):
+            if size and _may_end_chunk(octets, place, size):
                 self._fork(BodyReader._enter_misread, BodyReader._enter_chunk, size, first + place)
+        if not size and octets[cr + 1 : cr + 2] == b"\r":  # the empty line
+            self._fork(BodyReader._enter_misread, BodyReader._enter_no_body, first + cr + 2)
 
     def _enter_chunk(self, size: int, at: int | None = None) -> None:
         if at is not None:
@@ -178,9 +191,9 @@ class BodyReader(HoleReader):
         end = EMPTY_LINE.match(octets, i)
         if end is None:
             return octets[i:] != b"\r" and self._break_chunks()
+        self.misread = False
         self.at = self.scan = first + end.end()
         self.state = State.CHUNK_SIZE
-        self.misread = False
         return True
 
     def _break_chunks(self) -> bool:

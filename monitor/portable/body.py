@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from monitor.portable.request_head import FieldLines
+from monitor.portable.request_head import FRAMING_FIELDS, FieldLines
 
 CHUNKED = -1
 ENDLESS = 1 << 63  # more than any integer of a receiver holds: the rest of the connection
@@ -62,8 +62,11 @@ def lengths(method: bytes, version: bytes, head: FieldLines) -> Lengths:
         found += [*(_by_count(counted)[0] if counted else []), 0]
         hidden = [value for name, value in head.hidden if name == b"content-length"]
         found += _by_count(hidden)[0] if hidden else []
-        if any(name != b"content-length" and b"chunked" in value.lower() for name, value in head.hidden):
+        if any(name == b"transfer-encoding" and b"chunked" in value.lower() for name, value in head.hidden):
             found.append(CHUNKED)
+    dropped = [value for name, value in head.fields if name == b"connection"]
+    if any(member.strip(b" \t").lower() in FRAMING_FIELDS for value in dropped for member in value.split(b",")):
+        found += [] if 0 in found else [0]  # who passes the request on leaves that field out (RFC 9110 section 7.6.1)
     if found == [0] and counted and b"expect" in names:  # who waits for a body that is none?
         oddities.append("cl_odd")
     if method in (b"GET", b"HEAD") and found != [0]:

@@ -24,6 +24,7 @@ AMBIGUOUS = frozenset(
 AUTHORITY = (b":authority", b"host")  # who gets a request: RFC 9113 section 8.3.1, RFC 9112 section 3.2
 CUT = frozenset(("incomplete", "after_gap"))
 FRAMING_FIELDS = (b"content-length", b"transfer-encoding")  # RFC 9112 section 6
+MOST_HOSTS = 4  # that others see: two that differ make a head ambiguous
 MOST_JUNK = 64  # octets before a method that are none of a request line
 WORDS_BYTES = 256  # of a line: as much of it as its first words need
 TLS_BYTES = 5  # before what is in a record
@@ -192,7 +193,7 @@ class FieldLines(NamedTuple):
     fields: Fields
     oddities: tuple[str, ...] = ()
     others: tuple[Fields, ...] = ()
-    hidden: Fields = ()  # of FRAMING_FIELDS: what only others take for such
+    hidden: Fields = ()  # of FRAMING_FIELDS: what only others take for such; Hosts are in `others`
 
     def has(self, wanted: bytes) -> bool:
         return any(name == wanted for name, _ in self.fields)
@@ -219,16 +220,17 @@ def field_lines(block: bytes, start: int = 0) -> FieldLines:
     hidden: dict[tuple[bytes, bytes], None] = {}
     lines = _lines(block, oddities, hidden)
     fields = _joined(lines, b" ".join)
-    if oddities.keys().isdisjoint(("fold", "cr", "nul")):
-        return FieldLines(fields, tuple(oddities), hidden=tuple(hidden))
+    if oddities.keys().isdisjoint(("fold", "cr", "nul")) and not hidden:
+        return FieldLines(fields, tuple(oddities))
     if "cr" in oddities:
         lines = _lines(_LONE_CR.sub(b"\r\n", block), {}, hidden)
     read = [_joined(lines, join) for join in (b"".join, _up_to_parted_digits)]
     read.append(tuple([(name, _NUL_IN_DIGITS.sub(b"", value)) for name, value in fields]))
+    read.append(fields + tuple([field for field in hidden if field[0] == b"host"][:MOST_HOSTS]))
     others = tuple(dict.fromkeys(other for other in read if other != fields))
     for other in others:
         hidden |= dict.fromkeys(field for field in other if field[0] in FRAMING_FIELDS)
-    return FieldLines(fields, tuple(oddities), others, tuple(hidden))
+    return FieldLines(fields, tuple(oddities), others, tuple(field for field in hidden if field[0] != b"host"))
 
 
 Lines = list[tuple[bytes, list[bytes]]]  # name, and the lines of the value
@@ -251,7 +253,7 @@ def _hidden(line: bytes) -> dict[tuple[bytes, bytes], None]:
     """What this line is to who reads no folds, or passes over octets that are in no name."""
     name, colon, value = line.partition(b":")
     name = b"".join(_TOKEN.findall(name)).lower().replace(b"_", b"-")
-    return {(name, value.strip(b" \t\r")): None} if colon and name in FRAMING_FIELDS else {}
+    return {(name, value.strip(b" \t\r")): None} if colon and name in (b"host", *FRAMING_FIELDS) else {}
 
 
 def _lines(block: bytes, oddities: dict[str, None], hidden: dict[tuple[bytes, bytes], None]) -> Lines:

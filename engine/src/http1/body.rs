@@ -122,6 +122,7 @@ pub const NO_BODY: Lengths = Lengths {
 /// fields that only others have.
 #[inline]
 pub fn lengths(head: &HeadText, oddities: Oddities, hidden: Option<&HeadText>) -> Lengths {
+    let hidden = hidden.filter(|hidden| hidden.may_tell_extent());
     if !(head.may_tell_extent() || hidden.is_some()) || head.method() == b"CONNECT" {
         return NO_BODY;
     }
@@ -171,6 +172,9 @@ fn declared(head: &HeadText, of_lines: Oddities, hidden: Option<&HeadText>) -> L
             found.push(Extent::Chunked);
         }
     }
+    if of_name(b"connection").any(drops_extent) {
+        found.push(NONE); // who passes the request on leaves that field out (RFC 9110 section 7.6.1)
+    }
     let is_none = found.first == Some(NONE) && found.others.is_empty();
     if is_none && is_counted && of_name(b"expect").next().is_some() {
         oddities.insert(Oddity::ClOdd); // who waits for a body that is none?
@@ -188,6 +192,12 @@ fn declared(head: &HeadText, of_lines: Oddities, hidden: Option<&HeadText>) -> L
     let left_out = found.rest.len() + misread.rest.len();
     let may_stay_away = !may_be_none && of_name(b"expect").next().is_some();
     Lengths { first, others: found.others, left_out, may_stay_away, may_be_none, misread: misread.kept, oddities }
+}
+
+fn drops_extent(connection: &[u8]) -> bool {
+    let names = [&b"content-length"[..], b"transfer-encoding"];
+    let mut members = connection.split(|&octet| octet == b',').map(trim_blanks);
+    members.any(|member| names.iter().any(|name| member.eq_ignore_ascii_case(name)))
 }
 
 fn names_chunked(value: &[u8]) -> bool {
@@ -401,6 +411,12 @@ fn whole_chunk(octets: &[u8]) -> Option<Chunk> {
     };
     let end = data.checked_add(size)?;
     Some(Chunk { length: end + empty_line(octets.get(end..)?)?, data, size, has_cr })
+}
+
+/// Whether a chunk of this size may end where the data that begins here would, as far as the octets are here.
+pub fn may_end_chunk(data: &[u8], size: u64) -> bool {
+    let behind = usize::try_from(size).ok().and_then(|size| data.get(size..)).unwrap_or_default();
+    size == 0 || matches!(behind, [] | [b'\r'] | [b'\r', b'\n', ..] | [b'\n', ..])
 }
 
 fn any_size_line(octets: &[u8]) -> Option<(usize, usize, bool)> {

@@ -189,7 +189,12 @@ pub(super) fn odd_field_lines(
             if push_lines_up_to_cr(&mut other, block) {
                 // no flaw but the ends, and nothing folded: one way is left
                 others.extend(Some(other).filter(|other| *other != text));
-                return hidden.beside(FieldLines { text, oddities: line.oddities.with(oddities), others, hidden: None });
+                return hidden.beside(FieldLines {
+                    text,
+                    oddities: line.oddities.with(oddities),
+                    others,
+                    hidden: None,
+                });
             }
             lines.end_in_cr = true;
         }

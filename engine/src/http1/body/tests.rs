@@ -55,6 +55,8 @@ fn receivers_take_these_lengths() {
         (b"A: b\rTransfer-Encoding: gzip, Chunked\r\n", &[NOTHING, CHUNKED], &[]),
         (b"\x0bContent-Length: 5\r\nTransfer\0-Encoding;: chunked\r\n", &[NOTHING, octets(5), CHUNKED], &[]),
         (b"Content-Length: 1\r\n 0\r\n", &[octets(1), NOTHING, octets(10)], &["cl_odd"]),
+        (b"Content-Length: 5\r\nConnection: close, content-length\r\n", &[octets(5), NOTHING], &[]),
+        (b"A: b\r\n Host: c\r\n", &[NOTHING], &[]),
         (b"Content-Length: 5\r\nX(: y\r\n", &[octets(5), NOTHING], &[]),
         (b"Content-Length: 5\r\nTransfer-Encoding : chunked\r\n", &[CHUNKED, octets(5), NOTHING], &["cl_and_te"]),
     ];

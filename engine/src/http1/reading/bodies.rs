@@ -7,7 +7,7 @@ use memchr::{memchr, memmem};
 
 use super::{BROKEN, JUNK, LINE_BYTES, Reading, State, Step, TUNNEL};
 use crate::counts::Count;
-use crate::http1::body::{ENDLESS, Extent, Lengths, chunk_size, whole_chunks};
+use crate::http1::body::{ENDLESS, Extent, Lengths, chunk_size, may_end_chunk, whole_chunks};
 use crate::http1::kept::{Kept, empty_line};
 use crate::http1::octets::part;
 use crate::http1::request_head::{WORDS_BYTES, begins_known_method, surely_request_line};
@@ -28,10 +28,7 @@ impl Reading {
             });
         }
         if extents.may_stay_away {
-            self.fork(step, |fork| {
-                fork.is_misread = true;
-                fork.state = State::NoBody;
-            });
+            self.fork(step, Reading::enter_no_body);
         }
         step.forks.left_out += extents.left_out;
         self.enter_extent(extents.first, kept);
@@ -103,6 +100,7 @@ impl Reading {
         if plain.taken > 0 {
             self.at += plain.taken as i64;
             self.scan = self.at;
+            self.is_misread = false;
             self.count_bodies(plain.body, step);
             if plain.is_odd {
                 self.note_odd_chunk(step);
@@ -114,8 +112,13 @@ impl Reading {
             return kept.from(self.at).len() > LINE_BYTES && self.break_chunks(step);
         };
         let line = kept.between(self.at, eol);
-        let Some(found) = chunk_size(line) else { return self.break_chunks(step) };
         let cr = memchr(b'\r', line).filter(|cr| cr + 1 < line.len()).map(|cr| self.at + cr as i64);
+        let Some(found) = chunk_size(line) else {
+            if let (Some(cr), Some(found)) = (cr, chunk_size(part(line, b'\r').0)) {
+                self.fork_at_cr(cr, found.size, step);
+            }
+            return self.break_chunks(step);
+        };
         if found.size == ENDLESS || !line.ends_with(b"\r") || cr.is_some() {
             self.note_odd_chunk(step);
         }
@@ -130,8 +133,16 @@ impl Reading {
         if memchr(b';', line).is_some() {
             self.fork_at_line_ends(line, cr, found.size, step);
         }
+        if found.size == 0 && !matches!(kept.from(self.at).first(), Some(b'\r' | b'\n')) {
+            self.fork(step, Reading::enter_no_body); // some wait for no trailer section
+        }
         self.enter_chunk(found.size);
         true
+    }
+
+    fn enter_no_body(&mut self) {
+        self.is_misread = true;
+        self.state = State::NoBody;
     }
 
     /// Lines of a chunk's size end elsewhere to who takes CR alone for an end, and the octet behind it for LF; or to who
@@ -141,21 +152,35 @@ impl Reading {
         if !line.ends_with(b"\r") {
             let behind = kept.between(self.at - 1, self.at - 1 + WORDS_BYTES as i64);
             let end = memmem::find(behind, b"\r\n").map(|end| self.at + 1 + end as i64);
-            if end.is_none_or(|end| may_end_chunk(kept, end, size)) {
+            if end.is_none_or(|end| may_end_chunk(kept.from(end), size)) {
                 self.fork(step, |fork| {
                     fork.is_misread = true;
                     (fork.left, fork.state) = (size, State::Extension);
                 });
             }
         }
-        for at in cr.into_iter().flat_map(|cr| [cr + 1, cr + 2]) {
-            if may_end_chunk(kept, at, size) {
+        if let Some(cr) = cr {
+            self.fork_at_cr(cr, size, step);
+        }
+    }
+
+    fn fork_at_cr(&self, cr: i64, size: u64, step: &mut Step<'_, '_>) {
+        let kept = step.kept;
+        for at in [cr + 1, cr + 2] {
+            if size > 0 && may_end_chunk(kept.from(at), size) {
                 self.fork(step, |fork| {
                     fork.is_misread = true;
                     (fork.at, fork.scan) = (at, at);
                     fork.enter_chunk(size);
                 });
             }
+        }
+        if size == 0 && kept.from(cr + 1).first() == Some(&b'\r') {
+            // the empty line
+            self.fork(step, |fork| {
+                (fork.at, fork.scan) = (cr + 2, cr + 2);
+                fork.enter_no_body();
+            });
         }
     }
 
@@ -198,10 +223,10 @@ impl Reading {
     pub(super) fn end_chunk(&mut self, step: &mut Step<'_, '_>) -> bool {
         let rest = step.kept.from(self.at);
         let Some(length) = empty_line(rest) else { return rest != b"\r" && self.break_chunks(step) };
+        self.is_misread = false;
         self.at += length as i64;
         self.scan = self.at;
         self.state = State::ChunkSize;
-        self.is_misread = false;
         true
     }
 
@@ -215,10 +240,4 @@ impl Reading {
         let is_news = !mem::replace(&mut self.odd_chunk, true);
         self.count(Count::OdditiesChunkOdd, u64::from(is_news), step);
     }
-}
-
-/// Whether a chunk of this size may end where its data would, as far as the octets are there.
-fn may_end_chunk(kept: Kept<'_>, data: i64, size: u64) -> bool {
-    let end = i64::try_from(size).ok().and_then(|size| data.checked_add(size));
-    size == 0 || end.is_none_or(|end| matches!(kept.from(end), [] | [b'\r'] | [b'\r', b'\n', ..] | [b'\n', ..]))
 }
