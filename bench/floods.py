@@ -57,6 +57,7 @@ class Bar(NamedTuple):
 
 
 BARS: dict[str, Bar] = {
+    "nearly": Bar(0.02, 10),
     "hosts": Bar(60, 512, watched=True),
     "forged": Bar(10, 512, watched=True),
     "syns": Bar(0.5, 10),

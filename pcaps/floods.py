@@ -1,4 +1,4 @@
-"""Traffic that is made to exhaust a sensor, of any size: rows 87 and 88, and 90 to 98 of hostile and messy traffic.
+"""Traffic that is made to exhaust a sensor, of any size: rows 85, 87, 88, and 90 to 98 of hostile and messy traffic.
 
 A flood is told by how many there are of what it is made of; recipes_floods.py makes small ones with goldens, and
 `make bench-floods` those at which other sensors were measured. In or beside each are numbers that may not be lost.
@@ -201,7 +201,12 @@ def elephant(amount: int) -> Frames:
     yield segment(1, 40000, first + amount * MSS, PSH | ACK, request(0))
 
 
+NEARLY = b"X-MSISDN: 4477009001.4477009001-4477009001" + b".4477009001" * 80 + b"\r\n"
+
 FLOODS: dict[str, Flood] = {
+    "nearly": Flood(
+        85, "%s bytes of values that are nearly numbers", long_head(NEARLY), 10_000_000, 20_000, lambda _: 1
+    ),
     "hosts": Flood(87, "%s Hosts, a number to each", hosts, 1_000_000, 20, int),
     "forged": Flood(88, "%s forged leaks within a second", forged, 100_000, 200, int),
     "syns": Flood(90, "%s SYNs", syns, 1_000_000, 300, beside),

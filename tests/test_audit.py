@@ -22,10 +22,11 @@ from monitor.engine import Preference, open_engine
 from monitor.identify import Identify
 from monitor.portable.http2 import PREFACE
 from monitor.portable.http2_frames import DATA, HEADERS
-from monitor.records import Batch, CaptureFiles, Carried, Fate, Stretch, Trace
+from monitor.records import Batch, CaptureFiles, Carried, Fate, RequestHead, Stretch, Trace
 from monitor.verdicts import NumberPlan
 from pcaps.recipes import RECIPES
 from pcaps.talk import ACK, PSH, SYN, Talk, pcap
+from tests import laws
 from tests.conversations import CHANGES, Teller, bereft, conversation, mixed
 from tests.leaks import NUMBER, RULES, leak, write
 from tests.test_http2 import REQUEST, SETTINGS, frame, headers
@@ -75,14 +76,17 @@ def balanced(capture: Path, engine: Preference, plan: NumberPlan = PLAN) -> Audi
     identify = identify_by(plan)
     books, covered, sightings = Audit(plan, identify), Covered(plan), 0
     running = open_engine(CaptureFiles((str(capture),)), identify.watch()._replace(audited=1), prefer=engine)
+    heads: list[RequestHead] = []
     done = False
     while not done:
         batch = running.poll(1.0)
         books.feed(batch)
+        heads += batch.heads
         sightings += sum(len(identify.feed(head)) for head in batch.heads)
         done = batch.done
         covered.feed(batch)
     running.close()
+    laws.hold(heads, batch)
     told = books.books()
     assert told["unaccounted"] == 0, f"{capture.name}: {told}"
     assert books.fates["confirmed"] + books.fates["ambiguous"] == covered.candidates, f"{capture.name}: {told}"

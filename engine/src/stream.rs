@@ -303,7 +303,7 @@ impl Streams {
         self.is_new = peer.is_none();
         let fresh = self.note_sent(id, segment, counts);
         self.open(id, segment, counts, out);
-        counts[Count::HttpBytes] += if self.halves[id].speaker.is_some() { fresh } else { 0 };
+        counts[Count::HttpBytes] += if self.halves[id].speaker.is_some() { captured(fresh, segment) } else { 0 };
         if flags & FIN != 0 {
             self.close(id, segment);
         }
@@ -348,7 +348,7 @@ impl Streams {
                     fate(what, counts);
                 }
             }
-            counts[Count::HttpBytes] += if self.halves[id].speaker.is_some() { fresh } else { 0 };
+            counts[Count::HttpBytes] += if self.halves[id].speaker.is_some() { captured(fresh, segment) } else { 0 };
         } else if !payload.is_empty() {
             fate("reset", counts);
         } else if flags & FIN != 0 {
@@ -370,6 +370,12 @@ impl Streams {
 #[inline]
 fn behind(segment: &Segment<'_>) -> u32 {
     segment.seq.wrapping_add(segment.payload.len() as u32)
+}
+
+/// Of so many bytes of a segment that are new, those that the snap length did not cut: it cuts the last ones.
+#[inline]
+fn captured(fresh: u64, segment: &Segment<'_>) -> u64 {
+    fresh.saturating_sub(u64::from(segment.missing))
 }
 
 /// Of the segment at hand, for the audit.

@@ -73,7 +73,7 @@ class Streams(Memory):
                 else:
                     self._counts["duplicates"] += is_copy
                     self._fate("duplicate" if is_copy else half.looks)
-            self._counts["http_bytes"] += fresh if half.client is not None else 0
+            self._counts["http_bytes"] += max(0, fresh - segment.missing) if half.client is not None else 0
         elif payload:
             self._fate("reset")
         elif flags & TH_FIN:
@@ -181,7 +181,7 @@ class Streams(Memory):
         self._halves.enter(half, peer)
         fresh = self._note_sent(half, segment)
         opened = self._open(half, segment)
-        self._counts["http_bytes"] += fresh if half.client is not None else 0
+        self._counts["http_bytes"] += max(0, fresh - segment.missing) if half.client is not None else 0
         if flags & TH_FIN:
             self._close(half, segment)
         return [*heads, *evicted, *opened]

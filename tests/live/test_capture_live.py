@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from monitor.engine import open_engine
+from monitor.engine import native_is_here, open_engine
 from monitor.errors import ConfigError, EngineError, SourceError
 from monitor.portable.port import RING_BYTES
 from monitor.records import Interface
 from pcaps.talk import Talk, ethernet
 from pcaps.talk import ip as packet_of
-from tests.live.cables import EVERY, cable, cabled, counted, heads, listening, request, send
+from tests.live.cables import EVERY, LIVE, cable, cabled, counted, heads, listening, request, send
 from tests.live.networks import ip, needs_root
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -55,6 +55,20 @@ def test_a_head_that_nobody_acknowledges_comes_while_the_port_is_silent(near, en
         found, _ = heads(engine, 1, timeout=60)  # a poll that waits for the next frame would wait in vain
         assert time.monotonic() - begun < 30
     assert len(found) == 1
+
+
+@pytest.mark.skipif(not native_is_here(), reason="the portable engine reads when it is asked, and has no queue")
+def test_heads_for_which_nobody_has_time_are_let_go_and_counted(near):
+    """A hundred in one block of the ring, and room for some."""
+    frames = [frame for number in range(100) for frame in request(number)]
+    with listening(FAR, "native", LIVE._replace(queue_bytes=1000)) as engine:
+        engine.poll(0)
+        send(near, frames)
+        found, _ = heads(engine, 25)
+        last = engine.drain()
+    found += last.heads
+    assert last.counts["requests"] == 100 == len(found) + last.counts["shed.queue"]
+    assert 0 < len(found) < 100
 
 
 def test_what_the_rings_hold_at_the_end_is_still_read(near, engine_name):
