@@ -57,6 +57,8 @@ class Bar(NamedTuple):
 
 
 BARS: dict[str, Bar] = {
+    "bombs": Bar(0.4, 10),
+    "fragments": Bar(2, 64),
     "nearly": Bar(0.02, 10),
     "hosts": Bar(60, 512, watched=True),
     "forged": Bar(10, 512, watched=True),

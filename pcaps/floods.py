@@ -1,4 +1,4 @@
-"""Traffic that is made to exhaust a sensor, of any size: rows 85, 87, 88, and 90 to 98 of hostile and messy traffic.
+"""Traffic that is made to exhaust a sensor, of any size: rows 14, 37, 85, 87, 88, 90 to 98 of 5-hostile.md.
 
 A flood is told by how many there are of what it is made of; recipes_floods.py makes small ones with goldens, and
 `make bench-floods` those at which other sensors were measured. In or beside each are numbers that may not be lost.
@@ -14,6 +14,7 @@ MSS = 1448
 SYN, PSH, ACK = 2, 8, 16
 SERVER = bytes((203, 0, 113, 9))
 ETHERNET = bytes.fromhex("020000000002 020000000001 0800")
+IPIP = bytes.fromhex("4500 0000 0000 0000 40 04 0000 c0000201 c0000202")  # one layer, but for its length
 SITE = "www.shop.example"
 REQUEST = b"GET /%d HTTP/1.1\r\nHost: www.shop.example\r\n"
 NUMBER = b"X-MSISDN: 447700900%03d\r\n"
@@ -62,12 +63,47 @@ def request(number: int) -> bytes:
     return REQUEST % number + NUMBER % (number % 1000) + b"\r\n"
 
 
-# --- many connections ---------------------------------------------------------------------------------------------
-
-
 def beside(amount: int) -> int:
     """How many leak beside so many."""
     return max(10, amount // 1000)
+
+
+# --- below TCP ----------------------------------------------------------------------------------------------------
+
+
+def with_leaks(flood: Frames, amount: int) -> Frames:
+    """These frames, and in even distances requests that leak."""
+    for place, frame in enumerate(flood):
+        if place % (amount // beside(amount)) == 0:
+            yield segment(BESIDE + place, 40000, 1, PSH | ACK, request(place))
+        yield frame
+
+
+def bombs(amount: int) -> Frames:
+    """A request in twenty layers of IP: more than any operator has, and than are looked into."""
+    packet = segment(1, 40000, 1, PSH | ACK, request(1))[len(ETHERNET) :]
+    for _ in range(20):
+        header = IPIP[:2] + struct.pack("!H", len(IPIP) + len(packet)) + IPIP[4:]
+        checksum = 0xFFFF - int.from_bytes(header, "big") % 0xFFFF
+        packet = header[:10] + struct.pack("!H", checksum) + header[12:] + packet
+    return with_leaks((ETHERNET + packet for _ in range(amount)), amount)
+
+
+def first_fragments(amount: int) -> Frames:
+    """Of datagrams that never become whole, each of another client."""
+    frame = segment(0, 40000, 1, PSH | ACK, REQUEST % 1 + NUMBER % 1)
+    behind = frame[34:]
+
+    def fragment(number: int) -> bytes:
+        header = frame[14:18] + struct.pack("!HH", number & 0xFFFF, 0x2000) + frame[22:24] + b"\0\0"
+        header += struct.pack("!I", 0x64400000 + number // 4) + SERVER
+        checksum = 0xFFFF - int.from_bytes(header, "big") % 0xFFFF
+        return ETHERNET + header[:10] + struct.pack("!H", checksum) + header[12:] + behind
+
+    return with_leaks(map(fragment, range(amount)), amount)
+
+
+# --- many connections ---------------------------------------------------------------------------------------------
 
 
 def syns(amount: int) -> Frames:
@@ -127,10 +163,8 @@ def holes(amount: int) -> Frames:
 def alike(amount: int) -> Frames:
     """Flows of TLS that all have the same XOR of addresses and ports, as whoever knows a hash would choose them."""
     hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
-    for number in range(amount):
-        yield segment(number, 0x5A5A ^ number >> 16 ^ number & 0xFFFF, 1, PSH | ACK, hello)
-        if number % (amount // beside(amount)) == 0:
-            yield segment(BESIDE + number, 40000, 1, PSH | ACK, request(number))
+    flows = ((number, 0x5A5A ^ number >> 16 ^ number & 0xFFFF) for number in range(amount))
+    return with_leaks((segment(client, port, 1, PSH | ACK, hello) for client, port in flows), amount)
 
 
 def hosts(amount: int) -> Frames:
@@ -204,6 +238,8 @@ def elephant(amount: int) -> Frames:
 NEARLY = b"X-MSISDN: 4477009001.4477009001-4477009001" + b".4477009001" * 80 + b"\r\n"
 
 FLOODS: dict[str, Flood] = {
+    "bombs": Flood(14, "%s requests in 20 layers of IP each", bombs, 200_000, 100, beside),
+    "fragments": Flood(37, "%s first fragments, never completed", first_fragments, 1_000_000, 300, beside),
     "nearly": Flood(
         85, "%s bytes of values that are nearly numbers", long_head(NEARLY), 10_000_000, 20_000, lambda _: 1
     ),

@@ -29,6 +29,7 @@ from pcaps.talk import ACK, PSH, SYN, Talk, pcap
 from tests import laws
 from tests.conversations import CHANGES, Teller, bereft, conversation, mixed
 from tests.leaks import NUMBER, RULES, leak, write
+from tests.test_engine import SAMPLES, frames_of
 from tests.test_http2 import REQUEST, SETTINGS, frame, headers
 
 PLAN = NumberPlan("44", "0", "00", (("447700900000", "447700900999"),), ("00101",))
@@ -106,6 +107,21 @@ def test_every_recipe_balances(engine_name: Preference) -> None:
     found = [balanced(recipe.path, engine_name) for recipe in RECIPES.values()]
     fates = {what for books in found for what, amount in books.fates.items() if amount}
     assert fates >= {"confirmed", "ambiguous", "body", "duplicate", "twin", "unknown_tunnel", "fragments", "depth"}
+
+
+def every(so_many: int) -> list[Path]:
+    """One in so many of the samples, all where TALKS asks for more; each run of the suite sees the same."""
+    return SAMPLES[:: 1 if "TALKS" in os.environ else so_many]
+
+
+@pytest.mark.parametrize("lost", [0.01, 0.05, 0.3])
+def test_every_recipe_balances_whatever_a_tap_loses_of_it(lost: float, engine_name: Preference, tmp_path: Path) -> None:
+    """Row 28: each through a seeded dropper."""
+    chance = random.Random(os.environ.get("TALKS", "28"))
+    for sample in every(20):
+        capture = tmp_path / sample.name
+        capture.write_bytes(pcap(bereft(frames_of(sample), chance, lost)))
+        balanced(capture, engine_name)
 
 
 def one_way(turns: int, step: Callable[[Talk, int], object]) -> Talk:
@@ -219,8 +235,9 @@ def test_real_captures_balance(engine_name: Preference) -> None:
     folder = Path(__file__).parents[2] / "shared" / "captures" / "files"
     if not folder.exists():
         pytest.skip("needs the shared captures")
-    small = sorted(path for path in folder.rglob("*") if path.is_file() and path.stat().st_size < 100_000)
-    assert sum(balanced(path, engine_name, ANY_PLAN).candidates for path in small[::8]) > 100
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    small = files if "TALKS" in os.environ else [path for path in files if path.stat().st_size < 100_000][::8]
+    assert sum(balanced(path, engine_name, ANY_PLAN).candidates for path in small) > 100
 
 
 def test_a_half_stream_that_is_not_sampled_leaves_no_trace(engine_name: Preference, tmp_path: Path) -> None:

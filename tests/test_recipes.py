@@ -60,6 +60,6 @@ def test_every_row_of_hostile_and_messy_traffic_has_a_recipe() -> None:
 
 
 def test_every_flood_has_a_recipe_and_a_bar() -> None:
-    assert {flood.row for flood in FLOODS.values()} == {85, 87, 88, *range(90, ROWS + 1)}
+    assert {flood.row for flood in FLOODS.values()} == {14, 37, 85, 87, 88, *range(90, ROWS + 1)}
     assert {f"x{flood.row}-{name}" for name, flood in FLOODS.items()} <= RECIPES.keys()
     assert FLOODS.keys() == BARS.keys()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import re
 from contextlib import closing
@@ -27,7 +28,7 @@ from pcaps import golden
 from pcaps.recipe import NUMBER
 from pcaps.talk import Packet, Talk, pcap
 
-TALKS = 150
+TALKS = int(os.environ.get("TALKS", "150"))
 LINE_ENDS = b"\r\n"
 CUT = b"@:[]%. \t"  # what host_name reads as no part of a name
 NASTY = (
