@@ -64,6 +64,7 @@ def test_an_empty_datagram_hides_nothing():
         (gtpu(INNER)[:2] + b"\x00\x02" + gtpu(INNER)[4:], "unknown_tunnel"),  # shorter than an IP header
         (gtpu(INNER, b"\x00\x00\x00\x85" + bytes(4), 0x34), "unknown_tunnel"),  # extension of no length
         (gtpu(INNER, b"\x00\x00\x00\x85" + b"\xff\x00\x00\x85", 0x34), "unknown_tunnel"),  # leads out
+        (gtpu(INNER, b"\0\0\0\x85" + b"\1\0\0\x85" * 32 + b"\1\0\0\0", 0x34), "unknown_tunnel"),  # too many
         (gtpu(b"\x15" + INNER[1:]), "unknown_tunnel"),  # no version of IP
         (gtpu(b"\x44" + INNER[1:]), "unknown_tunnel"),  # no header length
         (gtpu(INNER[:-1]), "unknown_tunnel"),  # a packet longer than its tunnel's
@@ -73,6 +74,11 @@ def test_an_empty_datagram_hides_nothing():
 )
 def test_gtpu_is_checked_in_every_field(octets: bytes, reason: str):
     assert fate(udp(octets, 2152, 2152)) == reason
+
+
+def test_gtpu_may_have_more_extension_headers_than_anyone_writes():
+    octets = gtpu(INNER, b"\0\0\0\x85" + b"\1\0\0\x85" * 31 + b"\1\0\0\0", 0x34)
+    assert isinstance(decoded(udp(octets, 2152), RAW)[0], Segment)
 
 
 TEREDO = tcp("2001:0:c000:201::1", 40001, "2001:db8:2::9", 80, 1000, 5000, 24, PAYLOAD)

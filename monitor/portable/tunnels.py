@@ -24,6 +24,7 @@ IP_PROTO_ETHERNET, IP_PROTO_MPLS, IP_PROTO_MINIMAL = 143, 137, 55  # RFC 8986, 4
 GRE_VERSION, PPTP = 0x0007, 1
 G_PDU = 0xFF  # 3GPP TS 29.281 section 6.1
 SIGNALS = frozenset((1, 2, 26, 31, 253, 254))  # echo, error indication, supported headers, tunnel status, end marker
+MOST_EXTENSIONS = 32  # two are many; a hundred are there to be read
 L2TP_CONTROL, L2TP_LENGTH, L2TP_SEQUENCE, L2TP_OFFSET, L2TP_VERSION = 0x8000, 0x4000, 0x0800, 0x0200, 0x000F
 LISP_INSTANCE, LISP_PROTOCOL, LISP_KEY = 0x08, 0x04, 0x03
 GUE_CONTROL, GUE_LENGTH = 0x20, 0x1F
@@ -158,11 +159,13 @@ def gtpu(packet: Packet) -> Step:
         return Skip.TUNNEL_CONTROL if kind in SIGNALS else Skip.UNKNOWN_TUNNEL
     at = 12 if bits & 7 else 8
     if bits & 4:  # a chain of extension headers, the type of the next at the end of each
+        extensions = 0
         while _BYTE.unpack_from(octets, at - 1)[0]:
             (size,) = _BYTE.unpack_from(octets, at)
-            if not size:
+            if not size or extensions == MOST_EXTENSIONS:
                 return Skip.UNKNOWN_TUNNEL
             at += size * 4
+            extensions += 1
     packet.enter(at, 8 + length - at)
     packet.path += (("gtpu", teid),)
     return _packet_inside(packet)

@@ -2,8 +2,8 @@
 //!
 //! Only the next layer's place is wanted; addresses, priorities and frame checks are not looked at.
 
-use super::internet::{ip, ipv4, ipv6, looks_like_ip};
-use super::{Packet, Read, Short, Skip, Step, Stepped};
+use super::internet::looks_like_ip;
+use super::{Next, Packet, Short, Skip, Step, Stepped};
 
 pub(super) const IP: u16 = 0x0800;
 pub(super) const IP6: u16 = 0x86DD;
@@ -24,19 +24,19 @@ const LEAST_TYPE: u16 = 0x0600;
 const UNNUMBERED: u8 = 0x03;
 
 /// The first layer of a link type (tcpdump.org/linktypes).
-pub fn link(link: u32) -> Option<Read> {
+pub fn link(link: u32) -> Option<Next> {
     Some(match link {
-        0 | 108 => loopback,
-        1 => ethernet,
-        9 | 50 | 104 => serial,
-        101 | 12 | 14 => ip,
-        105 => wlan,
-        113 => sll,
-        127 => radiotap,
-        228 => ipv4,
-        229 => ipv6,
-        239 => nflog,
-        276 => sll2,
+        0 | 108 => Next::Loopback,
+        1 => Next::Ethernet,
+        9 | 50 | 104 => Next::Serial,
+        101 | 12 | 14 => Next::Ip,
+        105 => Next::Wlan,
+        113 => Next::Sll,
+        127 => Next::Radiotap,
+        228 => Next::Ipv4,
+        229 => Next::Ipv6,
+        239 => Next::Nflog,
+        276 => Next::Sll2,
         _ => return None,
     })
 }
@@ -52,7 +52,7 @@ pub fn ethernet(packet: &mut Packet<'_, '_>) -> Stepped {
 /// What an EtherType, or in its place the length of an 802.3 frame, announces.
 #[inline]
 pub fn by_type(kind: u16) -> Step {
-    if kind <= LONGEST_802_3 { Step::To(llc) } else { of_type(kind) }
+    if kind <= LONGEST_802_3 { Step::To(Next::Llc) } else { of_type(kind) }
 }
 
 /// What an EtherType announces.
@@ -72,21 +72,21 @@ pub(super) fn is_tag(kind: u16) -> bool {
 #[inline]
 pub fn ethertype(kind: u16) -> Option<Step> {
     Some(match kind {
-        IP => Step::To(ipv4),
-        IP6 => Step::To(ipv6),
-        _ if is_tag(kind) => Step::To(tag::<TAG_SIZE>),
-        0x8926 | 0x892F => Step::To(tag::<6>), // VN-Tag, Cisco's; HSR (IEC 62439-3)
-        0x893F | 0x8909 => Step::To(tag::<8>), // and its heir in 802.1BR; Cisco's MetaData
-        0x8903 => Step::To(fabric_path),
-        0x22F3 => Step::To(trill),
-        0x8847 | 0x8848 => Step::To(mpls),
-        0x8864 => Step::To(pppoe),
+        IP => Step::To(Next::Ipv4),
+        IP6 => Step::To(Next::Ipv6),
+        _ if is_tag(kind) => Step::To(Next::Tag4),
+        0x8926 | 0x892F => Step::To(Next::Tag6), // VN-Tag, Cisco's; HSR (IEC 62439-3)
+        0x893F | 0x8909 => Step::To(Next::Tag8), // and its heir in 802.1BR; Cisco's MetaData
+        0x8903 => Step::To(Next::FabricPath),
+        0x22F3 => Step::To(Next::Trill),
+        0x8847 | 0x8848 => Step::To(Next::Mpls),
+        0x8864 => Step::To(Next::Pppoe),
         0x8863 => Step::Skip(Skip::TunnelControl),
-        0x880B => Step::To(ppp),
-        0x8870 => Step::To(llc),               // long 802.3 frames
-        0x88E7 => Step::To(pbb),               // 802.1ah
+        0x880B => Step::To(Next::Ppp),
+        0x8870 => Step::To(Next::Llc),         // long 802.3 frames
+        0x88E7 => Step::To(Next::Pbb),         // 802.1ah
         0x88E5 => Step::Skip(Skip::Encrypted), // 802.1AE
-        0x894F => Step::To(nsh),
+        0x894F => Step::To(Next::Nsh),
         _ => return None,
     })
 }
@@ -105,7 +105,7 @@ pub fn looks_like_ethernet(packet: &Packet<'_, '_>, at: usize) -> Result<bool, S
 }
 
 /// 802.2 with SNAP (RFC 1042), also from a bridge (802.1H).
-fn llc(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn llc(packet: &mut Packet<'_, '_>) -> Stepped {
     if packet.array(0)? != [0xAA, 0xAA, UNNUMBERED] {
         return Ok(Step::Skip(Skip::NotIp));
     }
@@ -118,16 +118,16 @@ fn llc(packet: &mut Packet<'_, '_>) -> Stepped {
 }
 
 /// A tag that ends with the EtherType of what it stands before.
-fn tag<const SIZE: usize>(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn tag<const SIZE: usize>(packet: &mut Packet<'_, '_>) -> Stepped {
     let kind = packet.u16(SIZE - 2)?;
     packet.enter(SIZE, None);
     Ok(by_type(kind))
 }
 
 /// The I-TAG of 802.1ah; the customer's whole frame follows.
-fn pbb(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn pbb(packet: &mut Packet<'_, '_>) -> Stepped {
     packet.enter(4, None);
-    Ok(Step::To(ethernet))
+    Ok(Step::To(Next::Ethernet))
 }
 
 /// A stack of labels (RFC 3032). What follows is not announced; RFC 4928 leaves the first four bits to tell.
@@ -140,45 +140,45 @@ pub fn mpls(packet: &mut Packet<'_, '_>) -> Stepped {
     packet.enter(at + 4, None);
     let nibble = packet.u8(0)? >> 4;
     if (nibble == 4 || nibble == 6) && looks_like_ip(packet)? {
-        return Ok(Step::To(ip));
+        return Ok(Step::To(Next::Ip));
     }
     if nibble == 0 && looks_like_ethernet(packet, 4)? {
         packet.skip(4); // a pseudowire with control word (RFC 4448)
-        return Ok(Step::To(ethernet));
+        return Ok(Step::To(Next::Ethernet));
     }
     if looks_like_ethernet(packet, 0)? {
-        return Ok(Step::To(ethernet));
+        return Ok(Step::To(Next::Ethernet));
     }
     Ok(match nibble {
         1 => Step::Skip(Skip::TunnelControl), // RFC 4385 section 5
-        4 => Step::To(ipv4),
-        6 => Step::To(ipv6),
+        4 => Step::To(Next::Ipv4),
+        6 => Step::To(Next::Ipv6),
         _ => Step::Skip(Skip::UnknownTunnel),
     })
 }
 
 /// Cisco's FabricPath: a tree and a time to live; the whole frame follows.
-fn fabric_path(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn fabric_path(packet: &mut Packet<'_, '_>) -> Stepped {
     packet.enter(2, None);
-    Ok(Step::To(ethernet))
+    Ok(Step::To(Next::Ethernet))
 }
 
 /// RFC 6325 section 3: options of four octets each before the whole frame.
-fn trill(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn trill(packet: &mut Packet<'_, '_>) -> Stepped {
     let bits = packet.u16(0)?;
     packet.enter(6 + usize::from(bits >> 6 & 0x1F) * 4, None);
-    Ok(Step::To(ethernet))
+    Ok(Step::To(Next::Ethernet))
 }
 
 /// RFC 2516 section 4. Sessions are numbered, so two subscribers with equal addresses can be told apart.
-fn pppoe(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn pppoe(packet: &mut Packet<'_, '_>) -> Stepped {
     let [_, code, a, b, c, d] = packet.array(0)?;
     if code != 0 {
         return Ok(Step::Skip(Skip::TunnelControl));
     }
     packet.enter(6, Some(6 + usize::from(u16::from_be_bytes([c, d]))));
     packet.within("pppoe", u64::from(u16::from_be_bytes([a, b])));
-    Ok(Step::To(ppp))
+    Ok(Step::To(Next::Ppp))
 }
 
 /// RFC 1661, with or without address and control (RFC 1662), its protocol number one or two bytes long.
@@ -196,18 +196,18 @@ pub fn ppp(packet: &mut Packet<'_, '_>) -> Stepped {
         return Ok(Step::Skip(Skip::TunnelControl)); // section 2: "network-layer control" and "link-layer control"
     }
     Ok(match protocol {
-        0x21 => Step::To(ipv4),
-        0x57 => Step::To(ipv6),
-        0x281 => Step::To(mpls),                    // RFC 3032 section 4.3
+        0x21 => Step::To(Next::Ipv4),
+        0x57 => Step::To(Next::Ipv6),
+        0x281 => Step::To(Next::Mpls),              // RFC 3032 section 4.3
         0x53 | 0xFD => Step::Skip(Skip::Encrypted), // RFC 1968; compressed or, as MPPE (RFC 3078), enciphered
         _ => Step::Skip(Skip::UnknownTunnel),
     })
 }
 
 /// PPP, or Cisco's HDLC on the same line.
-fn serial(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn serial(packet: &mut Packet<'_, '_>) -> Stepped {
     if !matches!(packet.octets.first(), Some(0x0F | 0x8F)) {
-        return Ok(Step::To(ppp));
+        return Ok(Step::To(Next::Ppp));
     }
     let kind = packet.u16(2)?;
     packet.skip(4);
@@ -215,7 +215,7 @@ fn serial(packet: &mut Packet<'_, '_>) -> Stepped {
 }
 
 /// RFC 8300.
-fn nsh(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn nsh(packet: &mut Packet<'_, '_>) -> Stepped {
     let [_, low, _, protocol] = packet.array(0)?;
     packet.enter(usize::from(low & 0x3F) * 4, None);
     Ok(nsh_protocol(protocol))
@@ -224,45 +224,45 @@ fn nsh(packet: &mut Packet<'_, '_>) -> Stepped {
 /// What NSH, and the generic extension of VXLAN, say to follow.
 pub fn nsh_protocol(protocol: u8) -> Step {
     match protocol {
-        1 => Step::To(ipv4),
-        2 => Step::To(ipv6),
-        3 => Step::To(ethernet),
-        4 => Step::To(nsh),
-        5 => Step::To(mpls),
+        1 => Step::To(Next::Ipv4),
+        2 => Step::To(Next::Ipv6),
+        3 => Step::To(Next::Ethernet),
+        4 => Step::To(Next::Nsh),
+        5 => Step::To(Next::Mpls),
         _ => Step::Skip(Skip::UnknownTunnel),
     }
 }
 
 /// Linux "any" device: LINKTYPE_LINUX_SLL.
-fn sll(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn sll(packet: &mut Packet<'_, '_>) -> Stepped {
     let kind = packet.u16(14)?;
     packet.skip(16);
     Ok(by_type(kind))
 }
 
 /// LINKTYPE_LINUX_SLL2.
-fn sll2(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn sll2(packet: &mut Packet<'_, '_>) -> Stepped {
     let kind = packet.u16(0)?;
     packet.skip(20);
     Ok(by_type(kind))
 }
 
 /// LINKTYPE_NULL and LINKTYPE_LOOP: an address family in the byte order of the machine that captured.
-fn loopback(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn loopback(packet: &mut Packet<'_, '_>) -> Stepped {
     let mut family = packet.u32(0)?;
     if family > 0xFFFF {
         family = family.swap_bytes();
     }
     packet.skip(4);
     Ok(match family {
-        2 => Step::To(ipv4),
-        10 | 23 | 24 | 28 | 30 => Step::To(ipv6), // Linux, Windows, NetBSD and OpenBSD, FreeBSD, Darwin
+        2 => Step::To(Next::Ipv4),
+        10 | 23 | 24 | 28 | 30 => Step::To(Next::Ipv6), // Linux, Windows, NetBSD and OpenBSD, FreeBSD, Darwin
         _ => Step::Skip(Skip::NotIp),
     })
 }
 
 /// LINKTYPE_NFLOG: attributes of which one is the packet.
-fn nflog(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn nflog(packet: &mut Packet<'_, '_>) -> Stepped {
     const PAYLOAD: u16 = 9;
     let (mut at, mut kind, mut size) = (0, 0u16, 4usize);
     while kind & 0x7FFF != PAYLOAD {
@@ -272,14 +272,14 @@ fn nflog(packet: &mut Packet<'_, '_>) -> Stepped {
     }
     let end = (at + size).min(packet.octets.len());
     packet.octets = packet.octets.get(at + 4..end).unwrap_or_default();
-    Ok(Step::To(ip))
+    Ok(Step::To(Next::Ip))
 }
 
 /// LINKTYPE_IEEE802_11_RADIOTAP: what the radio says, then 802.11.
-fn radiotap(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn radiotap(packet: &mut Packet<'_, '_>) -> Stepped {
     let [_, _, a, b] = packet.array(0)?;
     packet.skip(usize::from(u16::from_le_bytes([a, b])));
-    Ok(Step::To(wlan))
+    Ok(Step::To(Next::Wlan))
 }
 
 /// A data frame of 802.11 that is not enciphered (section 9.2.4.1).
@@ -301,5 +301,5 @@ pub fn wlan(packet: &mut Packet<'_, '_>) -> Stepped {
         size += if flags & ORDER != 0 { 6 } else { 2 };
     }
     packet.skip(size);
-    Ok(Step::To(llc))
+    Ok(Step::To(Next::Llc))
 }

@@ -4,7 +4,7 @@
 //! are not looked at; a total length of 0 is a packet that the network card was to cut (TSO), and one that is too long is
 //! a packet that was cut before it came here.
 
-use super::{Found, Packet, Short, Skip, Step, Stepped, tunnels};
+use super::{Found, Next, Packet, Short, Skip, Step, Stepped, tunnels};
 use crate::records::{Checksum, Flow, Fragment, Oddities, Segment};
 
 /// Protocol numbers of headers that are not the payload (RFC 8200 section 4, RFC 4302, 6275, 7401, 5533).
@@ -115,7 +115,7 @@ pub fn ipv4(packet: &mut Packet<'_, '_>) -> Stepped {
     packet.src = address(&head[12..16]);
     packet.dst = address(&head[16..20]);
     if head[0] >> 4 != 4 {
-        return Ok(if head[0] >> 4 == 6 { Step::To(ipv6) } else { Step::Skip(Skip::Malformed) });
+        return Ok(if head[0] >> 4 == 6 { Step::To(Next::Ipv6) } else { Step::Skip(Skip::Malformed) });
     }
     if header < 20 || (0 < total && total < header) {
         return Ok(Step::Skip(Skip::Malformed));
@@ -136,7 +136,7 @@ pub fn ipv6(packet: &mut Packet<'_, '_>) -> Stepped {
     let [first] = packet.array(0)?;
     if first >> 4 != 6 {
         // which may be shorter than a header of IPv6
-        return Ok(if first >> 4 == 4 { Step::To(ipv4) } else { Step::Skip(Skip::Malformed) });
+        return Ok(if first >> 4 == 4 { Step::To(Next::Ipv4) } else { Step::Skip(Skip::Malformed) });
     }
     let head: [u8; 40] = packet.array(0)?;
     packet.protocol = head[6];
@@ -159,7 +159,7 @@ pub(super) fn address(octets: &[u8]) -> [u8; 16] {
 #[inline]
 pub fn payload(packet: &mut Packet<'_, '_>) -> Stepped {
     if packet.protocol == TCP {
-        return Ok(Step::To(tcp));
+        return Ok(Step::To(Next::Tcp));
     }
     let (mut protocol, mut at) = (packet.protocol, 0);
     while let HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION | MOBILITY | HIP | SHIM6 = protocol {
@@ -188,7 +188,7 @@ pub fn payload(packet: &mut Packet<'_, '_>) -> Stepped {
         protocol = following;
     }
     packet.skip(at);
-    Ok(if protocol == TCP { Step::To(tcp) } else { tunnels::inside_ip(protocol) })
+    Ok(if protocol == TCP { Step::To(Next::Tcp) } else { tunnels::inside_ip(protocol) })
 }
 
 /// RFC 9293 section 3.1.

@@ -8,10 +8,13 @@
 
 mod framing;
 mod internet;
+mod next;
 mod plain;
 mod tunnels;
 
 use std::hash::BuildHasher;
+
+use next::Next;
 
 use crate::counts::{Count, Counts};
 use crate::limits::Limits;
@@ -52,14 +55,13 @@ struct Short;
 /// What follows a layer.
 #[derive(Clone, Copy)]
 enum Step {
-    To(Read),
+    To(Next),
     /// It is in `Packet::found`.
     Found,
     Skip(Skip),
 }
 
 type Stepped = Result<Step, Short>;
-type Read = fn(&mut Packet<'_, '_>) -> Stepped;
 
 /// Where the walk through one frame stands.
 struct Packet<'a, 'p> {
@@ -210,7 +212,7 @@ impl Decoder {
             protocol: datagram.protocol,
             found: Found::Nothing,
         };
-        walk(&mut packet, Step::To(internet::payload), self.deepest, counts);
+        walk(&mut packet, Step::To(Next::Payload), self.deepest, counts);
         let mut found = packet.found;
         if let Found::Segment(segment) = &mut found
             && !segment.oddities.contains(Oddity::FragOverlap)
@@ -244,7 +246,7 @@ fn walk(packet: &mut Packet<'_, '_>, mut step: Step, deepest: u32, counts: &mut 
         step = if packet.depth > deepest {
             Step::Skip(Skip::Depth)
         } else {
-            layer(packet).unwrap_or(Step::Skip(packet.short()))
+            layer.read(packet).unwrap_or(Step::Skip(packet.short()))
         };
     }
     match (step, &packet.found) {

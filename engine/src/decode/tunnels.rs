@@ -4,31 +4,31 @@
 //! or frame that can be one, or it is `unknown_tunnel`: no flow is ever made of bytes that only stood on that port. Nor is
 //! any made of what stands where no tunnel is known: that is `unknown_tunnel` if there is a TCP segment in it.
 
-use super::framing::{ethernet, ethertype, looks_like_ethernet, mpls, nsh_protocol, ppp, wlan};
-use super::internet::{fills_with_ip, ip, ipv4, ipv6, looks_like_ip, unannounced};
-use super::{Found, Packet, Read, Short, Skip, Step, Stepped};
+use super::framing::{ethertype, looks_like_ethernet, nsh_protocol, ppp};
+use super::internet::{fills_with_ip, looks_like_ip, unannounced};
+use super::{Found, Next, Packet, Short, Skip, Step, Stepped};
 use crate::records::{Flow, Message};
 
 /// What an IP packet holds that may hold IP packets.
 pub fn inside_ip(protocol: u8) -> Step {
     match protocol {
-        4 => Step::To(ipv4),
-        41 => Step::To(ipv6),
-        17 => Step::To(udp),
-        47 => Step::To(gre),
+        4 => Step::To(Next::Ipv4),
+        41 => Step::To(Next::Ipv6),
+        17 => Step::To(Next::Udp),
+        47 => Step::To(Next::Gre),
         50 => Step::Skip(Skip::Encrypted),
-        97 => Step::To(etherip),
-        115 => Step::To(l2tp3),
+        97 => Step::To(Next::Etherip),
+        115 => Step::To(Next::L2tp3),
         108 | 55 => Step::Skip(Skip::UnknownTunnel), // IPComp, RFC 2004
-        143 => Step::To(bare_ethernet),
-        137 => Step::To(mpls),              // RFC 4023
+        143 => Step::To(Next::BareEthernet),
+        137 => Step::To(Next::Mpls),        // RFC 4023
         1 | 58 => Step::Skip(Skip::NotTcp), // ICMP, which quotes packets
-        _ => Step::To(unannounced),
+        _ => Step::To(Next::Unannounced),
     }
 }
 
 /// RFC 2784 and 2890, with the routing of RFC 1701; version 1 as PPTP has it (RFC 2637).
-fn gre(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn gre(packet: &mut Packet<'_, '_>) -> Stepped {
     const CHECKSUM: u16 = 0x8000;
     const ROUTING: u16 = 0x4000;
     const KEY: u16 = 0x2000;
@@ -58,23 +58,23 @@ fn gre(packet: &mut Packet<'_, '_>) -> Stepped {
         }
         packet.enter(if bits & ACKNOWLEDGEMENT != 0 { at + 4 } else { at }, None);
         packet.within("gre", u64::from(key & 0xFFFF)); // the call, without the length
-        return Ok(Step::To(ppp));
+        return Ok(Step::To(Next::Ppp));
     }
     if bits & ROUTING != 0 {
         at = behind_routing(packet, at)?;
     }
     packet.enter(at, None);
     match kind {
-        0x88BE if bits & SEQUENCE != 0 => return Ok(Step::To(erspan2)),
-        0x88BE => return Ok(Step::To(ethernet)),
-        0x22EB => return Ok(Step::To(erspan3)),
+        0x88BE if bits & SEQUENCE != 0 => return Ok(Step::To(Next::Erspan2)),
+        0x88BE => return Ok(Step::To(Next::Ethernet)),
+        0x22EB => return Ok(Step::To(Next::Erspan3)),
         _ => {}
     }
     if let Some(key) = key {
         packet.within("gre", u64::from(key));
     }
     Ok(match kind {
-        0x6558 => Step::To(ethernet),
+        0x6558 => Step::To(Next::Ethernet),
         0x2001 | 0 => Step::Skip(Skip::TunnelControl), // NHRP, keepalive
         0x00FE | 0x0806 => Step::Skip(Skip::NotIp),    // OSI, ARP
         _ => ethertype(kind).unwrap_or(Step::Skip(Skip::UnknownTunnel)),
@@ -92,32 +92,32 @@ fn behind_routing(packet: &Packet<'_, '_>, mut at: usize) -> Result<usize, Short
 }
 
 /// draft-foschiano-erspan section 4.2; type I is nothing but the frame, in GRE without a sequence number.
-fn erspan2(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn erspan2(packet: &mut Packet<'_, '_>) -> Stepped {
     packet.skip(8);
-    Ok(Step::To(ethernet))
+    Ok(Step::To(Next::Ethernet))
 }
 
 /// draft-foschiano-erspan section 4.3, with the platform specific subheader where its flag says so.
-fn erspan3(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn erspan3(packet: &mut Packet<'_, '_>) -> Stepped {
     let bits = packet.u16(10)?;
     packet.skip(if bits & 1 != 0 { 20 } else { 12 });
-    Ok(Step::To(if bits >> 10 & 0x1F == 2 { ip } else { ethernet }))
+    Ok(Step::To(if bits >> 10 & 0x1F == 2 { Next::Ip } else { Next::Ethernet }))
 }
 
 /// RFC 3378.
-fn etherip(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn etherip(packet: &mut Packet<'_, '_>) -> Stepped {
     packet.enter(2, None);
-    Ok(Step::To(ethernet))
+    Ok(Step::To(Next::Ethernet))
 }
 
 /// A frame at once (RFC 8986 section 4.9).
-fn bare_ethernet(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn bare_ethernet(packet: &mut Packet<'_, '_>) -> Stepped {
     packet.enter(0, None);
-    Ok(Step::To(ethernet))
+    Ok(Step::To(Next::Ethernet))
 }
 
 /// RFC 768, for the tunnels in it and what Watch asks for.
-fn udp(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn udp(packet: &mut Packet<'_, '_>) -> Stepped {
     let [a, b, c, d, e, f] = packet.array(0)?;
     let (sport, dport) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
     let length = usize::from(u16::from_be_bytes([e, f]));
@@ -125,7 +125,7 @@ fn udp(packet: &mut Packet<'_, '_>) -> Stepped {
     let tunnel = match to_port(dport).or_else(|| port(dport)).or_else(|| port(sport)) {
         Some(tunnel) => tunnel,
         None if packet.ports.contains(&dport) => return Ok(message(packet, sport, dport, length)),
-        None if is_teredo(octets, length) => teredo,
+        None if is_teredo(octets, length) => Next::Teredo,
         None => {
             packet.skip(8);
             return unannounced(packet);
@@ -139,7 +139,11 @@ fn udp(packet: &mut Packet<'_, '_>) -> Stepped {
     if packet.octets.is_empty() && packet.missing == 0 {
         return Ok(Step::Skip(Skip::NotTcp)); // keeps a mapping of NAT alive
     }
-    Ok(tunnel(packet).unwrap_or(Step::Skip(if packet.missing > 0 { Skip::Truncated } else { Skip::UnknownTunnel })))
+    Ok(tunnel.read(packet).unwrap_or(Step::Skip(if packet.missing > 0 {
+        Skip::Truncated
+    } else {
+        Skip::UnknownTunnel
+    })))
 }
 
 /// A datagram that was asked for: the whole of it or nothing.
@@ -155,35 +159,36 @@ fn message(packet: &mut Packet<'_, '_>, sport: u16, dport: u16, length: usize) -
 }
 
 /// Tunnels told by their destination port.
-fn to_port(dport: u16) -> Option<Read> {
+fn to_port(dport: u16) -> Option<Next> {
     Some(match dport {
-        4341 => lisp,
-        4754 => gre, // RFC 8086
-        4789 | 8472 => vxlan,
-        4790 => vxlan_gpe,
-        6080 => gue,
-        6081 => geneve,
-        6635 => mpls, // RFC 7510
-        37008 => tzsp,
+        4341 => Next::Lisp,
+        4754 => Next::Gre, // RFC 8086
+        4789 | 8472 => Next::Vxlan,
+        4790 => Next::VxlanGpe,
+        6080 => Next::Gue,
+        6081 => Next::Geneve,
+        6635 => Next::Mpls, // RFC 7510
+        37008 => Next::Tzsp,
         _ => return None,
     })
 }
 
 /// Tunnels told by the port at either end.
-fn port(port: u16) -> Option<Read> {
+fn port(port: u16) -> Option<Next> {
     Some(match port {
-        2152 => gtpu,
-        1701 => l2tp,
-        3544 => teredo,
-        4500 => nat_traversal,
-        5247 => capwap,
+        2152 => Next::Gtpu,
+        1701 => Next::L2tp,
+        3544 => Next::Teredo,
+        4500 => Next::NatTraversal,
+        5247 => Next::Capwap,
         _ => return None,
     })
 }
 
 /// 3GPP TS 29.281 section 5.
-fn gtpu(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn gtpu(packet: &mut Packet<'_, '_>) -> Stepped {
     const G_PDU: u8 = 0xFF;
+    const MOST_EXTENSIONS: u32 = 32; // two are many; a hundred are there to be read
     let [bits, kind, a, b, c, d, e, f] = packet.array(0)?;
     let length = usize::from(u16::from_be_bytes([a, b]));
     // version 1, GTP and not GTP'
@@ -199,12 +204,14 @@ fn gtpu(packet: &mut Packet<'_, '_>) -> Stepped {
     let mut at = if bits & 7 != 0 { 12 } else { 8 };
     if bits & 4 != 0 {
         // a chain of extension headers, the type of the next at the end of each
+        let mut left = MOST_EXTENSIONS;
         while packet.u8(at - 1)? != 0 {
             let size = packet.u8(at)?;
-            if size == 0 {
+            if size == 0 || left == 0 {
                 return Ok(Step::Skip(Skip::UnknownTunnel));
             }
             at += usize::from(size) * 4;
+            left -= 1;
         }
     }
     packet.enter(at, Some(8 + length));
@@ -213,7 +220,7 @@ fn gtpu(packet: &mut Packet<'_, '_>) -> Stepped {
 }
 
 /// RFC 7348 section 5. Reserved bits may be anything (section 5: "ignored on receipt").
-fn vxlan(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn vxlan(packet: &mut Packet<'_, '_>) -> Stepped {
     let head: [u8; 8] = packet.array(0)?;
     if head[0] & 0x08 == 0 {
         return Ok(Step::Skip(Skip::UnknownTunnel));
@@ -224,7 +231,7 @@ fn vxlan(packet: &mut Packet<'_, '_>) -> Stepped {
 }
 
 /// draft-ietf-nvo3-vxlan-gpe section 3.
-fn vxlan_gpe(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn vxlan_gpe(packet: &mut Packet<'_, '_>) -> Stepped {
     let head: [u8; 8] = packet.array(0)?;
     if head[0] & 0x0C != 0x0C {
         return vxlan(packet);
@@ -235,7 +242,7 @@ fn vxlan_gpe(packet: &mut Packet<'_, '_>) -> Stepped {
 }
 
 /// RFC 8926 section 3.4.
-fn geneve(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn geneve(packet: &mut Packet<'_, '_>) -> Stepped {
     let head: [u8; 8] = packet.array(0)?;
     if head[0] >> 6 != 0 {
         return Ok(Step::Skip(Skip::UnknownTunnel));
@@ -255,7 +262,7 @@ fn network(head: &[u8; 8]) -> u64 {
 }
 
 /// L2TPv2 (RFC 2661 section 3.1); the session header of version 3 cannot be read without its setup.
-fn l2tp(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn l2tp(packet: &mut Packet<'_, '_>) -> Stepped {
     const CONTROL: u16 = 0x8000;
     const LENGTH: u16 = 0x4000;
     const SEQUENCE: u16 = 0x0800;
@@ -287,7 +294,7 @@ fn l2tp(packet: &mut Packet<'_, '_>) -> Stepped {
 }
 
 /// RFC 4380 section 5.1.1: IPv6, behind authentication and origin indication.
-fn teredo(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn teredo(packet: &mut Packet<'_, '_>) -> Stepped {
     let mut at = 0;
     while packet.u8(at)? == 0 {
         let [_, indicator, identifier, authentication] = packet.array(at)?;
@@ -295,7 +302,7 @@ fn teredo(packet: &mut Packet<'_, '_>) -> Stepped {
     }
     packet.enter(at, None);
     let inside = looks_like_ip(packet)? && packet.u8(0)? >> 4 == 6;
-    Ok(if inside { Step::To(ipv6) } else { Step::Skip(Skip::UnknownTunnel) })
+    Ok(if inside { Step::To(Next::Ipv6) } else { Step::Skip(Skip::UnknownTunnel) })
 }
 
 /// Whether a datagram between any two ports is one of Teredo's: only with its server a client uses port 3544.
@@ -310,7 +317,7 @@ fn is_teredo(octets: &[u8], length: usize) -> bool {
 }
 
 /// RFC 9300 section 5.1, and RFC 9305 where it names a protocol. Two instances may use the same addresses.
-fn lisp(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn lisp(packet: &mut Packet<'_, '_>) -> Stepped {
     const INSTANCE: u8 = 0x08;
     const PROTOCOL: u8 = 0x04;
     const KEY: u8 = 0x03;
@@ -331,7 +338,7 @@ fn lisp(packet: &mut Packet<'_, '_>) -> Stepped {
 }
 
 /// draft-ietf-intarea-gue section 3; variant 1 is an IP packet at once, as the version that it begins with says.
-fn gue(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn gue(packet: &mut Packet<'_, '_>) -> Stepped {
     const CONTROL: u8 = 0x20;
     let [bits, protocol] = packet.array(0)?;
     let variant = bits >> 6;
@@ -347,7 +354,7 @@ fn gue(packet: &mut Packet<'_, '_>) -> Stepped {
 }
 
 /// TaZmen Sniffer Protocol, in which routers and access points mirror: a few tags, then the frame.
-fn tzsp(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn tzsp(packet: &mut Packet<'_, '_>) -> Stepped {
     const MOST_TAGS: usize = 32;
     const END: u8 = 1; // this and padding are of one octet
     let [version, kind, high, low] = packet.array(0)?;
@@ -369,13 +376,13 @@ fn tzsp(packet: &mut Packet<'_, '_>) -> Stepped {
     packet.enter(at, None);
     match u16::from_be_bytes([high, low]) {
         1 => frame_inside(packet),
-        18 => Ok(Step::To(wlan)),
+        18 => Ok(Step::To(Next::Wlan)),
         _ => Ok(Step::Skip(Skip::UnknownTunnel)),
     }
 }
 
 /// RFC 5415 section 4.3: frames between an access point and its controller, of Ethernet or of 802.11 itself.
-fn capwap(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn capwap(packet: &mut Packet<'_, '_>) -> Stepped {
     const NATIVE: u32 = 0x100;
     const FRAGMENT: u32 = 0x80;
     const KEEPALIVE: u32 = 0x08;
@@ -390,28 +397,28 @@ fn capwap(packet: &mut Packet<'_, '_>) -> Stepped {
     if word & NATIVE == 0 {
         return frame_inside(packet);
     }
-    Ok(if word >> 9 & 0x1F == 1 { Step::To(wlan) } else { Step::Skip(Skip::UnknownTunnel) })
+    Ok(if word >> 9 & 0x1F == 1 { Step::To(Next::Wlan) } else { Step::Skip(Skip::UnknownTunnel) })
 }
 
 /// L2TPv3 over IP (RFC 3931 section 4.1.1). How long a cookie is, and what follows, only its setup said.
-fn l2tp3(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn l2tp3(packet: &mut Packet<'_, '_>) -> Stepped {
     Ok(Step::Skip(if packet.u32(0)? == 0 { Skip::TunnelControl } else { Skip::UnknownTunnel }))
 }
 
 /// RFC 3948: ESP, unless the SPI is 0 (IKE) or there is only one byte (a keepalive).
-fn nat_traversal(packet: &mut Packet<'_, '_>) -> Stepped {
+pub fn nat_traversal(packet: &mut Packet<'_, '_>) -> Stepped {
     let ike_or_keepalive = packet.octets.len() == 1 || packet.u32(0)? == 0;
     Ok(Step::Skip(if ike_or_keepalive { Skip::NotTcp } else { Skip::Encrypted }))
 }
 
 fn packet_inside(packet: &mut Packet<'_, '_>) -> Stepped {
-    Ok(if looks_like_ip(packet)? { Step::To(ip) } else { Step::Skip(Skip::UnknownTunnel) })
+    Ok(if looks_like_ip(packet)? { Step::To(Next::Ip) } else { Step::Skip(Skip::UnknownTunnel) })
 }
 
 fn packet_fills(packet: &mut Packet<'_, '_>) -> Stepped {
-    Ok(if fills_with_ip(packet)? { Step::To(ip) } else { Step::Skip(Skip::UnknownTunnel) })
+    Ok(if fills_with_ip(packet)? { Step::To(Next::Ip) } else { Step::Skip(Skip::UnknownTunnel) })
 }
 
 fn frame_inside(packet: &mut Packet<'_, '_>) -> Stepped {
-    Ok(if looks_like_ethernet(packet, 0)? { Step::To(ethernet) } else { Step::Skip(Skip::UnknownTunnel) })
+    Ok(if looks_like_ethernet(packet, 0)? { Step::To(Next::Ethernet) } else { Step::Skip(Skip::UnknownTunnel) })
 }
