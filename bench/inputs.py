@@ -11,9 +11,8 @@ from itertools import cycle, islice
 from hpack import Encoder
 
 from bench.floods import MB
-from pcaps.floods import ACK, MSS, PSH, SYN, Frames, segment, stream
-from pcaps.talk import ip, pcap, tcp
-from tests.encapsulations import TUNNELS
+from pcaps.floods import ACK, PSH, Frames, segment, stream
+from pcaps.talk import pcap
 
 SIZE = 10 * MB
 
@@ -39,57 +38,6 @@ def blocks(frames: list[bytes], options: bytes = b"", between: bytes = b"") -> b
 
 OPTIONS = struct.pack("<HHI", 2, 4, 0) * 20 + struct.pack("<HH", 0, 0)
 OTHER_BLOCK = struct.pack("<III", 0x0BAD, 12, 12) * 10
-ENDS = ("100.64.1.2", 40000, "203.0.113.9", 443)
-
-
-def tls(tunnel: str | None = None) -> Frames:
-    """The same frame of 600 bytes of TLS again and again, plain or in a tunnel of this kind."""
-    packet = tcp(*ENDS, 1, 1, PSH | ACK, b"\x17\x03\x03\x02\x00" + bytes(500))
-    packet = TUNNELS[tunnel].wrap(packet) if tunnel else packet + bytes(0)
-    kind = b"\x86\xdd" if packet[0] >> 4 == 6 else b"\x08\x00"
-    return cycle([b"\x02\0\0\0\0\2\x02\0\0\0\0\1" + kind + packet])
-
-
-def fragments(order: str) -> Frames:
-    """Datagrams of 64 kB in 600 bytes each."""
-    text, size = bytes(64_000), 592
-    for ident in range(1, 65536):
-        part = ip("100.64.1.2", "203.0.113.9", 6, text)
-        pieces = [(at, part[20 + at : 20 + at + size]) for at in range(0, len(text), size)]
-        if order == "reverse":
-            pieces.reverse()
-        elif order == "unfinished":
-            pieces = pieces[1:]
-        elif order == "overlapping":
-            pieces = [(max(0, at - 296), piece) for at, piece in pieces]
-        elif order == "alternating":
-            pieces = pieces[::2] + pieces[1::2]
-        for at, piece in pieces:
-            more = at + len(piece) < len(text)
-            yield b"\x02\0\0\0\0\2\x02\0\0\0\0\1\x08\0" + ip(
-                "100.64.1.2", "203.0.113.9", 6, piece, ident=ident, fragment=more << 13 | at >> 3
-            )
-
-
-UPLOAD = b"POST /upload HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 9000000\r\n\r\n"
-
-
-def upload(order: str) -> Frames:
-    """One body: its segments in order, or as an attacker would have them."""
-    yield segment(1, 40000, 0, SYN)
-    yield segment(1, 40000, 1, PSH | ACK, UPLOAD)
-    first, window = 1 + len(UPLOAD), 400
-    text = bytes(MSS)
-    for group in range(40):
-        places = list(range(group * window, (group + 1) * window))
-        if order == "reverse":
-            places.reverse()
-        elif order == "every other one first":
-            places = places[1::2] + places[::2]
-        for place in places:
-            yield segment(1, 40000, first + place * MSS, PSH | ACK, text)
-            if order == "each again, and different":
-                yield segment(1, 40000, first + place * MSS, PSH | ACK, b"x" * MSS)
 
 
 def repeated(text: bytes) -> Callable[[], Frames]:

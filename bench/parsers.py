@@ -42,7 +42,6 @@ from bench.inputs import (
     contested,
     digits,
     folds,
-    fragments,
     full_heads,
     glued,
     glued_in_hex,
@@ -62,12 +61,11 @@ from bench.inputs import (
     requests,
     separated,
     small,
-    tls,
     tokens,
-    upload,
     web_token,
     with_fields,
 )
+from bench.layers import extended, fragments, halves, in_gre, in_gtpu, in_ip, nested, tagged, tls, upload
 from bench.results import put, where_and_when
 from monitor.agreements import load
 from monitor.engine import open_engine, reader
@@ -218,12 +216,30 @@ UK = Numbering("44", "0")
 GRANT = b"grant-%d:\n  purpose: billing\n  hosts: [a.example, b.example]\n  fields: [x-msisdn]\n  form: plain\n"
 
 PARSERS = {
-    "decode": Parser(captured(tls), {name: captured(partial(tls, name)) for name in sorted(TUNNELS)}),
+    "decode": Parser(
+        captured(tls),
+        {name: captured(partial(tls, name)) for name in sorted(TUNNELS)}
+        | {
+            "IP in IP, 14 times": captured(nested(in_ip, 14)),
+            "GRE in GRE, 7 times": captured(nested(in_gre, 7)),
+            "GTP-U in GTP-U, 7 times": captured(nested(in_gtpu, 7)),
+            "GTP-U in GTP-U, too many times": captured(nested(in_gtpu, 12)),
+            "32 extension headers of GTP-U": captured(nested(partial(in_gtpu, extensions=32), 1)),
+            "100 extension headers of GTP-U": captured(nested(partial(in_gtpu, extensions=100), 1)),
+            "60 extension headers of IPv6": captured(extended(60, 60)),
+            "15 tags": captured(tagged(b"\x81\0\0\1", 15)),
+            "100 tags": captured(tagged(b"\x81\0\0\1", 100)),
+        },
+    ),
     "defrag": Parser(
-        captured(partial(fragments, "in order")),
+        captured(partial(halves, "in order")),
         {
-            order: captured(partial(fragments, order))
-            for order in ("reverse", "alternating", "unfinished", "overlapping")
+            order: captured(partial(halves, order))
+            for order in ("in reverse", "first ones alone", "last ones alone", "each twice and different")
+        }
+        | {
+            f"64 kB, {order}": captured(partial(fragments, order))
+            for order in ("in order", "reverse", "alternating", "unfinished", "overlapping")
         },
     ),
     "reassembly": Parser(
