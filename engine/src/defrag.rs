@@ -17,11 +17,12 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::hash::BuildHasher;
+use std::collections::hash_map::Entry;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 
+use foldhash::HashMap;
 use foldhash::quality::RandomState;
-use foldhash::{HashMap, HashSet};
 
 use crate::counts::{Count, Counts};
 use crate::limits::Limits;
@@ -36,6 +37,12 @@ const OVERHEAD: usize = 1024;
 const MOST_READINGS: usize = 4;
 /// Fragments remembered after their datagram was whole; the second copy of a mirror is never far behind.
 const ECHOES: usize = 4096;
+/// Fragments of a datagram, if it is a packet that a tunnel made too long.
+const USUAL: usize = 2;
+/// Fragments of a datagram that are looked through one by one.
+const FEW: usize = 16;
+/// Datagrams that are no more and still have their place in the order of age, beside as many as there are.
+const SPARE: usize = 64;
 
 /// Of which datagram a fragment is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,35 +55,74 @@ struct Key {
     path: Vec<Layer>,
 }
 
-/// A fragment as it came.
+impl Key {
+    fn of(fragment: &Fragment<'_>) -> Key {
+        Key {
+            src: fragment.src,
+            dst: fragment.dst,
+            protocol: (!fragment.v6).then_some(fragment.protocol),
+            ident: fragment.ident,
+            path: fragment.path.to_vec(),
+        }
+    }
+}
+
+/// Keyed hashes, which need no hash of their own.
+type Marks = HashSet<u64, BuildHasherDefault<AsItIs>>;
+
+/// Hashes a number to itself.
+#[derive(Clone, Copy, Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, octets: &[u8]) {
+        for &octet in octets {
+            self.0 = self.0 << 8 | u64::from(octet);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A fragment as it came. Many are kept whose datagram never becomes whole, so it is small.
 #[derive(Debug)]
 struct Piece {
     /// Keyed hash of all that tells it from others; equal ones are taken for copies.
     mark: u64,
-    protocol: u8,
-    offset: usize,
-    more: bool,
-    octets: Vec<u8>,
+    octets: Box<[u8]>,
+    offset: u16,
     /// Bytes behind `octets` that the snap length cut.
-    missing: usize,
+    missing: u16,
+    protocol: u8,
+    more: bool,
 }
 
 impl Piece {
+    fn start(&self) -> usize {
+        self.offset.into()
+    }
+
     fn end(&self) -> usize {
-        self.offset + self.octets.len() + self.missing
+        self.start() + self.octets.len() + usize::from(self.missing)
     }
 }
 
 /// The fragments of one datagram in order of arrival, each once.
 #[derive(Debug)]
 struct Assembly {
-    /// Key of `Defragmenter::ages`.
+    /// As in `Defragmenter::ages`.
     age: u64,
-    since_ns: i64,
     pieces: Vec<Piece>,
-    marks: HashSet<u64>,
+    /// Of the pieces, once they are not few.
+    marks: Marks,
     /// Bytes sent, whether or not the snap length let them through: sorted, none touching.
-    ranges: Vec<(usize, usize)>,
+    ranges: Vec<(u32, u32)>,
     /// The nearest end that a last fragment has and that was not yet reached.
     claimed: usize,
     /// An end was reached, and there are bytes behind it.
@@ -87,13 +133,12 @@ struct Assembly {
 }
 
 impl Assembly {
-    fn new(age: u64, since_ns: i64) -> Assembly {
+    fn new(age: u64) -> Assembly {
         Assembly {
             age,
-            since_ns,
-            pieces: Vec::new(),
-            marks: HashSet::default(),
-            ranges: Vec::new(),
+            pieces: Vec::with_capacity(USUAL),
+            marks: Marks::default(),
+            ranges: Vec::with_capacity(USUAL),
             claimed: NO_END,
             contradicted: false,
             size: 0,
@@ -101,14 +146,35 @@ impl Assembly {
         }
     }
 
-    /// Where the bytes that are there without a hole end.
-    fn covered(&self) -> usize {
-        self.ranges.first().filter(|range| range.0 == 0).map_or(0, |range| range.1)
+    /// A fragment of this mark came before.
+    fn knows(&mut self, mark: u64) -> bool {
+        if self.pieces.len() < FEW {
+            return self.pieces.iter().any(|piece| piece.mark == mark);
+        }
+        if self.marks.is_empty() {
+            self.marks.extend(self.pieces.iter().map(|piece| piece.mark));
+        }
+        !self.marks.insert(mark)
     }
 
-    fn is_whole(&self) -> bool {
-        self.ranges.first().is_some_and(|&(start, end)| start == 0 && self.claimed <= end)
+    /// Where the bytes that are there without a hole end.
+    fn covered(&self) -> usize {
+        self.ranges.first().filter(|range| range.0 == 0).map_or(0, |range| range.1 as usize)
     }
+
+    /// No byte came twice.
+    fn is_plain(&self) -> bool {
+        let sent: usize = self.pieces.iter().map(|piece| piece.end() - piece.start()).sum();
+        sent == self.ranges.iter().map(|range| (range.1 - range.0) as usize).sum::<usize>()
+    }
+}
+
+/// One that waits, or that waited.
+#[derive(Debug)]
+struct Waiting {
+    age: u64,
+    since_ns: i64,
+    key: Key,
 }
 
 /// Puts datagrams together.
@@ -116,12 +182,12 @@ impl Assembly {
 pub struct Defragmenter {
     most_bytes: usize,
     longest_ns: i64,
-    assemblies: HashMap<Key, Assembly>,
+    assemblies: HashMap<Key, Box<Assembly>>,
     /// Oldest first.
-    ages: BTreeMap<u64, Key>,
+    ages: VecDeque<Waiting>,
     next_age: u64,
     /// Marks, as a set and oldest first.
-    echoes: HashSet<u64>,
+    echoes: Marks,
     echo_order: VecDeque<u64>,
     size: usize,
     now_ns: i64,
@@ -135,9 +201,9 @@ impl Defragmenter {
             most_bytes: limits.fragments_bytes,
             longest_ns: limits.fragment_ns,
             assemblies: HashMap::default(),
-            ages: BTreeMap::new(),
+            ages: VecDeque::new(),
             next_age: 0,
-            echoes: HashSet::default(),
+            echoes: Marks::default(),
             echo_order: VecDeque::new(),
             size: 0,
             now_ns: 0,
@@ -163,15 +229,15 @@ impl Defragmenter {
     /// Gives up what has waited for `Limits::fragment_ns`. The capture clock may go backwards, this one does not.
     pub fn expire(&mut self, now_ns: i64, counts: &mut Counts) {
         self.now_ns = self.now_ns.max(now_ns);
-        while self.oldest().is_some_and(|oldest| self.now_ns.saturating_sub(oldest.since_ns) > self.longest_ns) {
-            self.give_up_oldest(counts);
+        while self.ages.front().is_some_and(|oldest| self.now_ns.saturating_sub(oldest.since_ns) > self.longest_ns) {
+            self.give_up_first(counts);
         }
     }
 
     /// The capture has ended: what waits now waits in vain.
     pub fn finish(&mut self, counts: &mut Counts) {
-        while self.oldest().is_some() {
-            self.give_up_oldest(counts);
+        while !self.ages.is_empty() {
+            self.give_up_first(counts);
         }
         counts[Count::MemoryDefrag] = 0;
     }
@@ -182,55 +248,61 @@ impl Defragmenter {
         if end > LONGEST {
             return dropped(fragment.data, "malformed", counts);
         }
-        let key = Key {
-            src: fragment.src,
-            dst: fragment.dst,
-            protocol: (!fragment.v6).then_some(fragment.protocol),
-            ident: fragment.ident,
-            path: fragment.path.to_vec(),
-        };
+        let key = Key::of(fragment);
         let mark = self.hasher.hash_one((&key, offset, fragment.more, fragment.data, missing));
-        let assembly = self.assemblies.entry(key.clone()).or_insert_with(|| {
-            self.next_age += 1;
-            self.ages.insert(self.next_age, key.clone());
-            Assembly::new(self.next_age, self.now_ns)
-        });
-        if !assembly.marks.insert(mark) {
+        let assembly = match self.assemblies.entry(key) {
+            Entry::Occupied(place) => place.into_mut(),
+            Entry::Vacant(place) => {
+                self.next_age += 1;
+                let (age, key) = (self.next_age, place.key().clone());
+                self.ages.push_back(Waiting { age, since_ns: self.now_ns, key });
+                place.insert(Box::new(Assembly::new(age)))
+            }
+        };
+        if assembly.knows(mark) {
             return dropped(fragment.data, "duplicate", counts);
         }
-        let (protocol, more) = (fragment.protocol, fragment.more);
-        assembly.pieces.push(Piece { mark, protocol, offset, more, octets: fragment.data.to_vec(), missing });
-        assembly.fresh |= !self.echoes.contains(&mark);
-        cover(&mut assembly.ranges, offset, end);
-        if !more {
+        assembly.pieces.push(Piece {
+            mark,
+            octets: fragment.data.into(),
+            offset: offset as u16,
+            missing: missing as u16,
+            protocol: fragment.protocol,
+            more: fragment.more,
+        });
+        assembly.fresh = assembly.fresh || !self.echoes.contains(&mark);
+        cover(&mut assembly.ranges, offset as u32, end as u32);
+        if !fragment.more {
             assembly.claimed = assembly.claimed.min(end);
         }
         assembly.size += OVERHEAD + fragment.data.len();
         self.size += OVERHEAD + fragment.data.len();
-        if assembly.is_whole() {
-            self.complete(&key, fragment, counts, out);
+        if assembly.claimed <= assembly.covered() {
+            self.complete(fragment, counts, out);
         }
         while self.size > self.most_bytes {
-            counts[Count::ShedDefrag] += 1;
-            self.give_up_oldest(counts);
+            counts[Count::ShedDefrag] += u64::from(self.give_up_first(counts));
         }
     }
 
-    fn complete(&mut self, key: &Key, newest: &Fragment<'_>, counts: &mut Counts, out: &mut Vec<Datagram>) {
-        let Some(assembly) = self.assemblies.get_mut(key) else { return };
+    fn complete(&mut self, newest: &Fragment<'_>, counts: &mut Counts, out: &mut Vec<Datagram>) {
+        let key = Key::of(newest);
+        let Some(assembly) = self.assemblies.get_mut(&key) else { return };
         let covered = assembly.covered();
         let ends = || assembly.pieces.iter().filter(|piece| !piece.more).map(Piece::end);
-        let reached: Vec<usize> = ends().filter(|&end| end <= covered).collect();
+        let reached = || ends().filter(|&end| end <= covered);
         let further = ends().filter(|&end| end > covered).min().unwrap_or(NO_END);
-        let beyond = assembly.ranges.last().map(|range| range.1) > reached.iter().copied().max();
-        let left_out = readings(&assembly.pieces, &reached, beyond || assembly.contradicted, newest, out);
-        counts[Count::ShedFragmentReadings] += left_out;
+        let beyond = assembly.ranges.last().map(|range| range.1 as usize) > reached().max();
+        if let (Some(first), Some(last)) = (reached().next(), reached().next_back()) {
+            let left_out = readings(assembly, (first, last), beyond, newest, out);
+            counts[Count::ShedFragmentReadings] += left_out;
+        }
         if beyond && !assembly.contradicted {
             assembly.contradicted = true;
             assembly.claimed = further;
             return;
         }
-        let Some(assembly) = self.forget(key) else { return };
+        let Some(assembly) = self.forget(&key) else { return };
         counts[Count::BlindFragments] += u64::from(beyond);
         // a mirror that shows every packet twice leaves copies that never become whole, and hide nothing
         for piece in assembly.pieces {
@@ -243,24 +315,29 @@ impl Defragmenter {
         }
     }
 
-    fn oldest(&self) -> Option<&Assembly> {
-        self.ages.values().next().and_then(|key| self.assemblies.get(key))
-    }
-
-    fn forget(&mut self, key: &Key) -> Option<Assembly> {
+    fn forget(&mut self, key: &Key) -> Option<Box<Assembly>> {
         let assembly = self.assemblies.remove(key)?;
-        self.ages.remove(&assembly.age);
         self.size -= assembly.size;
+        if self.ages.front().is_some_and(|oldest| oldest.age == assembly.age) {
+            self.ages.pop_front();
+        } else if self.ages.len() > 2 * self.assemblies.len() + SPARE {
+            self.ages.retain(|one| self.assemblies.get(&one.key).is_some_and(|there| there.age == one.age));
+        }
         Some(assembly)
     }
 
-    fn give_up_oldest(&mut self, counts: &mut Counts) {
-        let Some(key) = self.ages.first_key_value().map(|(_, key)| key.clone()) else { return };
-        let Some(assembly) = self.forget(&key) else { return };
+    /// Whether there still was anything to give up.
+    fn give_up_first(&mut self, counts: &mut Counts) -> bool {
+        let Some(oldest) = self.ages.pop_front() else { return false };
+        if self.assemblies.get(&oldest.key).is_none_or(|there| there.age != oldest.age) {
+            return false;
+        }
+        let Some(assembly) = self.forget(&oldest.key) else { return false };
         counts[Count::BlindFragments] += u64::from(assembly.fresh);
         for piece in &assembly.pieces {
             dropped(&piece.octets, if assembly.fresh { "fragments" } else { "duplicate" }, counts);
         }
+        true
     }
 }
 
@@ -272,7 +349,13 @@ fn dropped(octets: &[u8], why: &'static str, counts: &mut Counts) {
 }
 
 /// Adds one range to those that are sorted and do not touch, and keeps them so.
-fn cover(ranges: &mut Vec<(usize, usize)>, mut start: usize, mut end: usize) {
+fn cover(ranges: &mut Vec<(u32, u32)>, mut start: u32, mut end: u32) {
+    if let Some(last) = ranges.last_mut()
+        && (last.0..=last.1).contains(&start)
+    {
+        last.1 = end.max(last.1);
+        return;
+    }
     let first = ranges.partition_point(|range| range.1 < start);
     let last = ranges.partition_point(|range| range.0 <= end);
     for &(other_start, other_end) in &ranges[first..last] {
@@ -282,20 +365,20 @@ fn cover(ranges: &mut Vec<(usize, usize)>, mut start: usize, mut end: usize) {
     ranges.splice(first..last, [(start, end)]);
 }
 
-/// The datagram of pieces in order of arrival, of which the last ones claimed `ends`; several if they disagree. Says how
-/// many pieces none of these shows.
+/// The datagram of pieces in order of arrival, the first and the last of which claimed to end it at `ends`; several if
+/// they disagree. Says how many pieces none of these shows.
 fn readings(
-    pieces: &[Piece],
-    ends: &[usize],
-    contradicted: bool,
+    assembly: &Assembly,
+    (first_end, last_end): (usize, usize),
+    beyond: bool,
     newest: &Fragment<'_>,
     out: &mut Vec<Datagram>,
 ) -> u64 {
-    let (Some(&first_end), Some(&last_end)) = (ends.first(), ends.last()) else { return 0 };
-    let last = read(pieces.iter(), last_end);
+    let (pieces, contradicted) = (&assembly.pieces, beyond || assembly.contradicted);
     let mut ways = vec![read(pieces.iter().rev(), first_end)];
     let mut left_out = 0;
-    if ways.first() != Some(&last) {
+    let last = (first_end != last_end || !assembly.is_plain()).then(|| read(pieces.iter(), last_end));
+    if let Some(last) = last.filter(|last| ways.first() != Some(last)) {
         ways.push(last);
         for piece in pieces.iter().filter(|_| pieces.len() > 2) {
             if ways.iter().any(|way| shows(&way.1, piece)) {
@@ -329,8 +412,8 @@ fn readings(
 
 /// Whether the bytes of a piece, as far as they lie in it, are in this reading.
 fn shows(octets: &[u8], piece: &Piece) -> bool {
-    let seen = octets.get(piece.offset..).unwrap_or_default();
-    seen.iter().zip(&piece.octets).all(|(one, other)| one == other)
+    let seen = octets.get(piece.start()..).unwrap_or_default();
+    seen.iter().zip(&*piece.octets).all(|(one, other)| one == other)
 }
 
 /// Protocol, bytes and number of missing bytes, the later of two pieces before the earlier.
@@ -340,12 +423,12 @@ fn read<'a>(pieces: impl Iterator<Item = &'a Piece>, end: usize) -> (u8, Vec<u8>
         if piece.offset == 0 {
             protocol = piece.protocol; // RFC 8200 section 4.5: "only the Offset zero fragment is used"
         }
-        if let Some(room) = octets.get_mut(piece.offset..) {
+        if let Some(room) = octets.get_mut(piece.start()..) {
             let length = room.len().min(piece.octets.len());
             room[..length].copy_from_slice(&piece.octets[..length]);
         }
         if piece.missing > 0 {
-            kept = kept.min(piece.offset + piece.octets.len());
+            kept = kept.min(piece.start() + piece.octets.len());
         }
     }
     octets.truncate(kept);
