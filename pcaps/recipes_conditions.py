@@ -27,9 +27,13 @@ def evening(minutes: int, step: int, *, portal_at: tuple[int, ...] = ()) -> list
     frames: list[Packet] = []
     for minute in range(0, minutes, step):
         at = f"2012-01-12 {20 + minute // 60}:{minute % 60:02}"
-        frames += asked("shop.example", STRANGER, b"/?tel=" + FOREIGN, b"X-MSISDN", FOREIGN, "100.64.1.9", at).frames
+        seq = minute * 15_000_000  # as the clock of RFC 9293 section 3.4.1 counts
+        typed = asked("shop.example", STRANGER, b"/?tel=" + FOREIGN, b"X-MSISDN", FOREIGN, "100.64.1.9", at, seq)
+        frames += typed.frames
         if minute in portal_at:
-            seen = asked("portal.operator.example", PORTAL, b"/", b"X-Up-Calling-Line-ID", src="100.64.1.8", at=at)
+            seen = asked(
+                "portal.operator.example", PORTAL, b"/", b"X-Up-Calling-Line-ID", src="100.64.1.8", at=at, seq=seq
+            )
             frames += [(time_ns + MINUTE // 60, frame) for time_ns, frame in seen.frames]
     return sorted(frames)
 

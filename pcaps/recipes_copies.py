@@ -3,7 +3,7 @@ before and after the enriching gateway."""
 
 from __future__ import annotations
 
-from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, SITE, allowed, ambiguous, found, get, leak, recipe
+from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, SITE, allowed, ambiguous, found, get, leak, recipe, talk_of
 from pcaps.recipes_rules import AGEVERIFY
 from pcaps.recipes_tcp import DATA, MASKED, begun, ended
 from pcaps.talk import ACK, FIN, RST, Packet, Talk, ethernet
@@ -184,6 +184,21 @@ def t98_another_request_where_one_has_ended() -> Talk:
         talk.segment(DATA | FIN, octets)
         talk.time_ns += 3 * 10**9
     return talk
+
+
+@recipe(17, leak(times=2), "duplicates")
+def t101_connection_mirrored_once_more_later() -> list[Packet]:
+    """A mirror that stalls, or files that overlap: all of a connection comes again when it has long been forgotten."""
+    frames = talk_of(LEAK, CLEAN, LEAK).frames
+    return frames + [(time_ns + 150 * 10**9, frame) for time_ns, frame in frames]
+
+
+@recipe(48, leak(times=2))
+def t101_same_sequence_numbers_and_another_request() -> list[Packet]:
+    """A device that begins each connection with the same number, from the same port: the second asks for something
+    else."""
+    frames = talk_of(LEAK.replace(b"GET / ", b"GET /a ")).frames
+    return talk_of(LEAK).frames + [(time_ns + 3 * 10**9, frame) for time_ns, frame in frames]
 
 
 # --- who got it -----------------------------------------------------------------------------------------------------

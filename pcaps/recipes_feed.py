@@ -89,7 +89,7 @@ def w03_address_used_again() -> list[Packet]:
 def w04_stop_that_was_lost() -> list[Packet]:
     """No Stop came: the Start of the next session ends the one before. The gateway goes on with the old number."""
     again = accounting(msisdn=OTHER, session=b"5F00A2")
-    return in_turn(accounting(), asked().frames, again, asked().frames)
+    return in_turn(accounting(), asked().frames, again, asked(seq=5_000_000).frames)
 
 
 @recipe("feed", allowed("ageverify.example"), "messages")

@@ -20,11 +20,12 @@ ROAMING, WAP, WIFI = "100.64.240.9", "100.65.1.2", "100.66.1.2"
 
 
 def asked(host: str = "ageverify.example", dst: str = AGEVERIFY, target: bytes = b"/check", field: bytes = b"X-MSISDN",
-          number: bytes = NUMBER, src: str = "100.64.1.2", at: str = "2012-01-12 12:00") -> Talk:  # fmt: skip
+          number: bytes = NUMBER, src: str = "100.64.1.2", at: str = "2012-01-12 12:00",
+          seq: int = 1000) -> Talk:  # fmt: skip
     """One request; `at` is UTC, which is London's time in winter."""
     time_ns = int(datetime.fromisoformat(at).replace(tzinfo=UTC).timestamp()) * 10**9
     lines = (field + b": " + number,) if field else ()
-    return talk_of(get(*lines, target=target, host=host.encode()), dst=dst, src=src, time_ns=time_ns)
+    return talk_of(get(*lines, target=target, host=host.encode()), dst=dst, src=src, time_ns=time_ns, seq=seq)
 
 
 def refused(outcome: str, host: str = "ageverify.example") -> Expectation:

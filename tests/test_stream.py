@@ -463,8 +463,8 @@ def test_last_heads_of_ended_connections_are_remembered_for_a_while_and_only_so_
     ended = Ended(counted)
     flow, other = (Flow("192.0.2.1", sport, "192.0.2.2", 80, ()) for sport in (1, 2))
 
-    def known(*heads: tuple[Flow, tuple[int, int]]) -> list[bool]:
-        return [ended.knows(*each) for each in heads]
+    def known(*heads: tuple[Flow, tuple[int, int]], now_ns: int = 0) -> list[bool]:
+        return [ended.knows(*each, now_ns) for each in heads]
 
     ended.remember(flow, (7, 1), 0, is_owed=True)
     ended.remember(flow, (7, 1), 5, is_owed=True)
@@ -480,5 +480,11 @@ def test_last_heads_of_ended_connections_are_remembered_for_a_while_and_only_so_
     assert known((other, (7, 1)), (flow, (0, 2)), (flow, (0, 3))) == [False, True, True]
     assert counted["shed.ended"] == 1
     ended.remember(other, (7, 3), 2 * REMEMBERED_NS, is_owed=False)
-    assert not ended.knows(flow, (0, 3))
+    assert known((flow, (0, 3))) == [False]
     assert counted["shed.ended"] == 1  # what was acknowledged is owed by nobody
+    ended.remember(flow, (9, 4), 2 * REMEMBERED_NS, is_owed=False, earlier=((8, 4), (9, 4)))
+    assert known((flow, (8, 4)), (other, (8, 4))) == [True, False]
+    many = tuple((seq, 5) for seq in range(REMEMBERED - 1))
+    ended.remember(other, (9, 4), 2 * REMEMBERED_NS, is_owed=False, earlier=many)
+    assert known((flow, (8, 4)), (other, (8, 5))) == [False, True]
+    assert known((other, (8, 5)), (other, (9, 4)), now_ns=3 * REMEMBERED_NS) == [False, False]

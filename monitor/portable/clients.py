@@ -247,7 +247,7 @@ class Clients(ABC):
         return self._publish(half, act(half.client, self._now_ns)) if half.client is not None else NOTHING
 
     def _publish(self, half: HalfStream, placed: list[PlacedHead]) -> list[RequestHead]:
-        heads = self._heads.publish(half, placed)
+        heads = self._heads.publish(half, placed, self._now_ns)
         if heads and (peer := half.peer) is not None and peer.client is not None and not peer.client.spoke:
             self._count_opaque(peer, Looks.RESPONSE)
         return heads

@@ -18,6 +18,8 @@ from monitor.portable.losses import Sent
 from monitor.portable.origins import Side
 from monitor.records import Flow, Segment
 
+MOST_HEADS = 32  # before the last one
+HEADS_BYTES = 256  # what they take, in round figures
 FAR_BYTES = 160  # that a segment out of the window takes besides its payload, in round figures
 MOST_ALIKE = 64  # tunnelled half-streams with the same addresses and ports that are told of each other
 
@@ -35,8 +37,8 @@ class HalfStream:
     """One direction of a connection; opaque while it has no `client`."""
 
     __slots__ = (
-        "_peer", "accounted", "aside", "begun", "client", "closing_ns", "far", "flow", "forgotten", "last_head",
-        "last_heads", "last_ns", "looks", "opaque", "origin", "reborn", "sent", "side", "wake_ns",
+        "_peer", "accounted", "aside", "begun", "client", "closing_ns", "far", "flow", "forgotten", "heads", "is_copy",
+        "last_head", "last_heads", "last_ns", "looks", "opaque", "origin", "reborn", "sent", "side", "wake_ns",
     )  # fmt: skip
 
     def __init__(self, flow: Flow, sent: Sent, now_ns: int) -> None:
@@ -58,6 +60,8 @@ class HalfStream:
         self.closing_ns = 0  # when FIN or RST came; 0 while open
         self.wake_ns = 0  # when something is due; 0: never
         self.last_head: tuple[int, int] | None = None  # sequence number and hash
+        self.heads: tuple[tuple[int, int], ...] = ()  # the latest before that
+        self.is_copy = False  # it began with a head of a connection that has ended
         self.last_heads: dict[tuple[int, int], bool] | None = None  # while it has twins: did one send it as well?
 
     @property
@@ -97,10 +101,11 @@ class HalfStream:
         """Bytes of memory, about, besides its own."""
         if self.client is None:
             return 0
+        heads = HEADS_BYTES if self.heads else 0
         if self.far is None and self.aside is None:
-            return self.client.weight
+            return heads + self.client.weight
         far = 0 if self.far is None else FAR_BYTES + len(self.far.payload)
-        return far + sum(client.weight for client in self.clients)
+        return heads + far + sum(client.weight for client in self.clients)
 
     def begins_at(self, seq: int) -> bool:
         """Whether the reading of a client began with this sequence number."""

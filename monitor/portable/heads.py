@@ -7,7 +7,7 @@ once.
 from __future__ import annotations
 
 from monitor.portable.ended import Ended
-from monitor.portable.halves import HalfStream, Halves
+from monitor.portable.halves import MOST_HEADS, HalfStream, Halves
 from monitor.portable.looks import Looks
 from monitor.portable.origins import Side
 from monitor.portable.trace import Tracer
@@ -26,7 +26,7 @@ class Heads:
         self._ended = ended
         self._tracer = tracer
 
-    def publish(self, half: HalfStream, placed: list[PlacedHead]) -> list[RequestHead]:
+    def publish(self, half: HalfStream, placed: list[PlacedHead], now_ns: int) -> list[RequestHead]:
         """Those of the half-stream's client that are news."""
         heads = []
         counts = self._counts
@@ -35,12 +35,15 @@ class Heads:
                 counts["not_requests"] += 1
                 self._trace(half, start, end, "response")
                 continue
+            before = half.last_head
             half.last_head = (start & 0xFFFFFFFF, hash(_text(head)))
+            if before is not None:
+                half.heads = (*half.heads, before)[-MOST_HEADS:]
             if half.last_heads is not None and self._is_of_a_twin(half, half.last_head, half.last_heads):
                 counts["twin_heads"] += 1
                 self._trace(half, start, end, "twin")
                 continue
-            if half.side is Side.UNKNOWN and self._ended.knows(half.flow, half.last_head):
+            if self._is_known(half, half.last_head, now_ns, part=part):
                 counts["duplicates"] += 1
                 self._trace(half, start, end, "duplicate")
                 continue
@@ -54,6 +57,18 @@ class Heads:
                 counts["oddities." + oddity] += 1
             heads.append(head)
         return heads
+
+    def _is_known(self, half: HalfStream, mark: tuple[int, int], now_ns: int, *, part: bool) -> bool:
+        """Whether this head was seen at this place before: here, or in a connection that has ended.
+
+        Of one whose SYN was seen only copies from its first head on are looked for.
+        """
+        if not half.heads or half.is_copy or half.side is Side.UNKNOWN:
+            is_known = self._ended.knows(half.flow, mark, now_ns)
+            half.is_copy = half.is_copy or is_known
+            if is_known:
+                return True
+        return mark in half.heads and not part  # parts of one head may be alike
 
     def _is_of_a_twin(self, half: HalfStream, mark: tuple[int, int], marks: dict[tuple[int, int], bool]) -> bool:
         """Remember this head, and say whether a twin had the same."""

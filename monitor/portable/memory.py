@@ -125,7 +125,7 @@ class Memory(Opening):
             if is_last and not spoke:
                 self._count_opaque(half, half.looks)
         if half.closing_ns and half.last_head is not None:
-            self._ended.remember(half.flow, half.last_head, self._now_ns, is_owed=is_owed)
+            self._ended.remember(half.flow, half.last_head, self._now_ns, is_owed=is_owed, earlier=half.heads)
         if half.peer is not None and half.peer.side is Side.CLIENT and half.looks is not Looks.RESPONSE:
             half.peer.side = Side.UNKNOWN  # who was answered like that is no client of HTTP
         self._with_holes -= half.sent.holes is not None

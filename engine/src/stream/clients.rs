@@ -280,8 +280,10 @@ impl Streams {
     /// What a half-stream takes and holds now.
     #[inline]
     pub(super) fn reckon(&mut self, id: Id) {
-        let Some(speaker) = &mut self.halves[id].speaker else { return };
-        let (held, weight) = (speaker.held(), speaker.weight());
+        let half = &mut self.halves[id];
+        let Some(speaker) = &mut half.speaker else { return };
+        let heads = half.seldom.as_ref().map_or(0, |seldom| seldom.weight());
+        let (held, weight) = (speaker.held(), speaker.weight() + heads);
         self.used = self.used + weight - mem::replace(&mut speaker.weight, weight as u32) as usize;
         let begun = if speaker.client.is_torn() { weight } else { 0 };
         self.begun = self.begun + begun - mem::replace(&mut speaker.begun, begun as u32) as usize;

@@ -113,8 +113,15 @@ impl Streams {
         }
         let half = &self.halves[id];
         if half.closing_ns != 0 && half.last_head != 0 {
-            self.ended.remember(self.halves.mark(&half.flow), half.last_head, is_owed, self.now_ns, counts);
+            let (mark, now_ns) = (self.halves.mark(&half.flow), self.now_ns);
+            self.ended.remember(mark, half.last_head, is_owed, now_ns, counts);
+            let seldom = self.halves[id].seldom.as_deref_mut();
+            let earlier = seldom.map(|seldom| mem::take(&mut seldom.heads)).filter(|heads| !heads.is_empty());
+            if let Some(earlier) = earlier {
+                self.ended.remember_earlier(mark, earlier.into(), now_ns);
+            }
         }
+        let half = &self.halves[id];
         if half.looks != Looks::Response
             && let Some(peer) = self.halves.peer(id)
             && self.halves[peer].side == Side::Client

@@ -19,6 +19,10 @@ use crate::looks::Looks;
 use crate::prefetch::prefetch;
 use crate::records::{Flow, Layer};
 
+/// Heads of a half-stream that are remembered before its last one.
+const MOST_HEADS: usize = 32;
+/// What they take, in round figures.
+const HEADS_BYTES: usize = 256;
 const FEWEST_BUCKETS: usize = 1024;
 /// Cache lines that every segment with payload needs.
 const HALF_LINES: usize = 2;
@@ -53,8 +57,27 @@ pub struct Seldom {
     pub path: Box<[Layer]>,
     /// The latest heads, while it has twins.
     pub last_heads: Option<VecDeque<LastHead>>,
+    /// Those before the latest, hashed as that is.
+    pub heads: Vec<u32>,
+    /// It began with a head of a connection that has ended.
+    pub is_copy: bool,
     /// What is missing of it.
     pub holes: Option<Holes>,
+}
+
+impl Seldom {
+    /// Another head came behind this one.
+    pub fn note_head(&mut self, head: u32) {
+        if self.heads.len() == MOST_HEADS {
+            self.heads.remove(0);
+        }
+        self.heads.push(head);
+    }
+
+    /// What it takes besides what is counted elsewhere, about.
+    pub fn weight(&self) -> usize {
+        if self.heads.is_empty() { 0 } else { HEADS_BYTES }
+    }
 }
 
 /// What a twin's heads are compared with.

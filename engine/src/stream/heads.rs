@@ -61,7 +61,7 @@ impl Streams {
             counts[Count::TwinHeads] += 1;
             return Some("twin");
         }
-        if self.is_of_an_ended(id) {
+        if self.is_known(id, placed.part) {
             counts[Count::Duplicates] += 1;
             return Some("duplicate");
         }
@@ -76,12 +76,18 @@ impl Streams {
         None
     }
 
-    /// Whether the latest head is the last one of a connection that has ended, once more.
-    fn is_of_an_ended(&self, id: Id) -> bool {
+    /// Whether the latest head was seen at its place before: here, or in a connection that has ended. Of one whose SYN
+    /// was seen only copies from its first head on are looked for.
+    fn is_known(&mut self, id: Id, is_part: bool) -> bool {
         let half = &self.halves[id];
-        half.side == Side::Unknown
-            && !self.ended.is_empty()
-            && self.ended.knows(self.halves.mark(&half.flow), half.last_head)
+        let (head, seldom) = (half.last_head, half.seldom.as_ref());
+        let has_others = seldom.is_some_and(|seldom| !seldom.heads.is_empty());
+        let may_be_copy = !has_others || half.side == Side::Unknown || seldom.is_some_and(|seldom| seldom.is_copy);
+        if may_be_copy && !self.ended.is_empty() && self.ended.knows(self.halves.mark(&half.flow), head, self.now_ns) {
+            self.halves[id].seldom.get_or_insert_default().is_copy = true;
+            return true;
+        }
+        has_others && !is_part && seldom.is_some_and(|seldom| seldom.heads.contains(&head)) // parts may be alike
     }
 
     fn trace(&self, id: Id, placed: &PlacedHead, why_not: Option<&'static str>, counts: &mut Counts) {
@@ -112,7 +118,10 @@ impl Streams {
     fn is_of_a_twin(&mut self, id: Id, placed: &PlacedHead, counts: &mut Counts) -> bool {
         let mark = self.mark_of(placed);
         let half = &mut self.halves[id];
-        half.last_head = mark;
+        let before = mem::replace(&mut half.last_head, mark);
+        if before != 0 {
+            half.seldom.get_or_insert_default().note_head(before);
+        }
         let has_twin = half.seldom.as_ref().is_some_and(|seldom| seldom.last_heads.is_some());
         has_twin && self.had_a_twin(id, mark, counts)
     }
