@@ -10,7 +10,7 @@ from pcaps.recipe import LEAK, NUMBER, OK, QUIET, ambiguous, get, leak, recipe, 
 from pcaps.talk import Talk
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-HEADERS, SETTINGS, CONTINUATION, END_STREAM, END_HEADERS = 1, 4, 9, 1, 4
+DATA, HEADERS, SETTINGS, CONTINUATION, END_STREAM, END_HEADERS, PADDED = 0, 1, 4, 9, 1, 4, 8
 PSEUDO = [(b":method", b"GET"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"shop.example")]
 LINE = (b"x-up-calling-line-id", NUMBER)
 
@@ -127,3 +127,41 @@ def h131_h2c_entries_named_again_and_again() -> Talk:
     for stream in (3, 5):
         talk.client(frame(HEADERS, END_STREAM | END_HEADERS, stream, literal(*PSEUDO) + b"\xbf\xbe" * 3))
     return talk.close()
+
+
+def connect(*fields: tuple[bytes, bytes]) -> bytes:
+    """A tunnel to the shop, on stream 1 (RFC 9113 section 8.5)."""
+    asked = literal((b":method", b"CONNECT"), (b":authority", b"shop.example:80"), *fields)
+    return OPENING + frame(HEADERS, END_HEADERS, 1, asked)
+
+
+@recipe(82, leak(times=2), "oddities.in_connect")
+def h161_h2c_tunnel() -> Talk:
+    """HTTP/1.1 inside a stream of CONNECT: a request in two frames of DATA with another stream between, and in one
+    that is padded."""
+    other = frame(HEADERS, END_STREAM | END_HEADERS, 3, literal(*PSEUDO))
+    talk = Talk().open().client(connect()).server(frame(HEADERS, END_HEADERS, 1, b"\x88"))
+    talk.client(frame(DATA, 0, 1, LEAK[:30]) + other + frame(DATA, 0, 1, LEAK[30:]))
+    return talk.client(frame(DATA, PADDED, 1, b"\3" + LEAK + bytes(3))).close()
+
+
+@recipe(82, leak(), "oddities.in_connect", "body_bytes")
+def h162_h2c_tunnel_with_a_body() -> Talk:
+    """Inside the tunnel a body is a body."""
+    upload = get(b"Content-Length: %d" % len(LEAK), method=b"POST") + LEAK
+    return Talk().open().client(connect() + frame(DATA, 0, 1, upload + LEAK)).close()
+
+
+@recipe(82, leak(), "gap_bytes")
+def h163_h2c_tunnel_with_a_hole() -> Talk:
+    """A frame of the tunnel is lost; the next one begins with a request."""
+    talk = Talk().open().client(connect() + frame(DATA, 0, 1, get()))
+    talk.lose(frame(DATA, 0, 1, b"?" * 90))
+    return talk.client(frame(DATA, 0, 1, LEAK) + frame(SETTINGS, 0, 0)).server(OK).close()
+
+
+@recipe(82, QUIET, "body_bytes")
+def h164_h2c_tunnel_of_a_websocket() -> Talk:
+    """Extended CONNECT (RFC 8441): what follows are frames of a WebSocket, whatever they look like."""
+    talk = Talk().open().client(connect((b":protocol", b"websocket"), *PSEUDO[1:3]))
+    return talk.client(frame(DATA, 0, 1, LEAK)).close()

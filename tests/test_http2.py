@@ -15,6 +15,7 @@ from monitor import counts
 from monitor.portable.http2 import PREFACE, Http2
 from monitor.portable.http2_frames import FURTHEST
 from monitor.portable.http2_messages import OPEN_STREAMS
+from monitor.portable.http2_tunnels import MOST_TUNNELS
 from monitor.records import Certainty, Flow, Limits, RequestHead, Section
 
 FLOW = Flow(bytes([100, 64, 1, 2]), 40001, bytes([203, 0, 113, 9]), 80)
@@ -450,3 +451,49 @@ def test_no_octets_and_gaps_raise(pieces):
     witness.finish()
     assert all(value >= 0 for value in witness.counts.values())
     assert witness.counts.keys() == counts.zeros().keys()
+
+
+CONNECT = ((b":method", b"CONNECT"), (b":authority", b"shop.example:80"))
+INSIDE = b"GET /in HTTP/1.1\r\nHost: shop.example\r\nx-msisdn: %s\r\n\r\n" % NUMBER
+
+
+@pytest.mark.parametrize("step", [1, 7, 10**9])
+def test_what_a_tunnel_carries_is_read(step: int) -> None:
+    data = (
+        frame(0, INSIDE[:20], stream=1) + headers(stream=3) + frame(0, b"\2" + INSIDE[20:] + b"??", flags=8, stream=1)
+    )
+    heads = Witness().feed(PREFACE + headers(CONNECT, flags=4) + data + frame(0, INSIDE, stream=5), step)
+    assert [head.target for head in heads] == [b"shop.example:80", b"/a?b=1", b"/in"]
+    assert heads[-1].oddities == ("in_connect",)
+
+
+def test_a_tunnel_ends_with_its_stream() -> None:
+    begun = PREFACE + headers(CONNECT, flags=4) + frame(0, INSIDE[:-2], stream=1)
+    for end in (frame(0, flags=1, stream=1), frame(3, bytes(4), stream=1)):
+        heads = Witness().feed(begun + end + frame(0, INSIDE, stream=1))
+        assert [head.target for head in heads] == [b"shop.example:80", b"/in"]
+        assert "incomplete" in heads[-1].oddities
+
+
+def test_a_tunnel_goes_on_behind_a_gap() -> None:
+    witness = Witness()
+    witness.feed(PREFACE + headers(CONNECT, flags=4) + frame(0, INSIDE[:20], stream=1))
+    witness.gap(50)
+    heads = witness.feed(frame(0, INSIDE, stream=1) + SETTINGS)
+    assert [head.target for head in heads if head.fields[-1:] == ((b"x-msisdn", NUMBER),)] == [b"/in"]
+
+
+def test_a_websocket_is_no_tunnel_and_only_so_many_are_read() -> None:
+    websocket = (*CONNECT, (b":protocol", b"websocket"), (b":scheme", b"http"), (b":path", b"/"))
+    assert len(Witness().feed(PREFACE + headers(websocket, flags=4) + frame(0, INSIDE, stream=1))) == 1
+    witness = Witness()
+    many = b"".join(headers(CONNECT, flags=4, stream=stream) for stream in range(1, 2 * MOST_TUNNELS + 2, 2))
+    heads = witness.feed(PREFACE + many + b"".join(frame(0, INSIDE, stream=s) for s in (1, 2 * MOST_TUNNELS + 1)))
+    assert [head.target for head in heads].count(b"/in") == 1
+    assert witness.counts["shed.http2_streams"] == 1
+
+
+def test_a_tunnel_in_a_tunnel_is_a_body() -> None:
+    inner = PREFACE + headers(CONNECT, flags=4) + frame(0, INSIDE, stream=1)
+    heads = Witness().feed(PREFACE + headers(CONNECT, flags=4) + frame(0, inner, stream=1))
+    assert [head.method for head in heads] == [b"CONNECT", b"CONNECT"]

@@ -9,6 +9,7 @@ mod messages;
 #[cfg(test)]
 mod tests;
 mod told;
+mod tunnels;
 
 use std::mem;
 use std::sync::Arc;
@@ -16,14 +17,15 @@ use std::sync::Arc;
 use crate::counts::{Count, Counts};
 use crate::hpack::Hpack;
 use crate::limits::Limits;
-use crate::records::{Flow, Layer, Oddities, Oddity, PlacedHead};
+use crate::records::{Flow, Layer, Oddities, Oddity, PlacedHead, Section};
 use crate::sieve::Sieve;
 use frames::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, FrameHeader, HEADER_SIZE, HEADERS, RST_STREAM, Seeker,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, FrameHeader, HEADER_SIZE, HEADERS, PADDED, RST_STREAM, Seeker,
     header_block_fragment, is_text,
 };
 use messages::{Messages, Needed};
 use told::{tell, tell_payload};
+use tunnels::Tunnels;
 
 /// RFC 9113 section 3.4.
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -69,6 +71,9 @@ pub struct Http2 {
     skips_body: bool,
     block: Option<OpenBlock>,
     messages: Messages,
+    tunnels: Tunnels,
+    /// What is in streams of CONNECT is read.
+    opens_tunnels: bool,
     /// Read, not yet yielded.
     heads: Vec<PlacedHead>,
     /// Octets of DATA so far.
@@ -129,12 +134,22 @@ impl Http2 {
     pub fn weight(&self) -> usize {
         let held = self.seeker.as_ref().map_or(self.held.len(), |seeker| seeker.held.len());
         let block = self.block.as_ref().map_or(0, |block| block.octets.len());
-        STATE_BYTES + self.hpack.table_bytes() + held + block + self.messages.weight()
+        STATE_BYTES + self.hpack.table_bytes() + held + block + self.messages.weight() + self.tunnels.weight()
     }
 
-    /// The same, to go on by itself with what stands at `position`.
+    /// Bytes of memory, about, that streams of CONNECT take.
+    pub fn tunnels_weight(&self) -> usize {
+        self.tunnels.weight()
+    }
+
+    /// It is in a tunnel itself: one in the other is enough.
+    pub fn open_no_tunnels(&mut self) {
+        self.opens_tunnels = false;
+    }
+
+    /// The same, to go on by itself with what stands at `position`, without what is in streams of CONNECT.
     pub fn beside(&self, position: i64) -> Http2 {
-        Http2 { fed: position, ..self.clone() }
+        Http2 { fed: position, tunnels: Tunnels::default(), ..self.clone() }
     }
 
     /// Whether both read on alike, from the same place.
@@ -169,6 +184,8 @@ impl Http2 {
             skips_body: false,
             block: None,
             messages: Messages::new(flow, path),
+            tunnels: Tunnels::default(),
+            opens_tunnels: true,
             heads: Vec::new(),
             bodies: 0,
             astray: None,
@@ -219,6 +236,7 @@ impl Http2 {
         }
         let fed = self.fed;
         let behind = self.cut(limits, counts);
+        self.tunnels.cut(&self.messages, limits, counts, &mut self.heads);
         out.append(&mut self.heads);
         self.fed = fed + missing as i64;
         self.astray = None; // whatever stood there, frames may follow
@@ -234,6 +252,7 @@ impl Http2 {
     /// The connection is over: what was seen of a head is read.
     pub fn finish(&mut self, limits: &Limits, counts: &mut Counts, out: &mut Vec<PlacedHead>) {
         self.cut(limits, counts);
+        self.tunnels.cut(&self.messages, limits, counts, &mut self.heads);
         out.append(&mut self.heads);
     }
 
@@ -310,7 +329,7 @@ impl Http2 {
             if is_text(&held[at..]) {
                 return self.go_astray(first + at as i64, limits, counts);
             }
-            let looked_at = header.length.min(self.room(header.kind, limits));
+            let looked_at = header.length.min(self.room(header, limits));
             let payload = &held[at + HEADER_SIZE..];
             let Some(seen) = payload.get(..looked_at) else {
                 self.needed = HEADER_SIZE + looked_at;
@@ -318,13 +337,13 @@ impl Http2 {
             };
             self.frame(first + at as i64, header, seen, Oddity::Long, limits, counts);
             tell_payload(first + (at + HEADER_SIZE) as i64, header, looked_at, counts);
-            let is_body = header.kind == DATA;
+            let is_body = header.kind == DATA && looked_at == 0;
             if is_body {
                 self.bodies += header.length.min(payload.len()) as u64;
             }
             if header.length > payload.len() {
                 self.skip = header.length - payload.len();
-                self.skips_body = is_body;
+                self.skips_body = header.kind == DATA;
             }
             at += HEADER_SIZE + header.length;
         }
@@ -333,9 +352,10 @@ impl Http2 {
     }
 
     /// Octets of a payload of this kind that are looked at.
-    fn room(&self, kind: u8, limits: &Limits) -> usize {
-        match (kind, &self.block) {
+    fn room(&self, header: FrameHeader, limits: &Limits) -> usize {
+        match (header.kind, &self.block) {
             (HEADERS, _) => limits.head_bytes,
+            (DATA, _) if self.tunnels.has(header.stream) => limits.head_bytes,
             (CONTINUATION, Some(block)) => limits.head_bytes.saturating_sub(block.octets.len()),
             _ => 0,
         }
@@ -373,8 +393,12 @@ impl Http2 {
                 block
             }
             _ => {
+                if kind == DATA && self.tunnels.has(stream) {
+                    self.feed_tunnel(start + HEADER_SIZE as i64, header, payload, limits, counts);
+                }
                 if kind == RST_STREAM || (kind == DATA && flags & END_STREAM != 0) {
                     self.messages.end(stream);
+                    self.tunnels.end(stream, &self.messages, limits, counts, &mut self.heads);
                 }
                 return;
             }
@@ -388,6 +412,30 @@ impl Http2 {
             self.end_block(block, end, lack, limits, counts);
         } else {
             self.block = Some(block);
+        }
+    }
+
+    /// The payload of DATA (RFC 9113 section 6.1) in a stream of CONNECT, or what was seen of it.
+    fn feed_tunnel(
+        &mut self,
+        position: i64,
+        header: FrameHeader,
+        payload: &[u8],
+        limits: &Limits,
+        counts: &mut Counts,
+    ) {
+        let FrameHeader { length, flags, stream, .. } = header;
+        let (mut begin, mut end) = (0, length);
+        if flags & PADDED != 0 {
+            begin = 1;
+            end = length.saturating_sub(payload.first().map_or(0, |&octet| usize::from(octet)));
+        }
+        let octets = payload.get(begin..end.min(payload.len())).unwrap_or_default();
+        let (messages, heads) = (&self.messages, &mut self.heads);
+        let position = position + begin as i64;
+        self.tunnels.feed(stream, octets, position, self.time_ns, messages, limits, counts, heads);
+        if payload.len() < length {
+            self.tunnels.end(stream, &self.messages, limits, counts, &mut self.heads);
         }
     }
 
@@ -433,7 +481,13 @@ impl Http2 {
         }
         let OpenBlock { start, stream, ends_stream, .. } = coded;
         match self.messages.read(stream, ends_stream, block.fields, oddities, self.time_ns, counts) {
-            Some(head) => self.heads.push(PlacedHead::new(start, end, head)),
+            Some(head) => {
+                let is_connect = head.text.method() == b"CONNECT" && head.section == Section::Head;
+                if is_connect && !ends_stream && self.opens_tunnels && !head.text.has(b":protocol") {
+                    self.tunnels.open(stream, end, false, counts);
+                }
+                self.heads.push(PlacedHead::new(start, end, head));
+            }
             None => tell(start, end, "response", counts),
         }
     }

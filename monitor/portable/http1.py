@@ -71,8 +71,8 @@ class Http1:
     @property
     def weight(self) -> int:
         """Bytes of memory, about, that HTTP/2 takes besides."""
-        ways = sum(each.frames is not None for each in self._readings)
-        return ways * FRAMES_BYTES + self._weight
+        framed = [each.frames for each in self._readings if each.frames is not None]
+        return sum([FRAMES_BYTES + frames.tunnels_weight for frames in framed]) + self._weight
 
     @property
     def start(self) -> int:
@@ -82,6 +82,10 @@ class Http1:
     def distrust(self) -> None:
         """Something else stood before: only what surely is a request line begins one, and even that is in doubt."""
         self._readings[0].distrust()
+
+    def enter_tunnel(self) -> None:
+        """These are octets of a stream of CONNECT."""
+        self._readings[0].enter_tunnel()
 
     @property
     def bodies(self) -> int:

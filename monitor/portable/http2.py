@@ -28,8 +28,9 @@ from monitor.portable.http2_frames import (
     frame_header,
 )
 from monitor.portable.http2_messages import Messages
+from monitor.portable.http2_tunnels import Tunnels
 from monitor.portable.trace import Tell
-from monitor.records import Flow, Limits, PlacedHead
+from monitor.records import Fields, Flow, Limits, PlacedHead, Section
 
 PREFACE_HEAD = b"PRI * HTTP/2.0\r\n\r\n"  # what of the preface reads as a head of HTTP/1
 PREFACE = PREFACE_HEAD + b"SM\r\n\r\n"  # RFC 9113 section 3.4
@@ -53,6 +54,7 @@ class Http2:
     def __init__(self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int = 0) -> None:
         self._limits = limits
         self._counts = counts
+        self._flow = flow
         self._time_ns = 0
         self.origin = self.fed = position  # of the first octet, and behind the newest one
         self.astray: int | None = None  # here stands text in place of a frame: it was not read, nor is what follows
@@ -65,23 +67,32 @@ class Http2:
         self._skips_body = False  # they are DATA
         self._block: OpenBlock | None = None
         self._messages = Messages(counts, flow)
+        self._tunnels = Tunnels(limits, counts, flow)
+        self.opens_tunnels = True  # to read what is in streams of CONNECT
         self._heads: list[PlacedHead] = []  # read, not yet yielded
         self.bodies = 0  # octets of DATA so far
         self.tell: Tell | None = None  # what becomes of octets that are in no head
+
+    @property
+    def tunnels_weight(self) -> int:
+        """Bytes of memory, about, that streams of CONNECT take."""
+        return self._tunnels.weight
 
     @property
     def weight(self) -> int:
         """Bytes of memory, about; and what it costs to have another one like it."""
         held = len(self._held) if self._seeker is None else self._seeker.held
         block = 0 if self._block is None else len(self._block.octets)
-        return STATE_BYTES + self._hpack.table_bytes + held + block + self._messages.weight
+        return STATE_BYTES + self._hpack.table_bytes + held + block + self._messages.weight + self._tunnels.weight
 
     def beside(self, position: int) -> Http2:
-        """The same, to go on by itself with what stands at `position`; what it counts is not counted."""
+        """The same, to go on by itself with what stands at `position`, without what is in streams of CONNECT; what it
+        counts is not counted."""
         other = copy(self)
         other.fed, other.tell = position, None
         other._counts, other._hpack = Counter(), self._hpack.beside()
         other._messages = self._messages.beside(other._counts)
+        other._tunnels = Tunnels(self._limits, other._counts, self._flow)
         other._seeker = self._seeker and self._seeker.beside()
         other._held, other._heads = bytearray(self._held), []
         other._block = self._block and replace(self._block, octets=bytearray(self._block.octets))
@@ -154,6 +165,7 @@ class Http2:
             self.fed += missing
             return []
         fed, behind = self.fed, self._cut()
+        self._heads += self._tunnels.cut()
         self.fed = fed + missing
         self.astray = None  # whatever stood there, frames may follow
         self._hpack.forget()
@@ -166,6 +178,7 @@ class Http2:
     def finish(self) -> list[PlacedHead]:
         """The connection is over: what was seen of a head is read."""
         self._cut()
+        self._heads += self._tunnels.cut()
         return self._taken()
 
     def _taken(self) -> list[PlacedHead]:
@@ -232,7 +245,7 @@ class Http2:
                 self._go_astray(self.fed - len(held) + at)
                 return
             length, kind, flags, stream = frame_header(held, at)
-            looked_at = min(length, self._room(kind))
+            looked_at = min(length, self._room(kind, stream))
             if len(held) - at - FRAME_HEADER.size < looked_at:
                 self._needed = FRAME_HEADER.size + looked_at
                 break
@@ -241,7 +254,7 @@ class Http2:
             self._frame(start, kind, flags, stream, length, bytes(held[at : at + looked_at]), lack="long")
             if self.tell is not None:
                 self._tell_payload(start, kind, length, looked_at, self.tell)
-            if kind == DATA:
+            if kind == DATA and not looked_at:
                 self.bodies += min(length, len(held) - at)
             at += length
             if at > len(held):
@@ -251,13 +264,13 @@ class Http2:
     def _tell_payload(self, start: int, kind: int, length: int, looked_at: int, tell: Tell) -> None:
         payload = start + FRAME_HEADER.size
         if kind == DATA and length:
-            tell(payload, payload + length, "body")
+            tell(payload, payload + length, "frames" if looked_at else "body")
         elif kind in (HEADERS, CONTINUATION) and looked_at < length:
             tell(payload + looked_at, payload + length, "head_bytes")
 
-    def _room(self, kind: int) -> int:
+    def _room(self, kind: int, stream: int) -> int:
         """Octets of a payload of this kind that are looked at."""
-        if kind == HEADERS:
+        if kind == HEADERS or (kind == DATA and stream in self._tunnels):
             return self._limits.head_bytes
         if kind == CONTINUATION and self._block is not None:
             return max(0, self._limits.head_bytes - len(self._block.octets))
@@ -285,14 +298,26 @@ class Http2:
                 return
             self._block.octets += payload
         else:
+            if kind == DATA and stream in self._tunnels:
+                self._feed_tunnel(position + FRAME_HEADER.size, flags, stream, length, payload)
             if kind == RST_STREAM or (kind == DATA and flags & END_STREAM):
                 self._messages.end(stream)
+                self._heads += self._tunnels.end(stream)
             return
         if len(payload) < length:
             self._block.lack = lack
         if flags & END_HEADERS:
             end = position + FRAME_HEADER.size + len(payload)
             self._end_block(self._block, end, lack=self._block.lack)
+
+    def _feed_tunnel(self, position: int, flags: int, stream: int, length: int, payload: bytes) -> None:
+        """The payload of DATA (RFC 9113 section 6.1) in a stream of CONNECT, or what was seen of it."""
+        begin, end = 0, length
+        if flags & PADDED:
+            begin, end = 1, length - int.from_bytes(payload[:1], "big")
+        self._heads += self._tunnels.feed(stream, payload[begin : max(begin, end)], position + begin, self._time_ns)
+        if len(payload) < length:
+            self._heads += self._tunnels.end(stream)
 
     def _end_block(self, coded: OpenBlock, end: int, *, lack: str) -> None:
         """Decode what ends at position `end`; `lack` is the oddity of a block that is not whole."""
@@ -324,5 +349,12 @@ class Http2:
             head = self._messages.read(coded.stream, coded.ends_stream, fields, oddities, self._time_ns)
             if head is not None:
                 self._heads.append(PlacedHead(coded.start, end, head))
+                is_connect = head.method == b"CONNECT" and head.section is Section.HEAD
+                if is_connect and not coded.ends_stream and self.opens_tunnels and not _has(fields, b":protocol"):
+                    self._tunnels.open(coded.stream, end)
             elif self.tell is not None:
                 self.tell(coded.start, end, "response")
+
+
+def _has(fields: Fields, wanted: bytes) -> bool:
+    return any(name.lower() == wanted for name, _ in fields)

@@ -7,7 +7,7 @@ from collections.abc import Callable, MutableMapping
 
 from monitor.portable.bodies import BodyReader
 from monitor.portable.head_reader import BEGINNING, HOPELESS_BYTES, Octets, State
-from monitor.portable.holes import EMPTY, JUNK, LINE, LINE_BYTES, LOST, MIDSTREAM, SEGMENT
+from monitor.portable.holes import EMPTY, JUNK, LINE, LINE_BYTES, LOST, MIDSTREAM, SEGMENT, TUNNEL
 from monitor.portable.http2 import Http2
 from monitor.portable.request_head import behind_records
 from monitor.portable.trace import Tell
@@ -27,10 +27,16 @@ class Reading(BodyReader):
     def distrust(self) -> None:
         self.state, self.doubt = State.SEEK, JUNK
 
+    def enter_tunnel(self) -> None:
+        """Behind CONNECT."""
+        self.tunnel = self.switching = True
+        self.doubt = self.doubt if self.state is State.SEEK else TUNNEL
+
     def expect_frames(self) -> Http2:
         """These are bytes of HTTP/2, from its middle perhaps."""
         frames = Http2(self.limits, self.counts, self.flow, self.at)
         frames.tell = self.tell
+        frames.opens_tunnels = not self.tunnel  # one in the other is enough
         self.state, self.frames = State.FRAMES, frames
         return frames
 

@@ -122,8 +122,9 @@ impl Http1 {
 
     /// Bytes of memory, about, that HTTP/2 takes besides.
     pub fn weight(&self) -> usize {
-        let ways = [&self.first].into_iter().chain(&self.others).filter(|way| way.frames.is_some()).count();
-        ways * FRAMES_BYTES + self.framed.as_ref().map_or(0, |framed| framed.weight)
+        let ways = [&self.first].into_iter().chain(&self.others).filter_map(|way| way.frames.as_ref());
+        ways.map(|frames| FRAMES_BYTES + frames.tunnels_weight()).sum::<usize>()
+            + self.framed.as_ref().map_or(0, |framed| framed.weight)
     }
 
     /// From where on octets are to be kept, so that reading can begin again with what stands at `position`.
@@ -138,6 +139,11 @@ impl Http1 {
     /// Something else stood before: only what surely is a request line begins one, and even that is in doubt.
     pub fn distrust(&mut self) {
         self.first.distrust();
+    }
+
+    /// These are octets of a stream of CONNECT.
+    pub fn enter_tunnel(&mut self) {
+        self.first.enter_tunnel();
     }
 
     /// The same, when these octets are read again from before what was thought to be the beginning.

@@ -227,10 +227,22 @@ impl Reading {
         (self.state, self.doubt) = (State::Seek, JUNK);
     }
 
+    /// Behind CONNECT.
+    pub fn enter_tunnel(&mut self) {
+        (self.tunnel, self.switching) = (true, true);
+        if self.state != State::Seek {
+            self.doubt = TUNNEL;
+        }
+    }
+
     /// These are octets of HTTP/2, from its middle perhaps.
     pub fn expect_frames(&mut self, context: &Context<'_>) {
         self.state = State::Frames;
-        self.frames = Some(Box::new(Http2::new(context.limits, context.flow, context.path, self.at)));
+        let mut frames = Http2::new(context.limits, context.flow, context.path, self.at);
+        if self.tunnel {
+            frames.open_no_tunnels();
+        }
+        self.frames = Some(Box::new(frames));
     }
 
     /// Another way beside this one: `octets`, from the place `first` on, are a copy up to `until`.

@@ -41,6 +41,11 @@ impl Messages {
         Messages { flow, path: path.to_vec(), requests: VecDeque::new(), asks: false, answers: false }
     }
 
+    /// Whose they are: the flow, and the encapsulations around it.
+    pub fn ends(&self) -> (Flow, &[Layer]) {
+        (self.flow, &self.path)
+    }
+
     /// Whether these are responses.
     pub fn answers(&self) -> bool {
         self.answers

@@ -353,3 +353,48 @@ fn heads_and_counts_do_not_depend_on_the_cutting_and_nothing_panics() {
         assert_eq!(whole.counts, cut.counts);
     }
 }
+
+const INSIDE: &[u8] = b"GET /in HTTP/1.1\r\nHost: shop.example\r\n\r\n";
+
+fn connect(more: &[(&str, &str)]) -> Vec<u8> {
+    headers(&[&[(":method", "CONNECT"), (":authority", "shop.example:80")], more].concat(), END_HEADERS, 1)
+}
+
+fn targets(heads: &[RequestHead]) -> Vec<String> {
+    heads.iter().map(|head| head.text.target().escape_ascii().to_string()).collect()
+}
+
+#[test]
+fn what_a_tunnel_carries_is_read() {
+    let padded = [b"\x02", &INSIDE[9..], b"??"].concat();
+    let parts = [connect(&[]), frame(DATA, 0, 1, &INSIDE[..9]), request(3), frame(DATA, PADDED, 1, &padded)];
+    for step in [1, 7, 10_000] {
+        let mut witness = Witness::new(Limits::default());
+        let heads = witness.feed(&from_preface(&parts), step);
+        assert_eq!(targets(&heads), ["shop.example:80", "/a?b=1", "/in"]);
+        assert!(heads[2].oddities.contains(Oddity::InConnect));
+        witness.gap(40);
+        let behind = [frame(DATA, 0, 1, INSIDE), frame(SETTINGS, 0, 0, b"")].concat();
+        assert_eq!(targets(&witness.feed(&behind, step)), ["/in"]);
+    }
+}
+
+#[test]
+fn a_tunnel_ends_with_its_stream() {
+    for end in [frame(DATA, END_STREAM, 1, b""), frame(RST_STREAM, 0, 1, &[0; 4])] {
+        let parts = [connect(&[]), frame(DATA, 0, 1, &INSIDE[..INSIDE.len() - 2]), end, frame(DATA, 0, 1, INSIDE)];
+        let heads = Witness::new(Limits::default()).feed(&from_preface(&parts), 10_000);
+        assert_eq!(targets(&heads), ["shop.example:80", "/in"]);
+        assert!(heads[1].oddities.contains(Oddity::Incomplete));
+    }
+}
+
+#[test]
+fn no_tunnel_is_read_in_another_nor_what_is_a_websocket() {
+    let inner = [PREFACE.to_vec(), connect(&[]), frame(DATA, 0, 1, INSIDE)].concat();
+    let websocket = connect(&[(":protocol", "websocket"), (":path", "/")]);
+    for parts in [[connect(&[]), frame(DATA, 0, 1, &inner)], [websocket, frame(DATA, 0, 1, INSIDE)]] {
+        let heads = Witness::new(Limits::default()).feed(&from_preface(&parts), 10_000);
+        assert!(heads.iter().all(|head| head.text.method() == b"CONNECT"));
+    }
+}

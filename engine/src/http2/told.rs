@@ -14,7 +14,7 @@ pub fn tell(start: i64, stop: i64, what: &'static str, counts: &mut Counts) {
 pub fn tell_payload(start: i64, header: FrameHeader, looked_at: usize, counts: &mut Counts) {
     let stop = start + header.length as i64;
     match header.kind {
-        DATA => tell(start, stop, "body", counts),
+        DATA => tell(start, stop, if looked_at > 0 { "frames" } else { "body" }, counts),
         HEADERS | CONTINUATION => tell(start + looked_at as i64, stop, "head_bytes", counts),
         _ => {}
     }
