@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import struct
 import subprocess
 import sys
@@ -88,15 +87,26 @@ def write(frames: Frames, path: Path) -> None:
             )
 
 
-def grown_mb(idle_kb: int) -> float:
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle_kb) / 1024
+def idle_kb() -> int:
+    """Memory that the process has now; its peak is measured from here on (proc(5): clear_refs)."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return status_kb("VmRSS")
+
+
+def grown_mb(since_kb: int) -> float:
+    return (status_kb("VmHWM") - since_kb) / 1024
+
+
+def status_kb(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
 
 
 def measure(engine: Preference, capture: str) -> dict[str, Any]:
     """The engine alone, and numbers counted by identify as its heads come: CPU seconds, MB over idle, what it found."""
     identify = Identify(load(RULES).plan)
     reading_s = reading(Path(capture))
-    idle_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    since_kb = idle_kb()
     running = open_engine(CaptureFiles((capture,)), identify.watch(), prefer=engine)
     numbers, done, spent = 0, False, 0.0
     while not done:
@@ -110,7 +120,7 @@ def measure(engine: Preference, capture: str) -> dict[str, Any]:
         "packets": batch.counts["frames"],
         "cpu_s": spent,
         "reading_s": reading_s,
-        "grown_mb": grown_mb(idle_kb),
+        "grown_mb": grown_mb(since_kb),
         "numbers": numbers,
         "shed": {bound: amount for bound, amount in values(batch.counts, "shed").items() if amount},
     }
@@ -131,7 +141,7 @@ def reading(path: Path) -> float:
 def watched(engine: Preference, capture: str) -> dict[str, Any]:
     """Everything that `watch` does with it, alerts at an Alertmanager as well; then /metrics is fetched."""
     book = load(RULES)
-    idle_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    since_kb = idle_kb()
     told: list[Any] = []
     source = CaptureFiles((capture,))
     with TemporaryDirectory() as folder, alertmanager(told.extend) as at:
@@ -149,7 +159,7 @@ def watched(engine: Preference, capture: str) -> dict[str, Any]:
     return {
         "packets": batch.counts["frames"],
         "cpu_s": spent,
-        "grown_mb": grown_mb(idle_kb),
+        "grown_mb": grown_mb(since_kb),
         "numbers": pipeline.summary()["sightings"],
         "shed": {bound: amount for bound, amount in values(batch.counts, "shed").items() if amount},
         "series": sum(line[:1] != b"#" for line in page.splitlines()),
