@@ -62,6 +62,7 @@ FATES: dict[str, Kind] = {
     "copies": "shed",
     "hold": "shed",
     "head_bytes": "shed",
+    "readings": "shed",  # a way to read the bytes in which they may be a head
     "stretches": "shed",  # of this audit
     "": "unaccounted",  # taken by a reading that never ended
 }

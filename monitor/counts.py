@@ -62,7 +62,7 @@ SHED = (
     "hpack",
     "http2_streams",
     "copies",  # bytes that came again and may differ, but were not read again: too many, too much, or too late
-    "readings",  # ways to read on, or to read a head, beyond those that fit
+    "readings",  # ways to read on, or to read a head, beyond those that fit or are paid for
     "fragment_readings",  # fragments that differ, beyond the readings of a datagram that fit
     "lost_gaps",  # gaps whose bytes would not be known if they still came
     "bodies",  # clients that keep no body for the sake of late copies any more, since memory was short

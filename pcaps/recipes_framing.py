@@ -169,6 +169,15 @@ def h42_both_lengths_agree() -> Talk:
     return talk_of(post(b"Content-Length: %d" % len(body), CHUNKED, body=body), LEAK)
 
 
+@recipe(73, ambiguous(times=1) + leak(), "shed.readings", suffix=".pcap.gz")
+def x73_more_odd_heads_than_are_read_otherwise() -> Talk:
+    """A request that only one framing shows, before and behind some hundred short heads that can be read in two ways:
+    in the end the second way is shed, and said to be. What the first way shows is found as ever."""
+    folded = get(b"A: 1", b" 2")
+    smuggled = post(b"Content-Length: 0", CHUNKED, body=chunks(LEAK))
+    return talk_of(smuggled, *[folded * 24] * 40, folded * 16 + smuggled, LEAK)
+
+
 @recipe(73, leak(), "oddities.cl_and_te")
 def h89_both_lengths_agree_pipelined() -> Talk:
     """The same, the next request in the same segment, the coding before the length."""

@@ -212,6 +212,11 @@ def test_long_connections_balance(engine_name: Preference, tmp_path: Path, told:
     assert found - cut <= covered == books.candidates - bodies - books.fates["copies"] <= found
 
 
+def test_a_number_in_a_reading_that_was_shed_is_shed(engine_name: Preference) -> None:
+    books = balanced(RECIPES["x73-more-odd-heads-than-are-read-otherwise"].path, engine_name)
+    assert +books.fates == {"ambiguous": 1, "readings": 1, "confirmed": 1}
+
+
 @settings(max_examples=TALKS, derandomize="TALKS" not in os.environ)
 @given(
     seed=st.integers(0, 2**32),

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Self, cast
 
 from monitor.portable.body import CHUNKED, ENDLESS, Lengths, chunk_size, wraps
+from monitor.portable.credit import Credit
 from monitor.portable.head_reader import EMPTY_LINE, Octets, State, needed
 from monitor.portable.holes import BROKEN, JUNK, LINE_BYTES, TUNNEL, HoleReader
 from monitor.portable.request_head import METHODS, WORDS_BYTES, FieldLines, begins_method, surely_request_line
@@ -19,19 +20,28 @@ FRAMING = "framing"  # why a way parts from another: the body may end elsewhere
 
 class BodyReader(HoleReader):
     __slots__ = (
-        "again", "bodies", "copied", "copied_from", "left", "left_out", "misread", "odd_chunk", "shift", "until", "why",
+        "again", "bodies", "copied", "copied_from", "left", "left_out", "misread", "odd_chunk", "room", "shift",
+        "unread", "until", "why",
     )  # fmt: skip
 
     def __init__(
-        self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int, midstream: bool
+        self,
+        limits: Limits,
+        counts: MutableMapping[str, int],
+        flow: Flow,
+        position: int,
+        credit: Credit,
+        midstream: bool = False,
     ) -> None:
-        super().__init__(limits, counts, flow, position, midstream)
+        super().__init__(limits, counts, flow, position, credit, midstream)
         self.left = 0  # of the body or chunk
         self.bodies = 0  # bytes of bodies so far
         self.again = 0  # so many that follow have been counted before, when the beginning was not known
         self.odd_chunk = False  # of this body
         self.forks: list[Self] = []
+        self.room = -1  # for so many; below 0: none parts here, for nobody knows how long the body is
         self.left_out = 0  # more of them, for which there is no room
+        self.unread = False  # somewhere before, a way was left out or given up: it may lead elsewhere for ever
         self.why: str | None = None  # an oddity; None: this is the first way
         self.copied: bytearray | None = None  # bytes that only this way has, from `copied_from` on
         self.copied_from = self.until = position  # all bytes from `until` on are those of the others
@@ -46,7 +56,7 @@ class BodyReader(HoleReader):
             self._fork(BodyReader._enter_misread, BodyReader._enter_extent, head, extent)
         if extents.may_stay_away:
             self._fork(BodyReader._enter_misread, BodyReader._enter_no_body)
-        self.left_out += extents.left_out
+        self._leave_out(extents.left_out)
         self._enter_extent(head, extents.lengths[0])
 
     def _enter_misread(self, enter: Callable[..., None], *told: object) -> None:
@@ -74,8 +84,8 @@ class BodyReader(HoleReader):
 
         What it counts has been counted by this one.
         """
-        if len(self.forks) == MOST_READINGS:
-            self.left_out += 1
+        if len(self.forks) >= self.room or not self.credit:
+            self._leave_out(1)
             return
         fork = cast(Self, object.__new__(type(self)))
         # copy.copy takes ten times as long, and a length of many values forks at every head
@@ -87,6 +97,12 @@ class BodyReader(HoleReader):
         fork.left_out, fork.tell = 0, None
         enter(fork, *told)
         self.forks.append(fork)
+
+    def _leave_out(self, ways: int) -> None:
+        """So many ways do not part from this one that might."""
+        if self.room >= 0 and ways:
+            self.left_out += ways
+            self.unread = True
 
     def _skip_body(self, octets: Octets, first: int) -> bool:
         size = min(self.left, first + len(octets) - self.at)

@@ -12,6 +12,7 @@ from collections.abc import MutableMapping
 from enum import Enum, auto
 
 from monitor.portable.body import NO_BODY, Lengths, lengths
+from monitor.portable.credit import Credit
 from monitor.portable.http2 import PREFACE_HEAD
 from monitor.portable.request_head import (
     MOST_NEEDED,
@@ -61,12 +62,15 @@ class State(Enum):
 
 class HeadReader(ABC):
     __slots__ = (
-        "at", "carry", "counts", "fed", "flow", "head", "heads", "limits", "line", "line_end", "no_cr_head", "oddities",
-        "origin", "refused", "scan", "section", "spoke", "state", "switching", "time_ns", "tunnel",
+        "at", "carry", "counts", "credit", "fed", "flow", "head", "heads", "limits", "line", "line_end", "no_cr_head",
+        "oddities", "origin", "refused", "scan", "section", "spoke", "state", "switching", "time_ns", "tunnel",
     )  # fmt: skip
 
-    def __init__(self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int) -> None:
+    def __init__(
+        self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int, credit: Credit
+    ) -> None:
         self.limits = limits
+        self.credit = credit  # of all ways together
         self.counts = counts
         self.flow = flow
         self.time_ns = 0  # of the newest segment
@@ -91,6 +95,11 @@ class HeadReader(ABC):
     @abstractmethod
     def _turn(self, state: State) -> bool:
         """Go on otherwise at the same place."""
+
+    @property
+    @abstractmethod
+    def _is_first(self) -> bool:
+        """Whether this is the way that is read in any case."""
 
     @abstractmethod
     def _enter_body(self, head: RequestHead, extents: Lengths) -> None:
@@ -137,9 +146,11 @@ class HeadReader(ABC):
             self.scan = max(self.scan, self.fed - 2)
             return False
         block = bytes(octets[i : end.end()])
-        found = field_lines(block, self.line_end - self.at)
+        found = field_lines(block, self.line_end - self.at, in_all_ways=bool(self.credit))
         if "cr" in self.oddities:  # to most receivers nothing in the request line is a field
-            found = found._replace(others=(field_lines(block, block.index(b"\n") + 1).fields,))
+            others = (field_lines(block, block.index(b"\n") + 1).fields,) if self.credit else ()
+            found = found._replace(others=others, may_differ=True)
+        self._pay_for(found, len(block))
         self._place_head(first + end.end(), block, found)
         return True
 
@@ -200,9 +211,10 @@ class HeadReader(ABC):
             if line is None:
                 self.no_cr_head = self.at  # and will not be one, whatever follows
             return False
-        self.line, rest = line, rest.replace(b"\r", b"\r\n")
+        self.line, found = line, field_lines(rest.replace(b"\r", b"\r\n"), in_all_ways=bool(self.credit))
         self.oddities += ("cr", "not_http")
-        self._place_head(first + end, block, field_lines(rest))
+        self._pay_for(found, len(block))
+        self._place_head(first + end, block, found)
         return True
 
     def _place_head(self, end: int, block: bytes, found: FieldLines) -> None:
@@ -223,8 +235,17 @@ class HeadReader(ABC):
         self.switching = self.tunnel or found.has(b"upgrade")
         self._enter_body(head, extents)
 
+    def _pay_for(self, found: FieldLines, octets: int) -> None:
+        """Lines that others read otherwise were read so as well, or there was no credit for that."""
+        if found.may_differ and not self.credit:
+            self.counts["shed.readings"] += 1
+        elif found.may_differ and self._is_first:
+            self.credit.pay_head(octets)
+
     def _place(self, start: int, end: int, head: RequestHead, part: bool = False) -> None:
         """Hand a head out, in parts when it has too many lines."""
+        if not self._is_first:
+            self.credit.pay_head(end - start)
         bound = self.limits.head_lines
         if len(head.fields) <= bound:
             self.heads.append(PlacedHead(start, end, head, part=part))
@@ -305,8 +326,9 @@ class HeadReader(ABC):
         return True
 
     def _place_more(self, start: int, block: bytes, *oddities: str) -> None:
-        found = field_lines(block)
+        found = field_lines(block, in_all_ways=bool(self.credit))
         if found.fields:
+            self._pay_for(found, self.at - start)
             more = continuation(self.time_ns, self.head, found, oddities, self.section)
             self._place(start, self.at, more, part=self.section is Section.HEAD)
             self.head = self.head._replace(fields=(self.head.fields + needed(found))[:MOST_NEEDED])

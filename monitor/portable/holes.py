@@ -6,6 +6,7 @@ from collections.abc import MutableMapping, Sequence
 from typing import NamedTuple
 
 from monitor.portable.body import lengths
+from monitor.portable.credit import Credit
 from monitor.portable.head_reader import END, HeadReader, Octets, State
 from monitor.portable.request_head import (
     NO_LINE,
@@ -47,9 +48,15 @@ class HoleReader(HeadReader):
     __slots__ = ("before", "doubt", "forks", "mark", "segment", "sought", "tell")
 
     def __init__(
-        self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int, midstream: bool
+        self,
+        limits: Limits,
+        counts: MutableMapping[str, int],
+        flow: Flow,
+        position: int,
+        credit: Credit,
+        midstream: bool = False,
     ) -> None:
-        super().__init__(limits, counts, flow, position)
+        super().__init__(limits, counts, flow, position, credit)
         if midstream:
             self.state = State.SEEK
         self.doubt = MIDSTREAM if midstream else JUNK

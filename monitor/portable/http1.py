@@ -14,6 +14,7 @@ from collections.abc import MutableMapping
 from typing import NamedTuple
 
 from monitor.portable.bodies import FRAMING, MOST_READINGS
+from monitor.portable.credit import Credit
 from monitor.portable.head_reader import Octets, State
 from monitor.portable.http2 import Http2
 from monitor.portable.reading import Reading
@@ -34,13 +35,14 @@ class Start(NamedTuple):
 
 
 class Http1:
-    __slots__ = ("_compared", "_counts", "_readings", "_starts", "_weight")
+    __slots__ = ("_compared", "_counts", "_credit", "_readings", "_starts", "_weight")
 
     def __init__(
         self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int, midstream: bool = False
     ) -> None:
         self._counts = counts
-        self._readings = [Reading(limits, counts, flow, position, midstream)]
+        self._credit = Credit()
+        self._readings = [Reading(limits, counts, flow, position, self._credit, midstream)]
         self._weight = 0  # of all of `_starts`
         self._starts: list[Start] = []  # in order; what they take is in proportion to the bytes that are kept for them
         self._compared = position  # before which readings of HTTP/2 are not compared again: that takes time
@@ -122,20 +124,27 @@ class Http1:
         reading = self._readings[0]
         self._note_start()
         was_framed = reading.frames is not None
+        self._credit.earn(max(0, first + len(octets) - reading.fed))
+        reading.room = MOST_READINGS - len(self._readings)
         heads = reading.run(octets, first, time_ns)
         if was_framed and reading.frames is None:
             self._forget_starts()
         elif reading.frames is not None and not was_framed:
             self._starts.append(Start(reading.frames.origin, None))
-        if len(self._readings) == 1 and not reading.forks:
+        self._take_in(self._readings, reading)
+        if len(self._readings) == 1:
             return heads
         found: Found = [(reading, heads)]
         readings = self._readings
         for at, other in enumerate(readings):  # the list grows while ways part
             if at:
+                other.room = MOST_READINGS - len(readings)
                 found.append((other, other.read_on(octets, first, time_ns)))
-            self._take_in(readings, other)
-        return self._merged(found)
+                self._take_in(readings, other)
+        merged = self._merged(found)
+        if not self._credit:
+            self._give_up(self._readings[1:])
+        return merged
 
     def starts(self, position: int, heads: list[int], kept_from: int) -> list[Start]:
         """Where to begin to read again what stands at `position`; `heads` of HTTP/1 begin before it."""
@@ -153,14 +162,15 @@ class Http1:
         others = [self._readings[0].beside(octets, start.position, until, why, start.frames)]
         heads: dict[tuple[int, int, bytes, Fields], PlacedHead] = {}
         for other in others:  # the list grows while ways part
+            other.room = MOST_READINGS - len(others)
             for placed in other.read_on(b"", other.fed, time_ns):
                 heads.setdefault(_key(placed), placed._replace(why=why))
             self._take_in(others, other)
         for other in others:
             if any(other.is_beside(reading) for reading in self._readings):
                 continue
-            if len(self._readings) == MOST_READINGS:
-                self._counts["shed.readings"] += 1
+            if len(self._readings) == MOST_READINGS or not self._credit:
+                self._give_up([other])
             else:
                 self._readings.append(other)
         return sorted(heads.values(), key=lambda placed: placed[:2])
@@ -171,12 +181,18 @@ class Http1:
         self._readings = [first, *(each for each in others if each.why != why or each.until != until)]
 
     def _take_in(self, readings: list[Reading], parted: Reading) -> None:
-        """The ways that part from this one go on beside it, as far as there is room."""
-        if parted.forks:
-            room = MOST_READINGS - len(readings)
-            readings += parted.forks[:room]
-            self._counts["shed.readings"] += max(0, len(parted.forks) - room) + parted.left_out
+        """The ways that part from this one go on beside it, as far as there was room."""
+        if parted.forks or parted.left_out:
+            readings += parted.forks
+            self._counts["shed.readings"] += parted.left_out
+            self._readings[0].unread |= parted.unread
             parted.forks, parted.left_out = [], 0
+
+    def _give_up(self, ways: list[Reading]) -> None:
+        """These are not read on."""
+        self._counts["shed.readings"] += len(ways)
+        self._readings[0].unread |= bool(ways)
+        self._readings = [each for each in self._readings if each not in ways]
 
     def gap(self, octets: Octets, first: int, gap: Gap) -> list[PlacedHead]:
         """Bytes are missing behind `octets`."""

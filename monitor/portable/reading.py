@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, MutableMapping
 
 from monitor.portable.bodies import BodyReader
+from monitor.portable.credit import Credit
 from monitor.portable.head_reader import BEGINNING, HOPELESS_BYTES, Octets, State
 from monitor.portable.holes import EMPTY, JUNK, LINE, LINE_BYTES, LOST, MIDSTREAM, SEGMENT, TUNNEL
 from monitor.portable.http2 import Http2
@@ -18,9 +19,15 @@ class Reading(BodyReader):
     __slots__ = ("asks", "frames")
 
     def __init__(
-        self, limits: Limits, counts: MutableMapping[str, int], flow: Flow, position: int, midstream: bool
+        self,
+        limits: Limits,
+        counts: MutableMapping[str, int],
+        flow: Flow,
+        position: int,
+        credit: Credit,
+        midstream: bool = False,
     ) -> None:
-        super().__init__(limits, counts, flow, position, midstream)
+        super().__init__(limits, counts, flow, position, credit, midstream)
         self.frames: Http2 | None = None  # in State.FRAMES
         self.asks = False  # these were a client's, whatever its field blocks say
 
@@ -46,7 +53,7 @@ class Reading(BodyReader):
         A head begins there, or it lies amid HTTP/2 that was read up to there by `frames`. A copy that lacks some bytes
         begins so much later and ends at the same place.
         """
-        other = Reading(self.limits, Counter(), self.flow, first, False)
+        other = Reading(self.limits, Counter(), self.flow, first, self.credit)
         other.spoke, other.tunnel, other.switching = self.spoke, self.tunnel, self.switching
         other.why = why
         other.shift = self.fed - len(octets) - first
@@ -100,11 +107,17 @@ class Reading(BodyReader):
     @property
     def _passes(self) -> str:
         """What bytes are that are passed now and are in no head."""
-        if self.state is State.SEEK:
-            return "midstream" if self.doubt is MIDSTREAM else "gap" if self.doubt is LOST else "not_http"
         if self.frames is not None:
             return "midstream" if self.frames.seeks else "frames"
+        if self.state is State.SEEK and self.doubt in (MIDSTREAM, LOST):
+            return "midstream" if self.doubt is MIDSTREAM else "gap"
+        if self.unread and self.state is not State.HOLE:
+            return "readings"
         return _PASSED.get(self.state, "not_http")
+
+    @property
+    def _is_first(self) -> bool:
+        return self.why is None
 
     @property
     def unsettled(self) -> int:
@@ -119,6 +132,7 @@ class Reading(BodyReader):
     def gap(self, octets: Octets, first: int, gap: Gap) -> list[PlacedHead]:
         """Bytes are missing behind `octets`. Whole lines before them wait for what follows."""
         read = self.at
+        self.room = -1
         if self.frames is not None:
             self.heads += self.frames.gap(gap.missing)
         elif self.state in (State.BODY, State.CHUNK_DATA) and gap.missing <= self.left:
@@ -132,7 +146,6 @@ class Reading(BodyReader):
             read = self.at
             self._turn(State.SEEK, LOST)
         self._tell(read, gap.position, gap.reason)
-        self.forks, self.left_out = [], 0
         self.copied = None
         self.at = self.fed = self.scan = gap.position + gap.missing
         return self._taken()
@@ -144,6 +157,7 @@ class Reading(BodyReader):
 
     def finish(self, octets: Octets, first: int) -> list[PlacedHead]:
         """Nothing follows: judge the lines that are whole."""
+        self.room = -1
         if self.frames is not None:
             self.heads += self.frames.finish()
         self._keep_whole_lines(octets, first)
@@ -235,6 +249,8 @@ class Reading(BodyReader):
         elif self.segment == self.at:
             self.mark = SEGMENT
         while (eol := octets.find(b"\n", max(i, self.scan - first))) >= 0:
+            if not self._is_first:
+                self.credit.pay_line()
             if self._is_request(octets, first, self.at, eol):
                 return self._found(first + i, self.mark)
             version = octets.find(b"HTTP/", eol)

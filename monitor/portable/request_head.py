@@ -194,6 +194,7 @@ class FieldLines(NamedTuple):
     oddities: tuple[str, ...] = ()
     others: tuple[Fields, ...] = ()
     hidden: Fields = ()  # of FRAMING_FIELDS: what only others take for such; Hosts are in `others`
+    may_differ: bool = False  # there are others, or would be if all ways were wanted
 
     def has(self, wanted: bytes) -> bool:
         return any(name == wanted for name, _ in self.fields)
@@ -210,7 +211,7 @@ def may_end_field(line: bytes) -> bool:
     return bool(colon) and _TOKEN.fullmatch(name) is not None
 
 
-def field_lines(block: bytes, start: int = 0) -> FieldLines:
+def field_lines(block: bytes, start: int = 0, *, in_all_ways: bool = True) -> FieldLines:
     """The field lines of a head or a trailer section, from `start` up to the empty line (RFC 9112 section 5)."""
     if _CLEAN_FIELDS.fullmatch(block, start):
         parted = [line.partition(b":") for line in block[start:].rstrip(b"\r\n").split(b"\r\n") if line]
@@ -220,8 +221,10 @@ def field_lines(block: bytes, start: int = 0) -> FieldLines:
     hidden: dict[tuple[bytes, bytes], None] = {}
     lines = _lines(block, oddities, hidden)
     fields = _joined(lines, b" ".join)
-    if oddities.keys().isdisjoint(("fold", "cr", "nul")) and not hidden:
-        return FieldLines(fields, tuple(oddities))
+    has_host = any(name == b"host" for name, _ in hidden)
+    may_differ = has_host or not oddities.keys().isdisjoint(("fold", "cr", "nul"))
+    if not (may_differ and in_all_ways):
+        return FieldLines(fields, tuple(oddities), (), _extents(hidden), may_differ)
     if "cr" in oddities:
         lines = _lines(_LONE_CR.sub(b"\r\n", block), {}, hidden)
     read = [_joined(lines, join) for join in (b"".join, _up_to_parted_digits)]
@@ -230,7 +233,11 @@ def field_lines(block: bytes, start: int = 0) -> FieldLines:
     others = tuple(dict.fromkeys(other for other in read if other != fields))
     for other in others:
         hidden |= dict.fromkeys(field for field in other if field[0] in FRAMING_FIELDS)
-    return FieldLines(fields, tuple(oddities), others, tuple(field for field in hidden if field[0] != b"host"))
+    return FieldLines(fields, tuple(oddities), others, _extents(hidden), may_differ)
+
+
+def _extents(hidden: dict[tuple[bytes, bytes], None]) -> Fields:
+    return tuple(field for field in hidden if field[0] != b"host")
 
 
 Lines = list[tuple[bytes, list[bytes]]]  # name, and the lines of the value

@@ -70,18 +70,18 @@ impl Client {
     pub(super) fn read_texts(&mut self, context: &Context<'_>) {
         let waiting = self.heads.iter_mut().map(|waiting| &mut waiting.placed);
         for placed in self.past.iter_mut().chain(waiting) {
-            let mut own = Oddities::default();
+            let (mut own, mut in_all_ways) = (Oddities::default(), false);
             if let Said::Clean(clean) = placed.said {
-                own = clean.own;
+                (own, in_all_ways) = (clean.own, clean.in_all_ways);
                 placed.said = Said::Whole(Box::new(clean_head(&clean, context)));
             }
             let Said::Whole(head) = &mut placed.said else { continue };
             if head.text.sifted().is_some() && placed.start >= self.kept_from {
                 let behind = self.kept.from(placed.start - self.kept_from);
                 if let Some(octets) = behind.get(..(placed.end - placed.start) as usize) {
-                    let found = whole_head(octets);
+                    let found = whole_head(octets, in_all_ways);
                     head.text = found.text;
-                    head.readings = readings_of(head, found.others, own); // none where it was not clean
+                    head.readings = readings_of(head, found.others, own); // one that is not clean has none
                 }
             }
         }

@@ -24,7 +24,8 @@ impl Reading {
             self.at += size as i64;
             rest = &rest[size..];
             let (oddities, mark) = (own.with(USUAL), early.mark_of_line(&line));
-            let said = CleanHead { time_ns: self.time_ns, oddities, own, certainty: certainty_of(oddities), mark };
+            let (time_ns, certainty) = (self.time_ns, certainty_of(oddities));
+            let said = CleanHead { time_ns, oddities, own, certainty, in_all_ways: true, mark };
             step.heads.push(PlacedHead { start, end: self.at, said: Said::Clean(said), why: None, part: false });
         }
         if self.at == begin {

@@ -21,7 +21,9 @@ const LONGEST_NAME: usize = 256;
 const FRAMING_FIELDS: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
 /// That others see: two that differ make a head ambiguous.
 const MOST_HOSTS: usize = 4;
-const READ_OTHERWISE: Oddities = Oddities::of(&[Oddity::Fold, Oddity::Cr]);
+/// With these, lines are read in several ways; with some of them, for others put them together otherwise.
+const JOINED_OTHERWISE: Oddities = Oddities::of(&[Oddity::Fold, Oddity::Cr]);
+const READ_OTHERWISE: Oddities = Oddities::of(&[Oddity::Fold, Oddity::Cr, Oddity::Nul]);
 
 /// Field lines read: in one way, and in others where servers differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct FieldLines {
     pub oddities: Oddities,
     /// The same with the fields as others read them.
     pub others: Vec<HeadText>,
+    /// There are others, or would be if all ways were wanted.
+    pub may_differ: bool,
     /// Lines that are Content-Length or Transfer-Encoding to others only, under their plain names.
     pub hidden: Option<Box<HeadText>>,
 }
@@ -43,7 +47,7 @@ impl FieldLines {
         for (name, value) in fields {
             text.push(name, value);
         }
-        FieldLines { text, oddities, others: Vec::new(), hidden: None }
+        FieldLines { text, oddities, others: Vec::new(), may_differ: false, hidden: None }
     }
 }
 
@@ -67,24 +71,25 @@ pub fn may_end_field(line: &[u8]) -> bool {
 /// The field lines of a head or a trailer section, up to the empty line (RFC 9112 section 5), behind their request line.
 #[inline]
 pub fn field_lines(line: &RequestLine<'_>, block: &[u8]) -> FieldLines {
-    field_lines_in(HeadText::default(), &mut Rooms::default(), line, block)
+    field_lines_in(HeadText::default(), &mut Rooms::default(), line, block, true)
 }
 
-/// The same in the memory of older texts.
+/// The same in the memory of older texts; in all ways to read them, or only in the first.
 #[inline]
 pub(super) fn field_lines_in(
     mut text: HeadText,
     rooms: &mut Rooms,
     line: &RequestLine<'_>,
     block: &[u8],
+    in_all_ways: bool,
 ) -> FieldLines {
     text.clear();
     text.reserve(line.method.len() + line.target.len() + line.version.len() + block.len(), 1 + block.len() / 24);
     line.write_to(&mut text);
     if empty_line(block) == Some(block.len()) || push_clean_lines(&mut text, block) {
-        return FieldLines { text, oddities: line.oddities, others: Vec::new(), hidden: None };
+        return FieldLines { text, oddities: line.oddities, others: Vec::new(), may_differ: false, hidden: None };
     }
-    odd_field_lines(line, block, text, rooms)
+    odd_field_lines(line, block, text, rooms, in_all_ways)
 }
 
 /// False where a line is not as RFC 9112 writes it.
@@ -177,24 +182,25 @@ pub(super) fn odd_field_lines(
     block: &[u8],
     mut text: HeadText,
     rooms: &mut Rooms,
+    in_all_ways: bool,
 ) -> FieldLines {
     let (mut oddities, mut hidden) = (Oddities::default(), Hidden::default());
     text.begin(line.method, line.target, line.version);
     push_joined(&mut text, Lines::of(block), Join::WithSpaces, &mut oddities, &mut hidden);
+    let may_differ = oddities.intersects(READ_OTHERWISE) || !hidden.hosts.is_empty();
+    let found = FieldLines { oddities: line.oddities.with(oddities), may_differ, ..FieldLines::default() };
+    if !(may_differ && in_all_ways) {
+        return hidden.beside(FieldLines { text, ..found });
+    }
     let mut others = rooms.list();
-    if oddities.intersects(READ_OTHERWISE) {
+    if oddities.intersects(JOINED_OTHERWISE) {
         let mut lines = Lines::of(block);
         if oddities.contains(Oddity::Cr) {
             let mut other = text_in_room(rooms.other(), line, block.len());
             if push_lines_up_to_cr(&mut other, block) {
                 // no flaw but the ends, and nothing folded: one way is left
                 others.extend(Some(other).filter(|other| *other != text));
-                return hidden.beside(FieldLines {
-                    text,
-                    oddities: line.oddities.with(oddities),
-                    others,
-                    hidden: None,
-                });
+                return hidden.beside(FieldLines { text, others, ..found });
             }
             lines.end_in_cr = true;
         }
@@ -224,7 +230,7 @@ pub(super) fn odd_field_lines(
             others.push(other);
         }
     }
-    hidden.beside(FieldLines { text, oddities: line.oddities.with(oddities), others, hidden: None })
+    hidden.beside(FieldLines { text, others, ..found })
 }
 
 /// A value up to NULs between two digits: to who reads a string of C no number goes on there.

@@ -63,9 +63,10 @@ impl Reading {
         let line =
             line.or_else(|| request_line(kept.between(self.at, self.at + i64::from(self.line?)))).unwrap_or_default();
         let (octets, line_end) = (kept.between(self.at, end), (self.line_end - self.at) as usize);
-        let ends_in_cr = self.oddities.contains(Oddity::Cr);
-        let found = step.in_rooms(|rooms| fields_in(rooms, &line, octets, line_end, ends_in_cr));
-        self.place_head(end, found, step);
+        let (ends_in_cr, is_paid) = (self.oddities.contains(Oddity::Cr), step.forks.credit.is_left());
+        let found = step.in_rooms(|rooms| fields_in(rooms, &line, octets, line_end, ends_in_cr, is_paid));
+        self.pay_for_others(&found, end - self.at, is_paid, step);
+        self.place_head(end, found, is_paid, step);
         true
     }
 
@@ -189,13 +190,27 @@ impl Reading {
             return false;
         }
         self.oddities = self.oddities.with(Oddities::of(&[Oddity::Cr, Oddity::NotHttp]));
-        let found = step.in_rooms(|rooms| fields_of_cr_head(rooms, &line, rest));
-        self.place_head(end, found, step);
+        let is_paid = step.forks.credit.is_left();
+        let found = step.in_rooms(|rooms| fields_of_cr_head(rooms, &line, rest, is_paid));
+        self.pay_for_others(&found, end - self.at, is_paid, step);
+        self.place_head(end, found, is_paid, step);
         true
     }
 
-    /// A head is whole: places it, and goes on behind it.
-    fn place_head(&mut self, end: i64, mut found: FieldLines, step: &mut Step<'_, '_>) {
+    /// Lines that others read otherwise were read so as well, or there was no credit for that.
+    #[inline]
+    pub(super) fn pay_for_others(&self, found: &FieldLines, octets: i64, is_paid: bool, step: &mut Step<'_, '_>) {
+        if found.may_differ {
+            if !is_paid {
+                self.count(Count::ShedReadings, 1, step);
+            } else if !self.is_fork {
+                step.forks.credit.pay_head(octets);
+            }
+        }
+    }
+
+    /// A head is whole: places it, and goes on behind it. It was read in all ways, or only in the first.
+    fn place_head(&mut self, end: i64, mut found: FieldLines, in_all_ways: bool, step: &mut Step<'_, '_>) {
         self.line = None;
         if step.kept.between(self.at, end) == PREFACE_HEAD {
             self.state = State::Frames;
@@ -222,8 +237,9 @@ impl Reading {
             if !fits || step.forks.are_copies {
                 early.keep(&mut found.text, &mut found.others);
             } else if let Some(mark) = early.sift(&mut found.text, &mut found.others) {
+                self.pay_head(end - start, step);
                 let (start, certainty) = (self.shown_start(start), certainty_of(all));
-                let said = Said::Clean(CleanHead { time_ns, oddities: all, own, certainty, mark });
+                let said = Said::Clean(CleanHead { time_ns, oddities: all, own, certainty, in_all_ways, mark });
                 return step.heads.push(PlacedHead { start, end, said, why: None, part: false });
             }
         }
@@ -253,6 +269,7 @@ impl Reading {
         is_part: bool,
         step: &mut Step<'_, '_>,
     ) {
+        self.pay_head(end - start, step);
         let start = self.shown_start(start);
         if head.text.field_count() <= step.context.limits.head_lines {
             step.heads.push(PlacedHead { part: is_part, ..PlacedHead::new(start, end, head) });

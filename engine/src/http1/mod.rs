@@ -9,6 +9,7 @@
 
 mod bare_head;
 mod body;
+mod credit;
 mod field_lines;
 mod head_reader;
 mod kept;
@@ -31,6 +32,7 @@ use crate::limits::Limits;
 use crate::reassembly::Gap;
 use crate::records::{Flow, Layer, Oddity, PlacedHead};
 
+use credit::Credit;
 use kept::Kept;
 use reading::{Reading, Step};
 use ways::{Forks, Found, are_same, merge};
@@ -101,13 +103,14 @@ pub struct Http1 {
     first: Reading,
     /// Other ways to read the same octets: seldom any.
     others: Vec<Reading>,
+    credit: Credit,
     framed: Option<Box<Framed>>,
 }
 
 impl Http1 {
     /// Reads from `position` on; `midstream`: what came before was not seen.
     pub fn new(position: i64, midstream: bool) -> Http1 {
-        Http1 { first: Reading::new(position, midstream), others: Vec::new(), framed: None }
+        Http1 { first: Reading::new(position, midstream), others: Vec::new(), credit: Credit::default(), framed: None }
     }
 
     /// These are octets of HTTP/2, from its middle perhaps.
@@ -190,7 +193,8 @@ impl Http1 {
     ) {
         let kept = Kept { octets, first };
         let before = out.len();
-        let mut forks = Forks { first: before, ..Forks::beside(&self.others) };
+        self.credit.earn((kept.end() - self.first.fed).max(0));
+        let mut forks = Forks { first: before, ..Forks::beside(&self.others, self.credit) };
         self.note_start();
         let was_framed = self.first.frames.is_some();
         self.first.run(time_ns, &mut Step { kept, context, heads: out, forks: &mut forks });
@@ -199,14 +203,17 @@ impl Http1 {
         } else if !was_framed && let Some(frames) = &self.first.frames {
             self.framed.get_or_insert_default().starts.push_back(Start::at(frames.origin()));
         }
+        self.credit = forks.credit;
         if self.others.is_empty() && forks.ways.is_empty() {
+            context.counts[Count::ShedReadings] += forks.left_out as u64;
             return;
         }
         let mut found = vec![Found::by(&self.first, out.split_off(before), Vec::new())];
         (forks.are_more, forks.first) = (true, 0);
         let mut at = 0;
         loop {
-            take_in(&mut self.others, MOST_READINGS - 1, &mut forks, context); // the list grows while ways part
+            // the list grows while ways part
+            self.first.is_not_all |= take_in(&mut self.others, MOST_READINGS - 1, &mut forks, context);
             let Some(other) = self.others.get_mut(at) else { break };
             let mut heads = Vec::new();
             forks.finder = at + 1;
@@ -214,8 +221,19 @@ impl Http1 {
             found.push(Found::by(other, heads, mem::take(&mut forks.again)));
             at += 1;
         }
+        self.credit = forks.credit;
         self.unite();
         merge(found, kept, out);
+        if !self.credit.is_left() {
+            self.give_up(self.others.len(), context);
+            self.others.clear();
+        }
+    }
+
+    /// So many other ways are not read on.
+    fn give_up(&mut self, ways: usize, context: &mut Context<'_>) {
+        context.counts[Count::ShedReadings] += ways as u64;
+        self.first.is_not_all |= ways > 0;
     }
 
     /// Where to begin to read again what stands at `position`; `head` is the last one of HTTP/1 before it, if there is
@@ -247,14 +265,16 @@ impl Http1 {
     ) {
         let nothing = Kept { octets: &[], first: self.first.fed };
         let mut others = vec![self.first.beside(octets, start.position, until, why, start.frames.as_deref())];
-        let (mut heads, mut forks) =
-            (Vec::new(), Forks { room: MOST_READINGS - 1, are_more: true, are_copies: true, ..Forks::default() });
+        let room = Some(MOST_READINGS - 1);
+        let mut heads = Vec::new();
+        let mut forks = Forks { room, are_more: true, are_copies: true, ..Forks::with(self.credit) };
         let mut at = 0;
         while let Some(other) = others.get_mut(at) {
             other.read_on(time_ns, &mut Step { kept: nothing, context, heads: &mut heads, forks: &mut forks });
-            take_in(&mut others, MOST_READINGS, &mut forks, context);
+            self.first.is_not_all |= take_in(&mut others, MOST_READINGS, &mut forks, context);
             at += 1;
         }
+        self.credit = forks.credit;
         let mut known: Vec<PlacedHead> = Vec::new();
         for placed in heads {
             if !known.iter().rev().any(|other| are_same(&placed, other, nothing)) {
@@ -267,8 +287,8 @@ impl Http1 {
             if other.is_beside(&self.first) || self.others.iter().any(|known| other.is_beside(known)) {
                 continue;
             }
-            if self.others.len() + 1 == MOST_READINGS {
-                context.counts[Count::ShedReadings] += 1;
+            if self.others.len() + 1 == MOST_READINGS || !self.credit.is_left() {
+                self.give_up(1, context);
             } else {
                 self.others.push(other);
             }
@@ -331,14 +351,18 @@ impl Http1 {
         mut end: impl FnMut(&mut Reading, &mut Step<'_, '_>),
     ) {
         if self.others.is_empty() {
-            return end(&mut self.first, &mut Step { kept, context, heads: out, forks: &mut Forks::default() });
+            let forks = &mut Forks::with(self.credit);
+            end(&mut self.first, &mut Step { kept, context, heads: out, forks });
+            self.credit = forks.credit;
+            return;
         }
         let mut found = Vec::new();
         for reading in [&mut self.first].into_iter().chain(&mut self.others) {
             let mut heads = Vec::new();
-            let forks = &mut Forks { are_more: true, are_copies: true, ..Forks::default() };
+            let forks = &mut Forks { are_more: true, are_copies: true, ..Forks::with(self.credit) };
             let step = &mut Step { kept, context, heads: &mut heads, forks };
             reading.end_with(step, &mut end);
+            self.credit = step.forks.credit;
             found.push(Found::by(reading, heads, Vec::new()));
         }
         self.unite();
@@ -367,12 +391,11 @@ impl Http1 {
     }
 }
 
-/// The ways that part go on beside the others, as far as there is room.
-fn take_in(readings: &mut Vec<Reading>, most: usize, forks: &mut Forks, context: &mut Context<'_>) {
-    let room = most.saturating_sub(readings.len());
-    let left_out = mem::take(&mut forks.left_out) + forks.ways.len().saturating_sub(room);
+/// The ways that part go on beside the others, as far as there was room. Whether some were left out.
+fn take_in(readings: &mut Vec<Reading>, most: usize, forks: &mut Forks, context: &mut Context<'_>) -> bool {
+    let left_out = mem::take(&mut forks.left_out);
     context.counts[Count::ShedReadings] += left_out as u64;
-    forks.ways.truncate(room);
     readings.append(&mut forks.ways);
-    forks.room = most.saturating_sub(readings.len());
+    forks.room = Some(most.saturating_sub(readings.len()));
+    left_out > 0
 }

@@ -136,7 +136,9 @@ pub(super) struct Reading {
     /// Another protocol may follow.
     pub switching: bool,
     /// What it counts has been counted by the way that it parted from.
-    is_fork: bool,
+    pub is_fork: bool,
+    /// Somewhere before, a way was left out or given up: it may lead elsewhere for ever.
+    pub is_not_all: bool,
     /// There was HTTP/2, and it was a client's, whatever its field blocks say.
     pub asks: bool,
     /// This way counts to where a length ends that few read so.
@@ -196,6 +198,7 @@ impl Reading {
             tunnel: false,
             switching: false,
             is_fork: false,
+            is_not_all: false,
             asks: false,
             is_misread: false,
             time_ns: 0,
@@ -379,7 +382,7 @@ impl Reading {
             State::ChunkEnd => self.end_chunk(step),
             State::Extension => self.read_extension(step),
             State::NoBody => self.read_no_body(step.kept),
-            State::Seek => self.seek(step.kept),
+            State::Seek => self.seek(step),
             State::Hole => self.read_hole(step),
             State::Frames => self.read_frames(step),
         }

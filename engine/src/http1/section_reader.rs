@@ -6,14 +6,15 @@ use std::sync::Arc;
 use memchr::memchr;
 
 use super::body::{NO_BODY, lengths};
-use super::field_lines::field_lines;
+use super::field_lines::{field_lines, field_lines_in};
 use super::head_reader::{LONG, is_needed, kept_of};
 use super::kept::{Kept, empty_line, end_of_lines};
 use super::octets::{part, word_at_end};
 use super::reading::{Reading, State, Step};
 use super::request_head::{MOST_NEEDED, RequestLine, WORDS_BYTES, continuation, make_head, request_line};
 use crate::counts::Count;
-use crate::records::{Oddities, Oddity, RequestHead, Section};
+use crate::early::Rooms;
+use crate::records::{HeadText, Oddities, Oddity, RequestHead, Section};
 
 impl Reading {
     /// A head or section beyond the bound: hands out what is whole, and reads on in [`State::More`].
@@ -135,8 +136,14 @@ impl Reading {
         if empty_line(block) == Some(block.len()) {
             return; // no field at all, as in most trailer sections
         }
-        let found = field_lines(&RequestLine::default(), block);
-        let Some(head) = self.head.as_mut().filter(|_| found.text.field_count() > 0) else { return };
+        let is_paid = step.forks.credit.is_left();
+        let (text, rooms) = (HeadText::default(), &mut Rooms::default());
+        let found = field_lines_in(text, rooms, &RequestLine::default(), block, is_paid);
+        if self.head.is_none() || found.text.field_count() == 0 {
+            return;
+        }
+        self.pay_for_others(&found, self.at - start, is_paid, step);
+        let Some(head) = &mut self.head else { return };
         let head = Arc::make_mut(head);
         let more = continuation(self.time_ns, head, &found, oddities, self.section);
         let room = MOST_NEEDED.saturating_sub(head.text.field_count());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::MOST_READINGS;
 use super::body::Lengths;
+use super::credit::Credit;
 use super::head_reader::{is_connect, is_upgrade};
 use super::kept::Kept;
 use super::reading::{Reading, Step};
@@ -15,8 +16,10 @@ use crate::records::{HeadText, Oddities, Oddity, PlacedHead, RequestHead};
 #[derive(Default)]
 pub(super) struct Forks {
     pub ways: Vec<Reading>,
-    /// There is room for so many.
-    pub room: usize,
+    /// There is room for so many; None: none parts here, for nobody knows how long the body is.
+    pub room: Option<usize>,
+    /// What they may cost.
+    pub credit: Credit,
     /// For so many there was none.
     pub left_out: usize,
     /// There are others besides: what this way finds is compared with what they do.
@@ -33,13 +36,18 @@ pub(super) struct Forks {
 }
 
 impl Forks {
+    /// Where none parts.
+    pub fn with(credit: Credit) -> Forks {
+        Forks { credit, ..Forks::default() }
+    }
+
     /// For a way beside these.
-    pub fn beside(others: &[Reading]) -> Forks {
+    pub fn beside(others: &[Reading], credit: Credit) -> Forks {
         Forks {
-            room: (MOST_READINGS - 1).saturating_sub(others.len()),
+            room: Some((MOST_READINGS - 1).saturating_sub(others.len())),
             are_more: !others.is_empty(),
             are_copies: others.iter().any(Reading::has_own_octets),
-            ..Forks::default()
+            ..Forks::with(credit)
         }
     }
 
@@ -81,12 +89,21 @@ impl Reading {
             return false;
         }
         let Some(known) = step.forks.known_at(self.at) else { return false };
+        self.pay_head(known.end - known.start, step);
         self.at = known.end;
         self.scan = known.end;
         self.oddities = Oddities::default();
         self.go_on_behind(known.is_connect, known.is_upgrade, &known.extents, known.head.as_ref(), step);
         step.forks.again.push(known);
         true
+    }
+
+    /// A head was read once more, by another way than the first.
+    #[inline]
+    pub fn pay_head(&self, octets: i64, step: &mut Step<'_, '_>) {
+        if self.is_fork {
+            step.forks.credit.pay_head(octets);
+        }
     }
 
     /// For the ways that come to this head, which ends here and is the next one that is handed out.
@@ -256,7 +273,7 @@ pub(super) fn are_same(one: &PlacedHead, other: &PlacedHead, kept: Kept<'_>) -> 
     }
     let are_alike =
         |one: &HeadText, other: &HeadText| one.target() == other.target() && one.fields().eq(other.fields());
-    let text_here = || whole_head(kept.between(one.start, one.end)).text;
+    let text_here = || whole_head(kept.between(one.start, one.end), false).text;
     match (unsifted(one), unsifted(other)) {
         (Some(text), Some(other_text)) => are_alike(text, other_text),
         (None, None) => true,

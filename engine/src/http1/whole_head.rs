@@ -36,19 +36,22 @@ impl<'a> FirstLine<'a> {
 }
 
 /// The fields of the head in `octets` whose first line is `line`; its field lines begin at `line_end`, or to most
-/// receivers behind the LF, if a lone CR ends the line.
+/// receivers behind the LF, if a lone CR ends the line. False `in_all_ways`: only the first way to read them counts.
 pub(super) fn fields_in(
     rooms: &mut Rooms,
     line: &RequestLine<'_>,
     octets: &[u8],
     line_end: usize,
     ends_in_cr: bool,
+    in_all_ways: bool,
 ) -> FieldLines {
-    let mut found = field_lines_in(rooms.text(), rooms, line, octets.get(line_end..).unwrap_or_default());
-    if ends_in_cr {
+    let block = octets.get(line_end..).unwrap_or_default();
+    let mut found = field_lines_in(rooms.text(), rooms, line, block, in_all_ways);
+    found.may_differ |= ends_in_cr;
+    if ends_in_cr && in_all_ways {
         // to most receivers nothing in the request line is a field
         let behind = part(octets, b'\n').1.unwrap_or_default();
-        let other = field_lines_in(rooms.other(), rooms, line, behind).text;
+        let other = field_lines_in(rooms.other(), rooms, line, behind, false).text;
         found.others.clear();
         found.others.push(other);
     }
@@ -56,19 +59,25 @@ pub(super) fn fields_in(
 }
 
 /// The fields of a head whose lines all end in CR alone, behind the first line.
-pub(super) fn fields_of_cr_head(rooms: &mut Rooms, line: &RequestLine<'_>, behind: &[u8]) -> FieldLines {
-    field_lines_in(rooms.text(), rooms, line, &with_whole_ends(behind))
+pub(super) fn fields_of_cr_head(
+    rooms: &mut Rooms,
+    line: &RequestLine<'_>,
+    behind: &[u8],
+    in_all_ways: bool,
+) -> FieldLines {
+    field_lines_in(rooms.text(), rooms, line, &with_whole_ends(behind), in_all_ways)
 }
 
-/// All that a head of one section says that was read whole.
-pub fn whole_head(octets: &[u8]) -> FieldLines {
+/// All that a head of one section says that was read whole, in all ways or only in the first.
+pub fn whole_head(octets: &[u8], in_all_ways: bool) -> FieldLines {
     let rooms = &mut Rooms::default();
     if octets.ends_with(b"\r") {
         let (line, behind) = part(octets, b'\r');
-        return fields_of_cr_head(rooms, &request_line(line).unwrap_or_default(), behind.unwrap_or_default());
+        let line = request_line(line).unwrap_or_default();
+        return fields_of_cr_head(rooms, &line, behind.unwrap_or_default(), in_all_ways);
     }
     let eol = memchr(b'\n', octets).unwrap_or(octets.len());
     let Some(first) = FirstLine::of(&octets[..eol]) else { return FieldLines::default() };
     let line_end = if first.ends_in_cr { first.size } else { eol } + 1;
-    fields_in(rooms, &first.line, octets, line_end, first.ends_in_cr)
+    fields_in(rooms, &first.line, octets, line_end, first.ends_in_cr, in_all_ways)
 }

@@ -13,6 +13,8 @@ pub struct CleanHead {
     pub own: Oddities,
     /// See [`Certainty`].
     pub certainty: Certainty,
+    /// It was read in every way, not in the first only.
+    pub in_all_ways: bool,
     /// Of all its texts.
     pub mark: u32,
 }

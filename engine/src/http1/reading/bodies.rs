@@ -30,7 +30,7 @@ impl Reading {
         if extents.may_stay_away {
             self.fork(step, Reading::enter_no_body);
         }
-        step.forks.left_out += extents.left_out;
+        self.leave_out(extents.left_out, step);
         self.enter_extent(extents.first, kept);
     }
 
@@ -58,11 +58,19 @@ impl Reading {
         }
     }
 
+    /// So many ways do not part from this one that might.
+    fn leave_out(&mut self, ways: usize, step: &mut Step<'_, '_>) {
+        if step.forks.room.is_some() && ways > 0 {
+            step.forks.left_out += ways;
+            self.is_not_all = true;
+        }
+    }
+
     /// The same way up to here goes on otherwise, if there is room for one more.
-    pub(super) fn fork(&self, step: &mut Step<'_, '_>, turn_off: impl FnOnce(&mut Reading)) {
-        if step.forks.ways.len() >= step.forks.room {
-            step.forks.left_out += 1;
-            return;
+    pub(super) fn fork(&mut self, step: &mut Step<'_, '_>, turn_off: impl FnOnce(&mut Reading)) {
+        let has_room = step.forks.room.is_some_and(|room| step.forks.ways.len() < room);
+        if !has_room || !step.forks.credit.is_left() {
+            return self.leave_out(1, step);
         }
         let why = self.why.or(Some(Oddity::Framing));
         let mut fork = Reading { origin: self.at, is_fork: true, why, shift: 0, ..self.clone() };
@@ -147,7 +155,7 @@ impl Reading {
 
     /// Lines of a chunk's size end elsewhere to who takes CR alone for an end, and the octet behind it for LF; or to who
     /// takes an LF alone for a part of the extension (w4ke.info, "Funky chunks").
-    fn fork_at_line_ends(&self, line: &[u8], cr: Option<i64>, size: u64, step: &mut Step<'_, '_>) {
+    fn fork_at_line_ends(&mut self, line: &[u8], cr: Option<i64>, size: u64, step: &mut Step<'_, '_>) {
         let kept = step.kept;
         if !line.ends_with(b"\r") {
             let behind = kept.between(self.at - 1, self.at - 1 + WORDS_BYTES as i64);
@@ -164,7 +172,7 @@ impl Reading {
         }
     }
 
-    fn fork_at_cr(&self, cr: i64, size: u64, step: &mut Step<'_, '_>) {
+    fn fork_at_cr(&mut self, cr: i64, size: u64, step: &mut Step<'_, '_>) {
         let kept = step.kept;
         for at in [cr + 1, cr + 2] {
             if size > 0 && may_end_chunk(kept.from(at), size) {

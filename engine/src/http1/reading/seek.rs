@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use super::{Doubt, JUNK, LINE_BYTES, Mark, Reading, State};
+use super::{Doubt, JUNK, LINE_BYTES, Mark, Reading, State, Step};
 use crate::http1::kept::{Kept, end_of_lines};
 use crate::http1::request_head::{behind_junk, behind_records, may_begin_line, surely_request_line};
 
@@ -17,7 +17,8 @@ impl Reading {
     }
 
     /// Looks for the next request line: at the start of a segment, or of any line.
-    pub(super) fn seek(&mut self, kept: Kept<'_>) -> bool {
+    pub(super) fn seek(&mut self, step: &mut Step<'_, '_>) -> bool {
+        let kept = step.kept;
         if self.is_refuted() {
             self.at = self.fed;
             return false;
@@ -39,6 +40,9 @@ impl Reading {
             self.mark = Mark::Segment;
         }
         while let Some(eol) = kept.line_end(self.at.max(self.scan)) {
+            if self.is_fork {
+                step.forks.credit.pay_line();
+            }
             if self.is_request(kept, self.at, Some(eol)) {
                 return self.found(self.at, self.mark);
             }

@@ -25,6 +25,7 @@ impl Reading {
             State::Frames if self.seeks_frames() => "midstream",
             State::Frames => "frames",
             State::Hole => "gap",
+            _ if self.is_not_all => "readings",
             State::Body | State::ChunkSize | State::ChunkData | State::ChunkEnd => "body",
             State::Head | State::More | State::Seek | State::Extension | State::NoBody => "not_http",
         }

@@ -222,7 +222,7 @@ fn the_fast_way_reads_what_the_slow_way_reads() {
     let mut clean = 0;
     for _ in 0..20_000 {
         let block: Vec<u8> = (0..random.below(9)).flat_map(|_| random.pick(&pieces).to_vec()).collect();
-        let slow = odd_field_lines(&LINE, &block, HeadText::default(), &mut Rooms::default());
+        let slow = odd_field_lines(&LINE, &block, HeadText::default(), &mut Rooms::default(), true);
         assert_eq!(read(&block), slow, "{}", block.escape_ascii());
         clean += u32::from(slow.oddities.is_empty() && slow.text.field_count() > 0);
     }
