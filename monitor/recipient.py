@@ -48,7 +48,7 @@ def recipient_of(head: RequestHead) -> Recipient:
             authority = head.target
     short = len(authority or b"") + sum(map(len, hosts)) <= LONGEST_REMEMBERED
     found = (_remembered if short else _named)(authority, hosts)
-    return found if found.names else Recipient((str(ip_address(head.flow.dst)),))
+    return found if found.names else _of_address(head.flow.dst)
 
 
 def _named(authority: bytes | None, hosts: tuple[bytes, ...]) -> Recipient:
@@ -60,6 +60,11 @@ def _named(authority: bytes | None, hosts: tuple[bytes, ...]) -> Recipient:
 
 
 _remembered = lru_cache(maxsize=8192)(_named)
+
+
+@lru_cache(maxsize=8192)  # in a flood of requests without a Host it is the same again and again
+def _of_address(dst: bytes) -> Recipient:
+    return Recipient((str(ip_address(dst)),))
 
 
 def host_name(authority: bytes) -> str:

@@ -64,10 +64,7 @@ class Identify:
             findings = self._findings(head)
             if not findings:
                 return []
-            if len(findings) == 1:
-                return [_sighting(head, findings[0])]
-            seen = _each_once(head, findings)
-            return list(seen.values()) if len(seen) < 2 else _contested(seen.values())
+            return [_sighting(head, findings[0])] if len(findings) == 1 else _several(head, findings)
         views = [self._read(head), *map(self._read, head.readings)]
         keys = dict.fromkeys(key for view in views for key in view)
         if "fold" in head.oddities:
@@ -146,18 +143,21 @@ def _each_once(head: RequestHead, findings: Sequence[Finding]) -> dict[Key, Sigh
     return seen
 
 
-def _contested(sightings: Iterable[Sighting]) -> list[Sighting]:
+def _several(head: RequestHead, findings: Sequence[Finding]) -> list[Sighting]:
     """Of headers that name different subscribers, the last is the gateway's: what it adds it appends.
 
     Sealed values are no numbers to compare.
     """
-    listed = list(sightings)
-    named = [one.own and one.place in FIELDS and one.form in _OPEN for one in listed]
-    last = {one.identifier: one.number.digits for one, is_named in zip(listed, named, strict=True) if is_named}
-    return [
-        _new(Sighting, (*one[:-1], True)) if is_named and one.number.digits != last[one.identifier] else one
-        for one, is_named in zip(listed, named, strict=True)
-    ]
+    seen: dict[Key, Finding] = {}
+    for finding in findings:
+        seen.setdefault(finding[0], finding)
+    certainty, last, sightings = head.certainty, dict[Identifier, str](), list[Sighting]()
+    for (identifier, digits, place, field), number, form, spelling, own in reversed(seen.values()):
+        contested = own and place in FIELDS and form in _OPEN and last.setdefault(identifier, digits) != digits
+        shared = (identifier, number, place, field, form, spelling, certainty, own, contested)
+        sightings.append(_new(Sighting, (head, *shared)))
+    sightings.reverse()
+    return sightings
 
 
 def _destination(head: RequestHead) -> tuple[object, ...]:

@@ -49,19 +49,21 @@ class Journal:
         self._masks: dict[str, str] = {}  # by token
 
     def feed(self, verdicts: Verdicts) -> None:
-        known, masks, append = self._known, self._masks, self._lines.append
+        known, masks, append, before = self._known, self._masks, self._lines.append, None
         for verdict, token in verdicts.told:
             sighting, outcome, recipient, partner, purpose, access, brand, _, whose = verdict
             head, identifier, number, place, field, form, _, certainty, _, _ = sighting
-            src, sport, dst, dport, _ = head.flow
-            second, rest = divmod(head.time_ns, SECOND_NS)
-            time = f"{to_second(second)}.{rest:09d}Z"
+            if head is not before:  # a head may be full of numbers
+                before = head
+                src, sport, dst, dport, _ = head.flow
+                second, rest = divmod(head.time_ns, SECOND_NS)
+                time, to, by = f"{to_second(second)}.{rest:09d}Z", address(dst), address(src)
             mask = masks.get(token) or self._mask(number, token)
             kind = (
                 outcome, recipient, partner, purpose, access, brand, whose, identifier, place, field, form, certainty
             )  # fmt: skip
             a, b, c, d, e, f, g, h = known.get(kind) or self._around(kind, verdict, token)
-            append(f"{a}{time}{b}{address(dst)}{c}{address(src)}{d}{sport}{e}{dport}{f}{token}{g}{mask}{h}")
+            append(f"{a}{time}{b}{to}{c}{by}{d}{sport}{e}{dport}{f}{token}{g}{mask}{h}")
 
     def _mask(self, number: Number, token: str) -> str:
         mask = self._redactor.mask(number)
