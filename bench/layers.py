@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from itertools import cycle
 
+from bench.inputs import TYPICAL
 from pcaps.floods import ACK, MSS, PSH, SYN, Frames, segment
 from pcaps.talk import ethernet, ip, tcp
 from tests.encapsulations import TUNNELS
@@ -131,3 +132,23 @@ def upload(order: str) -> Frames:
             yield segment(1, 40000, first + place * MSS, PSH | ACK, text)
             if order == "each again, and different":
                 yield segment(1, 40000, first + place * MSS, PSH | ACK, b"x" * MSS)
+
+
+def contested(order: str) -> Frames:
+    """Typical requests by one client after the other, 60 kB each, and copies of their bytes that differ."""
+    text = b"".join(TYPICAL % number for number in range(140))
+    for client in range(1000):
+        places = range(0, len(text), MSS)
+        if order != "no beginning":
+            yield segment(client, 40000, 0, SYN)
+        for at in places:
+            octets = text[at : at + MSS]
+            yield segment(client, 40000, 1 + at, PSH | ACK, octets)
+            if order == "each again, and different":
+                yield segment(client, 40000, 1 + at, PSH | ACK, octets.replace(b"a", b"b"))
+            elif order == "bytes that differ":
+                for place in (0, 100, 200):
+                    yield segment(client, 40000, 1 + at + place, PSH | ACK, b"%d" % (place // 100))
+        if order == "no beginning":
+            for octet in range(40):
+                yield segment(client, 40000, -octet % 2**32, PSH | ACK, b"G")

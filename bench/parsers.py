@@ -65,6 +65,7 @@ from bench.inputs import (
     web_token,
     with_fields,
 )
+from bench.layers import contested as contested_bytes
 from bench.layers import extended, fragments, halves, in_gre, in_gtpu, in_ip, nested, tagged, tls, upload
 from bench.results import put, where_and_when
 from monitor.agreements import load
@@ -247,6 +248,13 @@ PARSERS = {
         {
             order: captured(partial(upload, order))
             for order in ("reverse", "every other one first", "each again, and different")
+        },
+    ),
+    "reassembly, of requests": Parser(
+        captured(requests),
+        {
+            order: captured(partial(contested_bytes, order))
+            for order in ("each again, and different", "bytes that differ", "no beginning")
         },
     ),
     "http1": Parser(
