@@ -128,6 +128,13 @@ def test_a_folded_value_is_read_with_and_without_space() -> None:
     assert [other.fields[1][1] for other in found.readings] == [b"447700900123x", b"4477"]
 
 
+def test_a_value_with_nuls_between_two_digits_ends_there_in_one_reading() -> None:
+    found = everyhow(head(b"X-MSISDN: \0a\x0044\0\x0077\0")).only
+    assert found.fields == (HOST, (b"x-msisdn", b"\0a\x0044\0\x0077\0"))
+    assert [other.fields[1][1] for other in found.readings] == [b"\0a\x0044"]
+    assert not everyhow(head(b"A: 1" + b"\0" * 99 + b"b")).only.readings
+
+
 def test_a_value_on_the_next_line_has_one_reading() -> None:
     found = everyhow(head(b"X-MSISDN:", b" " + NUMBER)).only
     assert found.fields == (HOST, FOUND)

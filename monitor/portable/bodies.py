@@ -145,7 +145,7 @@ class BodyReader(HoleReader):
         size = min(size, ENDLESS)
         if b";" in line:
             self._fork_at_line_ends(octets, first, i, eol, size)
-        if not size and octets[eol + 1 : eol + 2] not in (b"\r", b"\n"):  # some wait for no trailer section
+        if not size and _begins_request(octets, eol + 1, eol + 1) is not False:  # some wait for no trailer section
             self._fork(BodyReader._enter_misread, BodyReader._enter_no_body)
         self._enter_chunk(size)
         return True
@@ -154,8 +154,8 @@ class BodyReader(HoleReader):
         """Lines of a chunk's size end elsewhere to who takes CR alone for an end, and the octet behind it for LF; or to
         who takes an LF alone for a part of the extension (w4ke.info, "Funky chunks")."""
         if not octets.endswith(b"\r", begin, eol):
-            end = octets.find(b"\r\n", eol, eol + WORDS_BYTES)
-            if end < 0 or _may_end_chunk(octets, end + 2, size):
+            end, is_far = octets.find(b"\r\n", eol, eol + WORDS_BYTES), len(octets) - eol >= WORDS_BYTES
+            if _may_end_chunk(octets, end + 2, size) if end >= 0 else not is_far:
                 self._fork(BodyReader._enter_misread, BodyReader._enter_extension, size)
         cr = octets.find(b"\r", begin, eol - 1)
         if cr >= 0:
@@ -191,16 +191,9 @@ class BodyReader(HoleReader):
 
     def _read_no_body(self, octets: Octets, first: int) -> bool:
         """Behind a head whose body may never come: the next request begins right here, or never."""
-        i = self.at - first
-        eol = octets.find(b"\n", max(i, self.scan - first))
-        if eol >= 0:
-            line = surely_request_line(bytes(octets[i:eol]))
-            is_next = line is not None and not line.oddities and line.method.upper() in METHODS
-            return self._turn(State.HEAD if is_next else State.SEEK)
-        method, space, _ = bytes(octets[i : i + WORDS_BYTES]).partition(b" ")
+        begins = _begins_request(octets, self.at - first, max(self.at, self.scan) - first)
         self.scan = self.fed
-        may_begin = method.upper() in METHODS if space else begins_method(method)
-        return not (may_begin and len(octets) - i <= LINE_BYTES) and self._turn(State.SEEK)
+        return begins is not None and self._turn(State.HEAD if begins else State.SEEK)
 
     def _end_chunk(self, octets: Octets, first: int) -> bool:
         i = self.at - first
@@ -220,6 +213,17 @@ class BodyReader(HoleReader):
         """Once for a body: its head has been handed out already."""
         self.counts["oddities.chunk_odd"] += not self.odd_chunk
         self.odd_chunk = True
+
+
+def _begins_request(octets: Octets, at: int, scan: int) -> bool | None:
+    """Whether a request line without an oddity stands there, the LF of which stands behind `scan`; None: perhaps."""
+    eol = octets.find(b"\n", scan)
+    if eol >= 0:
+        line = surely_request_line(bytes(octets[at:eol]))
+        return line is not None and not line.oddities and line.method.upper() in METHODS
+    method, space, _ = bytes(octets[at : at + WORDS_BYTES]).partition(b" ")
+    may_begin = method.upper() in METHODS if space else begins_method(method)
+    return None if may_begin and len(octets) - at <= LINE_BYTES else False
 
 
 def _may_end_chunk(octets: Octets, data: int, size: int) -> bool:

@@ -6,11 +6,12 @@
 #[cfg(test)]
 mod tests;
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr_iter, memchr2};
 
 use super::MOST_READINGS;
 use super::kept::empty_line;
 use super::octets::{trim_blanks, trim_blanks_before};
+use super::request_head::WORDS_BYTES;
 use crate::records::{HeadText, Oddities, Oddity};
 
 /// More than any integer of a receiver holds: the rest of the connection.
@@ -382,8 +383,9 @@ pub fn whole_chunks(octets: &[u8]) -> WholeChunks {
         let times = if chunk.length == before { 1 + repeated(octets, found.taken, &chunk) } else { 1 };
         found.taken += times * chunk.length;
         found.body += times as u64 * chunk.size as u64;
-        found.is_odd |= !chunk.has_cr;
-        before = chunk.length;
+        found.is_odd |= chunk.line != Ended::InCrLf;
+        // of the others each is looked at
+        before = if chunk.line == Ended::Elsewhere { 0 } else { chunk.length };
     }
     found
 }
@@ -396,21 +398,29 @@ struct Chunk {
     /// Where its data begins.
     data: usize,
     size: usize,
-    /// Its size line ends with CR.
-    has_cr: bool,
+    line: Ended,
+}
+
+/// Where the line of a chunk's size ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    InCrLf,
+    InLf,
+    /// There are octets in its extension that others take for an end, or none at its end that they would.
+    Elsewhere,
 }
 
 /// The chunk with data that these octets begin with, if it is whole and there is one way to read it.
 #[inline]
 fn whole_chunk(octets: &[u8]) -> Option<Chunk> {
-    let (size, data, has_cr) = match *octets {
-        [digit @ b'1'..=b'9', b'\n', ..] => (usize::from(digit - b'0'), 2, false),
-        [digit @ b'1'..=b'9', b'\r', b'\n', ..] => (usize::from(digit - b'0'), 3, true),
+    let (size, data, line) = match *octets {
+        [digit @ b'1'..=b'9', b'\n', ..] => (usize::from(digit - b'0'), 2, Ended::InLf),
+        [digit @ b'1'..=b'9', b'\r', b'\n', ..] => (usize::from(digit - b'0'), 3, Ended::InCrLf),
         [b'0', b'\r' | b'\n', ..] => return None, // the last one
         _ => any_size_line(octets)?,
     };
     let end = data.checked_add(size)?;
-    Some(Chunk { length: end + empty_line(octets.get(end..)?)?, data, size, has_cr })
+    Some(Chunk { length: end + empty_line(octets.get(end..)?)?, data, size, line })
 }
 
 /// Whether a chunk of this size may end where the data that begins here would, as far as the octets are here.
@@ -419,15 +429,36 @@ pub fn may_end_chunk(data: &[u8], size: u64) -> bool {
     size == 0 || matches!(behind, [] | [b'\r'] | [b'\r', b'\n', ..] | [b'\n', ..])
 }
 
-fn any_size_line(octets: &[u8]) -> Option<(usize, usize, bool)> {
-    let end = memchr2(b'\r', b'\n', octets)?;
-    let has_cr = octets[end] == b'\r';
-    let line = octets.get(..end)?;
-    if (has_cr && octets.get(end + 1) != Some(&b'\n')) || (!has_cr && memchr(b';', line).is_some()) {
-        return None; // others end this line elsewhere
-    }
+fn any_size_line(octets: &[u8]) -> Option<(usize, usize, Ended)> {
+    let first = memchr2(b'\r', b'\n', octets)?;
+    let is_lone = octets[first] == b'\r' && octets.get(first + 1) != Some(&b'\n');
+    let eol =
+        if is_lone { first + memchr(b'\n', &octets[first..])? } else { first + usize::from(octets[first] == b'\r') };
+    let line = &octets[..eol];
     let found = chunk_size(line).filter(|found| (1..=u64::from(u32::MAX)).contains(&found.size))?;
-    Some((usize::try_from(found.size).ok()?, end + 1 + usize::from(has_cr), has_cr))
+    let ends_in_cr = line.ends_with(b"\r");
+    let ended = match ends_in_cr {
+        true if !is_lone => Ended::InCrLf,
+        false if !is_lone && memchr(b';', line).is_none() => Ended::InLf,
+        _ => Ended::Elsewhere,
+    };
+    if ended == Ended::Elsewhere {
+        let may_end = |data: usize| may_end_chunk(octets.get(data..).unwrap_or_default(), found.size);
+        let goes_on = !ends_in_cr && may_go_on(octets.get(eol..).unwrap_or_default(), found.size);
+        if goes_on || (is_lone && first + 1 < eol && (may_end(first + 1) || may_end(first + 2))) {
+            return None;
+        }
+    }
+    Some((usize::try_from(found.size).ok()?, eol + 1, ended))
+}
+
+/// Whether the line of a chunk's size that ends with this LF may go on up to CRLF, as far as the octets are here.
+pub fn may_go_on(octets: &[u8], size: u64) -> bool {
+    let seen = octets.get(..WORDS_BYTES).unwrap_or(octets);
+    match memchr_iter(b'\r', seen).find(|cr| seen.get(cr + 1) == Some(&b'\n')) {
+        Some(end) => may_end_chunk(&octets[end + 2..], size),
+        None => seen.len() < WORDS_BYTES,
+    }
 }
 
 /// How often the chunk at this place follows once more, with the same lines and any data.

@@ -8,7 +8,7 @@ use memchr::memchr_iter;
 
 use super::kept::empty_line;
 use super::octets::{
-    CONTROL, CR, NAME, NUL, TOKEN, class_of, is_blank, is_blank_or_cr, is_token, part, span, trim, trim_blanks,
+    CONTROL, CR, NAME, NUL, TOKEN, class_of, is, is_blank, is_blank_or_cr, is_token, part, span, trim, trim_blanks,
     trim_blanks_before, trim_end,
 };
 use super::request_head::RequestLine;
@@ -235,10 +235,10 @@ pub(super) fn odd_field_lines(
 
 /// A value up to NULs between two digits: to who reads a string of C no number goes on there.
 fn up_to_nul_in_digits(value: &[u8]) -> &[u8] {
-    let ends = memchr_iter(0, value).find(|&nul| {
-        let behind = value[nul..].iter().find(|&&octet| octet != 0);
-        nul > 0 && value[nul - 1].is_ascii_digit() && behind.is_some_and(u8::is_ascii_digit)
-    });
+    let is_digit = |at: Option<usize>| at.and_then(|at| value.get(at)).is_some_and(u8::is_ascii_digit);
+    let mut nuls = memchr_iter(0, value).filter(|&nul| is_digit(nul.checked_sub(1)));
+    // each run of NULs is passed once, for only its first one has a digit before it
+    let ends = nuls.find(|&nul| is_digit(value[nul..].iter().position(|&octet| octet != 0).map(|run| nul + run)));
     &value[..ends.unwrap_or(value.len())]
 }
 
@@ -253,12 +253,15 @@ struct Hidden {
 impl Hidden {
     #[inline]
     fn note(&mut self, name: &[u8], value: &[u8]) {
-        let octets = || name.iter().filter(|&&octet| is_token(&[octet])).map(u8::to_ascii_lowercase);
-        let is =
+        let octets = || name.iter().filter(|&&octet| is(octet, TOKEN)).map(u8::to_ascii_lowercase);
+        if !octets().next().is_some_and(|first| matches!(first, b'c' | b't' | b'h')) {
+            return;
+        }
+        let says =
             |wanted: &[u8]| octets().map(|octet| if octet == b'_' { b'-' } else { octet }).eq(wanted.iter().copied());
-        if let Some(name) = FRAMING_FIELDS.into_iter().find(|name| is(name)) {
+        if let Some(name) = FRAMING_FIELDS.into_iter().find(|name| says(name)) {
             self.push(name, trim(value, is_blank_or_cr));
-        } else if self.hosts.len() < MOST_HOSTS && is(b"host") {
+        } else if self.hosts.len() < MOST_HOSTS && says(b"host") {
             let host = trim(value, is_blank_or_cr);
             if !self.hosts.iter().any(|known| known == host) {
                 self.hosts.push(host.to_vec());

@@ -7,7 +7,7 @@ use memchr::{memchr, memmem};
 
 use super::{BROKEN, JUNK, LINE_BYTES, Reading, State, Step, TUNNEL};
 use crate::counts::Count;
-use crate::http1::body::{ENDLESS, Extent, Lengths, chunk_size, may_end_chunk, whole_chunks};
+use crate::http1::body::{ENDLESS, Extent, Lengths, chunk_size, may_end_chunk, may_go_on, whole_chunks};
 use crate::http1::kept::{Kept, empty_line};
 use crate::http1::octets::part;
 use crate::http1::request_head::{WORDS_BYTES, begins_known_method, surely_request_line};
@@ -141,7 +141,7 @@ impl Reading {
         if memchr(b';', line).is_some() {
             self.fork_at_line_ends(line, cr, found.size, step);
         }
-        if found.size == 0 && !matches!(kept.from(self.at).first(), Some(b'\r' | b'\n')) {
+        if found.size == 0 && begins_request(kept, self.at, self.at) != Some(false) {
             self.fork(step, Reading::enter_no_body); // some wait for no trailer section
         }
         self.enter_chunk(found.size);
@@ -157,15 +157,11 @@ impl Reading {
     /// takes an LF alone for a part of the extension (w4ke.info, "Funky chunks").
     fn fork_at_line_ends(&mut self, line: &[u8], cr: Option<i64>, size: u64, step: &mut Step<'_, '_>) {
         let kept = step.kept;
-        if !line.ends_with(b"\r") {
-            let behind = kept.between(self.at - 1, self.at - 1 + WORDS_BYTES as i64);
-            let end = memmem::find(behind, b"\r\n").map(|end| self.at + 1 + end as i64);
-            if end.is_none_or(|end| may_end_chunk(kept.from(end), size)) {
-                self.fork(step, |fork| {
-                    fork.is_misread = true;
-                    (fork.left, fork.state) = (size, State::Extension);
-                });
-            }
+        if !line.ends_with(b"\r") && may_go_on(kept.from(self.at - 1), size) {
+            self.fork(step, |fork| {
+                fork.is_misread = true;
+                (fork.left, fork.state) = (size, State::Extension);
+            });
         }
         if let Some(cr) = cr {
             self.fork_at_cr(cr, size, step);
@@ -208,16 +204,9 @@ impl Reading {
 
     /// Behind a head whose body may never come: the next request begins right here, or never.
     pub(super) fn read_no_body(&mut self, kept: Kept<'_>) -> bool {
-        if let Some(eol) = kept.line_end(self.at.max(self.scan)) {
-            let line = surely_request_line(kept.between(self.at, eol));
-            let is_next = line.is_some_and(|line| line.oddities.is_empty() && begins_known_method(line.method, false));
-            return self.turn(if is_next { State::Head } else { State::Seek }, None);
-        }
-        let rest = kept.from(self.at);
-        let (method, target) = part(rest.get(..WORDS_BYTES).unwrap_or(rest), b' ');
+        let begins = begins_request(kept, self.at, self.at.max(self.scan));
         self.scan = self.fed;
-        let may_begin = begins_known_method(method, target.is_none()) && rest.len() <= LINE_BYTES;
-        !may_begin && self.turn(State::Seek, None)
+        begins.is_some_and(|begins| self.turn(if begins { State::Head } else { State::Seek }, None))
     }
 
     pub(super) fn enter_chunk(&mut self, size: u64) {
@@ -248,4 +237,16 @@ impl Reading {
         let is_news = !mem::replace(&mut self.odd_chunk, true);
         self.count(Count::OdditiesChunkOdd, u64::from(is_news), step);
     }
+}
+
+/// Whether a request line without an oddity stands there, the LF of which stands behind `scan`; None: perhaps.
+fn begins_request(kept: Kept<'_>, at: i64, scan: i64) -> Option<bool> {
+    if let Some(eol) = kept.line_end(scan) {
+        let line = surely_request_line(kept.between(at, eol));
+        return Some(line.is_some_and(|line| line.oddities.is_empty() && begins_known_method(line.method, false)));
+    }
+    let rest = kept.from(at);
+    let (method, target) = part(rest.get(..WORDS_BYTES).unwrap_or(rest), b' ');
+    let may_begin = begins_known_method(method, target.is_none()) && rest.len() <= LINE_BYTES;
+    if may_begin { None } else { Some(false) }
 }
