@@ -182,6 +182,13 @@ def long_trailers() -> Frames:
     return stream((one + b"\r\n") * (SIZE // len(one) + 1))
 
 
+def many_hosts() -> Frames:
+    """Heads of so many lines that they come in parts, each with all that they say of who gets it."""
+    hosts = b"".join(b"Host: " + b"h" * 2000 + b"%d\r\n" % number for number in range(64))
+    one = b"GET / HTTP/1.1\r\n" + hosts + b"a:\n" * 42_000 + b"\r\n"
+    return stream(one * (SIZE // len(one) + 1))
+
+
 def many_lengths() -> Frames:
     """Heads in each of which the body may end at 40,000 places."""
     one = b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: "

@@ -49,6 +49,7 @@ from bench.inputs import (
     hexadecimal,
     http2,
     long_trailers,
+    many_hosts,
     many_lengths,
     named_again,
     other_base64,
@@ -280,6 +281,20 @@ PARSERS = {
             "short heads that end in CR": captured(repeated(b"GET / HTTP/1.1\rA: b\r\r")),
             "HTTP/0.9": captured(repeated(b"GET /\n\n")),
             "a long target, and a long trailer section": captured(long_trailers),
+            "a long CONNECT, in parts": captured(
+                repeated(b"CONNECT " + b"a" * 120_000 + b":80 HTTP/1.1\r\nHost: a\r\n" + b"a:\n" * 45_000 + b"\r\n")
+            ),
+            "many Hosts, in parts": captured(many_hosts),
+            "lines of one letter": captured(repeated(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"a\n" * 1000 + b"\r\n")),
+            "folds between digits": captured(
+                repeated(b"GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\n" + b" 1\r\n" * 1000 + b"\r\n")
+            ),
+            "lone CRs and folds": captured(
+                repeated(b"GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\n" + b"b:1\r 2\r" * 1000 + b"\r\n\r\n")
+            ),
+            "request lines with a tab": captured(repeated(b"GET\t/  HTTP/1.1\r\n\r\n")),
+            "an upgrade and a line each": captured(repeated(b"GET / HTTP/1.1\r\nUpgrade: x\r\n\r\nx\n")),
+            "lines that only seem to be requests": captured(repeated(b"a b HTTP/1.1\n")),
         },
     ),
     "http1, small segments": Parser(

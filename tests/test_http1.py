@@ -174,6 +174,28 @@ def test_the_body_of_a_long_head_is_skipped() -> None:
         assert found.counts["body_bytes"] == 3
 
 
+LINES = [b"X-%d: v" % n for n in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("octets", "sizes"),
+    [
+        (head(*LINES), [20, 21, 12]),
+        (head(b"Host: " + b"h" * 4096, *LINES), [40, 14]),
+        (head(*LINES, line=b"CONNECT " + b"h" * 4096 + b":80 HTTP/1.1"), [40, 12]),
+        (
+            head(b"Transfer-Encoding: chunked", line=b"POST /" + b"u" * 4096 + b" HTTP/1.1")
+            + b"\r\n".join((b"0", *LINES, b"", b"")),
+            [2, 40, 12],
+        ),
+    ],
+    ids=["short", "host", "connect", "trailers"],
+)
+def test_parts_that_say_much_again_are_fewer(octets: bytes, sizes: list[int]) -> None:
+    found = read(octets, limits=Limits(head_lines=20))
+    assert [len(each.fields) for each in found.heads] == sizes
+
+
 def test_parts_of_a_long_head_do_not_repeat_its_target() -> None:
     found = read(head(*(b"X-%d: v" % n for n in range(50)), line=b"GET /?n=1 HTTP/1.1"), limits=SMALL)
     assert [each.target for each in found.heads] == [b"/?n=1", b"/", b"/"]

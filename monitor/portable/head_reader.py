@@ -32,6 +32,7 @@ from monitor.records import Fields, Flow, Limits, PlacedHead, RequestHead, Secti
 
 HOPELESS_BYTES = 4096  # without a line end or a request, and it is no HTTP
 PROXY_BYTES = 16  # before the addresses
+SAID_AGAIN_BYTES = 4 * 1024  # for each so many that a part says again it has as many lines more, in proportion
 NEEDED = (b"host", b"content-length", b"transfer-encoding")  # what follows a head depends on these
 
 BEGINNING = re.compile(rb"[ \t]{0,16}(?:[!-9;-~]{1,64}(?:[%s]|\Z)|\Z)" % SPACE)  # of a request line
@@ -251,6 +252,9 @@ class HeadReader(ABC):
             self.heads.append(PlacedHead(start, end, head, part=part))
             return
         self.counts["shed.head_lines"] += 1
+        again = continuation(head.time_ns, head, FieldLines(()), (), head.section)
+        said_again = len(again.target) + sum(len(name) + len(value) for name, value in again.fields if name == b"host")
+        bound *= 1 + said_again // SAID_AGAIN_BYTES
         parts = [FieldLines(head.fields[i : i + bound]) for i in range(0, len(head.fields), bound)]
         oddities = (*head.oddities, "long")
         first = head._replace(fields=parts[0].fields, oddities=oddities)

@@ -12,12 +12,12 @@ use super::octets::part;
 use super::reading::{Reading, State, Step};
 use super::request_head::{
     MOST_NEEDED, RequestLine, WORDS_BYTES, begins_behind_junk, begins_request, certainty_of, clean_request_line,
-    continued, head_of, may_begin_line, readings_of, request_line, with_recipient,
+    continued, head_of, may_begin_line, readings_of, request_line, target_again, with_recipient,
 };
 use super::whole_head::{FirstLine, fields_in, fields_of_cr_head};
 use crate::counts::Count;
 use crate::http2::PREFACE_HEAD;
-use crate::records::{CleanHead, HeadText, Oddities, Oddity, PlacedHead, RequestHead, Said};
+use crate::records::{CleanHead, HeadText, Oddities, Oddity, PlacedHead, RequestHead, Said, Section};
 
 /// Without a line end or a request, and it is no HTTP.
 pub(super) const HOPELESS_BYTES: i64 = 4096;
@@ -25,6 +25,8 @@ pub(super) const HOPELESS_BYTES: i64 = 4096;
 const PROXY: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Before the addresses.
 const PROXY_BYTES: usize = 16;
+/// For each so many octets that a part says again it has as many lines more: what is copied stays in proportion.
+const SAID_AGAIN_BYTES: usize = 4 * 1024;
 pub(super) const LONG: Oddities = Oddities::of(&[Oddity::Long]);
 
 impl Reading {
@@ -281,7 +283,9 @@ impl Reading {
     /// A head with too many lines.
     fn place_parts(&mut self, start: i64, end: i64, mut head: RequestHead, is_part: bool, step: &mut Step<'_, '_>) {
         self.count(Count::ShedHeadLines, 1, step);
-        let (fields, bound) = (head.text.field_count(), step.context.limits.head_lines.max(1));
+        let fields = head.text.field_count();
+        let bound =
+            step.context.limits.head_lines.max(1) * (1 + said_again(&head.text, head.section) / SAID_AGAIN_BYTES);
         let mut text = head.text.only(|_| false, 0);
         text.push_fields(&head.text, 0..bound);
         let readings = mem::take(&mut head.readings);
@@ -297,6 +301,12 @@ impl Reading {
             step.heads.push(PlacedHead { part: true, ..PlacedHead::new(start, end, more) });
         }
     }
+}
+
+/// How many octets each part of a head has besides its own.
+fn said_again(text: &HeadText, section: Section) -> usize {
+    let hosts = text.fields().filter(|(name, _)| *name == b"host").take(MOST_NEEDED);
+    target_again(text, section).len() + hosts.map(|(name, value)| name.len() + value.len()).sum::<usize>()
 }
 
 /// What of a head its sections that follow depend on.

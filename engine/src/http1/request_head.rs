@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::{memchr, memrchr};
@@ -414,6 +415,15 @@ pub(super) fn head_of(time_ns: i64, flow: Flow, path: &[Layer], text: HeadText, 
     }
 }
 
+/// The target of what goes on behind a head: that of a head was read with its first part.
+pub(super) fn target_again(head: &HeadText, section: Section) -> Cow<'_, [u8]> {
+    if section == Section::Trailer || head.method() == b"CONNECT" {
+        return head.target().into();
+    }
+    let length = authority(head.target()).map_or(0, |(_, length)| length);
+    [head.target().get(..length).unwrap_or_default(), b"/"].concat().into()
+}
+
 /// More fields of `head`, with its recipient; the target of a head was read with the first part.
 pub fn continuation(
     time_ns: i64,
@@ -437,13 +447,7 @@ pub fn continued(
     section: Section,
 ) -> RequestHead {
     let line = &head.text;
-    let mut text = if section == Section::Trailer || line.method() == b"CONNECT" {
-        HeadText::new(line.method(), line.target(), line.version())
-    } else {
-        let length = authority(line.target()).map_or(0, |(_, length)| length);
-        let target = [line.target().get(..length).unwrap_or_default(), b"/"].concat();
-        HeadText::new(line.method(), &target, line.version())
-    };
+    let mut text = HeadText::new(line.method(), &target_again(line, section), line.version());
     let hosts = line.fields().filter(|(name, _)| *name == b"host").take(MOST_NEEDED);
     hosts.for_each(|(name, value)| text.push(name, value));
     text.push_fields(more, fields);

@@ -399,6 +399,22 @@ fn lines_beyond_the_bound_are_read_in_parts() {
 }
 
 #[test]
+fn parts_that_say_much_again_are_fewer() {
+    let bench = Bench { limits: Limits { head_lines: 20, ..Limits::default() }, ..WHOLE() };
+    let lines = (0..50).map(|n| format!("X-{n}: v\r\n")).collect::<Vec<_>>().concat();
+    let long = "h".repeat(4096);
+    for (octets, sizes) in [
+        (format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n"), &[20, 21, 12][..]),
+        (format!("GET / HTTP/1.1\r\nHost: {long}\r\n{lines}\r\n"), &[40, 12]),
+        (format!("CONNECT {long}:80 HTTP/1.1\r\nHost: a\r\n{lines}\r\n"), &[40, 12]),
+        (format!("POST /{long} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{lines}\r\n"), &[1, 40, 10]),
+    ] {
+        let found = bench.read(&parts(&[octets.as_bytes()]));
+        assert_eq!(found.heads().map(|head| head.text.field_count()).collect::<Vec<_>>(), sizes);
+    }
+}
+
+#[test]
 fn a_head_without_end_does_not_fill_the_memory() {
     let small =
         Bench { limits: Limits { head_bytes: 2000, head_lines: 20, ..Limits::default() }, finish: false, ..WHOLE() };
