@@ -33,8 +33,8 @@ const HEAD_BYTES: usize = 384;
 const EARLY_BYTES: i64 = 16 * 1024;
 /// That these take while they wait, at worst: an octet a segment, none in order.
 const EARLY_HOLD_BYTES: usize = EARLY_BYTES as usize * 161;
-/// Read again because the beginning came late.
-const REPLAYED_BYTES: u32 = 1024 * 1024;
+/// Read again because the beginning came late: 16 kB in full segments, the last one first, need so much.
+const REPLAYED_BYTES: u32 = 96 * 1024;
 /// SYN of the flags of TCP (RFC 9293 section 3.1).
 const SYN: u16 = 0x02;
 

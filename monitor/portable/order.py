@@ -20,7 +20,8 @@ MOST_LOST = 8  # gaps whose bytes may still come
 LATE_BYTES = 4096  # looked at once more when a copy of them comes, though their head was let go
 BODY_BYTES = 64 * 1024  # of a body behind a head that waits, kept for the same reason
 UNPLACED_BYTES = 64 * 1024  # kept in case that the beginning comes late
-REPLAYED_BYTES = 1024 * 1024  # read again because the beginning came late
+# read again because the beginning came late: 16 kB in full segments, the last one first, need so much
+REPLAYED_BYTES = 96 * 1024
 
 
 class Hole(NamedTuple):
