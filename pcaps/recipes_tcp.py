@@ -103,6 +103,14 @@ def t10_retransmission_differs_number_second() -> Talk:
     return ended(talk)
 
 
+@recipe(39, ambiguous(), "oddities.overlap")
+def t102_acknowledgement_before_a_copy_that_differs() -> Talk:
+    """The number in the second copy, which the mirror brings behind the acknowledgement: it may have come before."""
+    talk = begun().client(MASKED)
+    talk.segment(DATA, LEAK, seq=talk.seq - len(LEAK))
+    return talk.server(OK).close()
+
+
 def ahead_of_a_hole(first: bytes, second: bytes) -> Talk:
     talk = begun()
     for head in (first, second):

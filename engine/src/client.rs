@@ -115,11 +115,14 @@ pub struct Client {
     /// By a FIN.
     closed: Option<Closed>,
     acked: Option<i64>,
+    /// Where the first head began that an acknowledgement let go last, and when that was, in milliseconds.
+    answered: (u32, u32),
     /// Behind `acked` the peer takes nothing for now.
     shut: bool,
     /// Seldom any.
     hole: Option<Box<Hole>>,
-    lost: Vec<Gap>,
+    /// Seldom any.
+    lost: Box<[Gap]>,
     /// Of the newest segment.
     time_ns: i64,
     /// Its number in the audit's trace; 0: none.
@@ -156,10 +159,11 @@ impl Client {
             spoke: false,
             closed: None,
             acked: None,
+            answered: (0, 0),
             shut: false,
             unended: 0,
             hole: None,
-            lost: Vec::new(),
+            lost: Box::default(),
             time_ns: 0,
             reading,
         }
@@ -187,15 +191,18 @@ impl Client {
         self.http1.idle()
     }
 
-    /// Whether these octets in its window, where another SYN said that a connection begins, may be the first of one.
+    /// Whether these octets in its window, where another SYN said that a connection begins may be the first of one.
     ///
     /// Amid a head the SYN does not count: an endpoint only challenges it (RFC 9293 section 3.10.7.4), and who reads on
     /// loses nothing. Nor where the octets are copies of what came, and can be compared; but before all that it does.
-    pub fn gives_way_to(&self, ahead: i64, octets: &[u8]) -> bool {
+    pub fn gives_way_to(&self, ahead: i64, octets: &[u8], is_first: bool) -> bool {
         let next = self.assembler.next();
         let position = next + ahead;
         if position < self.origin {
-            return self.placed;
+            return self.replays == 0 && self.came() > 0; // else reading begins anew there
+        }
+        if !is_first {
+            return false;
         }
         if (self.kept_from..next).contains(&position) {
             return false;
@@ -353,6 +360,9 @@ impl Client {
         if self.acked.replace(acked) != Some(acked) {
             self.unended = u32::try_from(acked - self.http1.start()).unwrap_or(0);
         }
+        if let Some(first) = self.heads.front().filter(|first| first.placed.end <= acked) {
+            self.answered = (first.placed.start as u32, milliseconds(now_ns));
+        }
         for each in self.doubts.take(|each| each.stop() <= acked) {
             self.believe(each, now_ns, context, out);
         }
@@ -456,6 +466,11 @@ impl Client {
         }
         self.acked.is_some_and(|acked| acked >= self.assembler.next())
     }
+}
+
+/// Since some time: of dates that are near to each other.
+fn milliseconds(now_ns: i64) -> u32 {
+    (now_ns / 1_000_000) as u32
 }
 
 /// Of the segment that is being taken, unless these bytes were put aside before.

@@ -11,9 +11,9 @@ from dpkt.tcp import TH_SYN
 from monitor.portable.copied import Copied
 from monitor.portable.doubts import Doubt, Doubtful
 from monitor.portable.looks import may_begin_request
+from monitor.portable.order import REORDER_NS, milliseconds
 from monitor.records import PlacedHead, Segment
 
-REORDER_NS = 100_000_000  # mirrors and receive queues deliver out of order by so much
 CLIENT_BYTES = 640  # what one takes in the native engine before it holds anything, in round figures
 MOST_DOUBTFUL = 64  # segments
 EARLY_BYTES = 16 * 1024  # of an admitted connection: shed last of all
@@ -54,7 +54,7 @@ class Client(Copied):
         """Whether all that was begun has ended."""
         return self._http1.idle
 
-    def gives_way_to(self, ahead: int, octets: bytes) -> bool:
+    def gives_way_to(self, ahead: int, octets: bytes, *, is_first: bool) -> bool:
         """Whether these octets in its window, where another SYN said that a connection begins, may be the first of one.
 
         Amid a head the SYN does not count: an endpoint only challenges it (RFC 9293 section 3.10.7.4), and who reads on
@@ -62,7 +62,9 @@ class Client(Copied):
         """
         position = self._assembler.next + ahead
         if position < self._origin:
-            return self._placed
+            return not self._replays and self.came > 0  # else reading begins anew there
+        if not is_first:
+            return False
         if self._kept_from <= position < self._assembler.next:
             return False
         return self.idle or (self._http1.skips(1) and may_begin_request(octets))
@@ -171,6 +173,8 @@ class Client(Copied):
                 self._acked_whole = min(acked, self._http1.start)
             self._acked = acked
             self._shut = not segment.window
+        if self._heads and (first := self._heads.oldest.placed).end <= self._acked:
+            self._answered = (first.start & 0xFFFFFFFF, milliseconds(now_ns))
         for each in self._doubts.take(stop=self._acked):
             self._believe(each, now_ns)
         if self._hole and self._acked > self._hole.position:

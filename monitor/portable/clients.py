@@ -66,7 +66,7 @@ class Clients(ABC):
             half.turn()
             return self._take(half, aside.client, segment)
         began = self._announced(half, seq, near=near)
-        if began >= 0 and (not near or (seq == began and client.gives_way_to(ahead, segment.payload))):
+        if began >= 0 and (not near or client.gives_way_to(ahead, segment.payload, is_first=seq == began)):
             if half.closing_ns and client.idle and not client.amid:
                 self._origins.remember(half.flow, began, half.side)
                 return self._restart(half, segment)

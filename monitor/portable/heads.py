@@ -37,7 +37,7 @@ class Heads:
                 continue
             before = half.last_head
             half.last_head = (start & 0xFFFFFFFF, hash(_text(head)))
-            if before is not None:
+            if before is not None and before not in half.heads:
                 half.heads = (*half.heads, before)[-MOST_HEADS:]
             if half.last_heads is not None and self._is_of_a_twin(half, half.last_head, half.last_heads):
                 counts["twin_heads"] += 1

@@ -16,12 +16,17 @@ from monitor.portable.settling import Settling
 from monitor.portable.trace import Tracer
 from monitor.records import Data, Flow, Gap, Limits, PlacedHead
 
+REORDER_NS = 100_000_000  # mirrors and receive queues deliver out of order by so much
 MOST_LOST = 8  # gaps whose bytes may still come
 LATE_BYTES = 4096  # looked at once more when a copy of them comes, though their head was let go
 BODY_BYTES = 64 * 1024  # of a body behind a head that waits, kept for the same reason
 UNPLACED_BYTES = 64 * 1024  # kept in case that the beginning comes late
 # read again because the beginning came late: 16 kB in full segments, the last one first, need so much
 REPLAYED_BYTES = 96 * 1024
+
+
+def milliseconds(now_ns: int) -> int:
+    return now_ns // 1_000_000 & 0xFFFFFFFF
 
 
 class Hole(NamedTuple):
@@ -36,7 +41,8 @@ class Order(ABC):
     """
 
     __slots__ = (
-        "_acked", "_acked_whole", "_assembler", "_body", "_closed_with_data", "_copies", "_counts", "_doubts", "_flow",
+        "_acked", "_acked_whole", "_answered", "_assembler",
+        "_body", "_closed_with_data", "_copies", "_counts", "_doubts", "_flow",
         "_heads", "_hole", "_http1", "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts",
         "_placed", "_replays", "_shut", "_sound", "_time_ns", "_tracer", "awaits", "closed", "spoke", "traced",
     )  # fmt: skip
@@ -70,6 +76,7 @@ class Order(ABC):
         self._acked: int | None = None
         # before it ended, when that was acknowledged, all that was read: no copy changes it
         self._acked_whole = position
+        self._answered = (0, 0)  # where the first head began that an acknowledgement let go last, and when, in ms
         self._shut = False  # behind `_acked` the peer takes nothing for now
         self._hole: Hole | None = None
         self._lost: list[Gap] = []
@@ -113,6 +120,10 @@ class Order(ABC):
         """Bytes from before all that can be compared: whether that is all there is to them."""
         if self._fill_late(position, octets, time_ns, now_ns):
             return True
+        begin, since_ms = self._answered
+        is_late = position & 0xFFFFFFFF == begin and 0 <= milliseconds(now_ns) - since_ms <= REORDER_NS // 10**6
+        if is_late and self._acked is not None and may_begin_request(octets):
+            return self._read_copy(position, octets, time_ns, now_ns)
         acked = position if self._acked is None else max(position, self._acked)
         begin, end = self._body
         if acked < min(position + len(octets), self._kept_from) and not (begin <= acked and self._kept_from <= end):
@@ -215,6 +226,13 @@ class Order(ABC):
             self._wait(http1.feed(octets, position, time_ns), now_ns)
             start = http1.start
             self._wait(http1.finish(octets[start - position :], start), now_ns)
+
+    def _read_copy(self, position: int, octets: bytes, time_ns: int, now_ns: int) -> bool:
+        """A copy of what was just acknowledged and let go: perhaps the mirror swapped the two. Whether that is all."""
+        http1 = self._parts.http1(self._limits, Counter(), self._flow, position, False)
+        heads = http1.feed(octets, position, time_ns)
+        self._wait([placed._replace(why=placed.why or "overlap") for placed in heads], now_ns)
+        return bool(heads) and position + len(octets) <= self._assembler.next
 
     def _count_lost_end(self) -> None:
         """Bytes that nothing followed: only the FIN or an acknowledgement tells of them."""

@@ -1,11 +1,14 @@
 //! What comes in order: bytes to the reader, heads to those that wait, holes to what is counted.
 
-use super::{Client, Hole, fate};
+use super::{Client, Hole, REORDER_NS, fate, milliseconds};
 use crate::counts::{Count, Counts};
 use crate::http1::{Context, Http1};
 use crate::looks::may_begin_request;
 use crate::reassembly::{Gap, Item, Straight};
-use crate::records::PlacedHead;
+use crate::records::{Oddity, PlacedHead};
+
+/// The same in milliseconds.
+const REORDER_MS: u32 = (REORDER_NS / 1_000_000) as u32;
 
 /// Gaps whose bytes may still come.
 const MOST_LOST: usize = 8;
@@ -62,6 +65,11 @@ impl Client {
     ) -> bool {
         if self.fill_late(position, octets, time_ns, now_ns, context, out) {
             return true;
+        }
+        let (begin, since_ms) = self.answered;
+        let is_late = position as u32 == begin && milliseconds(now_ns).wrapping_sub(since_ms) <= REORDER_MS;
+        if is_late && self.acked.is_some() && may_begin_request(octets) {
+            return self.read_copy(position, octets, time_ns, now_ns, context, out);
         }
         let unsettled = self.acked.map_or(position, |acked| acked.max(position));
         let is_body = self.body.0 <= unsettled && self.kept_from <= self.body.1;
@@ -164,8 +172,7 @@ impl Client {
         context.counts[Count::GapBytes] += gap.missing as u64;
         context.counts[if gap.cut { Count::BlindSnaplen } else { Count::BlindGap }] += 1;
         self.trace(gap.position, gap.position + gap.missing, gap.reason(), context.counts);
-        self.lost.push(gap);
-        self.forget_lost(context);
+        self.lose(&[gap], context);
         let settled = out.len();
         self.http1.gap(self.kept.all(), self.kept_from, &gap, context, out);
         self.wait(settled, now_ns, context, out);
@@ -194,11 +201,13 @@ impl Client {
             }
             return is_before;
         };
-        let gap = self.lost.remove(at);
+        let gap = self.lost[at];
+        self.lost =
+            self.lost.iter().copied().enumerate().filter(|&(other, _)| other != at).map(|(_, gap)| gap).collect();
         let before = Gap { missing: position - gap.position, ..gap };
         let behind = Gap { position: stop, missing: gap.position + gap.missing - stop, ..gap };
-        self.lost.extend([before, behind].into_iter().filter(|rest| rest.missing > 0));
-        self.forget_lost(context);
+        let rest: Vec<_> = [before, behind].into_iter().filter(|rest| rest.missing > 0).collect();
+        self.lose(&rest, context);
         self.trace(position, stop, "gap", context.counts);
         self.read_alone(position, octets, time_ns, now_ns, true, context, out);
         true
@@ -232,10 +241,34 @@ impl Client {
         self.wait(settled, now_ns, context, out);
     }
 
-    fn forget_lost(&mut self, context: &mut Context<'_>) {
-        let too_many = self.lost.len().saturating_sub(MOST_LOST);
+    /// A copy of what was just acknowledged and let go: perhaps the mirror swapped the two. Whether that is all.
+    fn read_copy(
+        &mut self,
+        position: i64,
+        octets: &[u8],
+        time_ns: i64,
+        now_ns: i64,
+        context: &mut Context<'_>,
+        out: &mut Vec<PlacedHead>,
+    ) -> bool {
+        let settled = out.len();
+        let Context { limits, flow, path, .. } = *context;
+        let alone = &mut Context { limits, counts: &mut Counts::default(), flow, path, early: None };
+        Http1::new(position, false).feed(octets, position, time_ns, alone, out);
+        for placed in &mut out[settled..] {
+            placed.why = placed.why.or(Some(Oddity::Overlap));
+        }
+        let is_all = out.len() > settled && position + octets.len() as i64 <= self.assembler.next();
+        self.wait(settled, now_ns, context, out);
+        is_all
+    }
+
+    /// The bytes of these may still come.
+    fn lose(&mut self, gaps: &[Gap], context: &mut Context<'_>) {
+        let lost = [&*self.lost, gaps].concat();
+        let too_many = lost.len().saturating_sub(MOST_LOST);
         context.counts[Count::ShedLostGaps] += too_many as u64;
-        self.lost.drain(..too_many);
+        self.lost = lost[too_many..].into();
     }
 
     /// Perhaps these stand before what was thought to be the beginning.

@@ -62,7 +62,7 @@ impl Streams {
         let half = &self.halves[id];
         let Some(speaker) = &half.speaker else { return false };
         let client = &speaker.client;
-        if is_near && !(seq == began && client.gives_way_to(ahead, segment.payload)) {
+        if is_near && !client.gives_way_to(ahead, segment.payload, seq == began) {
             return false;
         }
         if half.closing_ns != 0 && client.is_idle() && !client.awaits() {

@@ -77,10 +77,16 @@ fn a_late_copy_shows_only_what_is_new() {
 }
 
 #[test]
-fn after_the_acknowledgement_no_copy_counts() {
-    let mut talk = begun().client(MASKED);
-    talk.send(Sent { seq: talk.seq - LEAK.len() as u32, ack: talk.ack, payload: LEAK.to_vec(), ..Sent::new(DATA) });
-    assert_eq!(leaks(&read(&talk.server(OK).sent)), ["n"]);
+fn soon_after_the_acknowledgement_a_copy_is_read_and_later_none_counts() {
+    for (wait_ns, said) in [(0, &["n", "y?"][..]), (SECOND / 8, &["n"])] {
+        let mut talk = begun().client(MASKED);
+        talk.time_ns += wait_ns;
+        for octets in [LEAK, MASKED, &LEAK[..LEAK.len() - 2]] {
+            let seq = talk.seq - LEAK.len() as u32;
+            talk.send(Sent { seq, ack: talk.ack, payload: octets.to_vec(), ..Sent::new(DATA) });
+        }
+        assert_eq!(leaks(&read(&talk.server(OK).sent)), said);
+    }
 }
 
 #[test]
