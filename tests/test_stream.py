@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor import counts
-from monitor.portable.ended import REMEMBERED, REMEMBERED_NS, Ended
+from monitor.portable.ended import MOST_OF_ONE, REMEMBERED, REMEMBERED_NS, Ended
 from monitor.portable.halves import FAR_BYTES
 from monitor.portable.heads import TWIN_HEADS
 from monitor.portable.origins import REMEMBERED_SYNS
@@ -484,7 +484,11 @@ def test_last_heads_of_ended_connections_are_remembered_for_a_while_and_only_so_
     assert counted["shed.ended"] == 1  # what was acknowledged is owed by nobody
     ended.remember(flow, (9, 4), 2 * REMEMBERED_NS, is_owed=False, earlier=((8, 4), (9, 4)))
     assert known((flow, (8, 4)), (other, (8, 4))) == [True, False]
-    many = tuple((seq, 5) for seq in range(REMEMBERED - 1))
-    ended.remember(other, (9, 4), 2 * REMEMBERED_NS, is_owed=False, earlier=many)
-    assert known((flow, (8, 4)), (other, (8, 5))) == [False, True]
-    assert known((other, (8, 5)), (other, (9, 4)), now_ns=3 * REMEMBERED_NS) == [False, False]
+    many = tuple((seq, 5) for seq in range(MOST_OF_ONE))
+    ended.remember(flow, (9, 4), 2 * REMEMBERED_NS, is_owed=False, earlier=many[1:])
+    assert known((flow, (8, 4)), (flow, (9, 4)), (flow, (8, 5))) == [False, True, True]
+    for sport in range(REMEMBERED // MOST_OF_ONE):
+        one = Flow("192.0.2.3", sport, "192.0.2.2", 80, ())
+        ended.remember(one, (9, 4), 2 * REMEMBERED_NS, is_owed=False, earlier=many)
+    assert known((flow, (8, 5)), (one, (8, 5))) == [False, True]
+    assert known((one, (8, 5)), (one, (9, 4)), now_ns=3 * REMEMBERED_NS) == [False, False]

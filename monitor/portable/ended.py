@@ -14,6 +14,7 @@ from monitor.records import Flow
 
 REMEMBERED_NS = 240_000_000_000  # 2 MSL of RFC 9293 section 3.4.1: so long sequence numbers tell bytes apart
 REMEMBERED = 1 << 16
+MOST_OF_ONE = 64  # before the last, of all connections that had the same addresses and ports
 
 LastHead = tuple[int, int]  # sequence number and hash
 
@@ -47,6 +48,7 @@ class Ended:
         return both in self._owed or both in self._acknowledged or head in self._earlier.get(mark, (0, ()))[1]
 
     def _remember_earlier(self, mark: int, heads: tuple[LastHead, ...], now_ns: int) -> None:
+        heads = (*self._earlier.get(mark, (0, ()))[1], *heads)[-MOST_OF_ONE:]
         self._drop_earlier(mark)
         self._earlier[mark] = (now_ns + REMEMBERED_NS, heads)
         self._most += len(heads)

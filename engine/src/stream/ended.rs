@@ -14,6 +14,9 @@ use crate::counts::{Count, Counts};
 const REMEMBERED_NS: i64 = 240_000_000_000;
 pub(super) const REMEMBERED: usize = 1 << 16;
 
+/// Before the last, of all connections that had the same addresses and ports.
+const MOST_OF_ONE: usize = 64;
+
 #[derive(Debug, Default)]
 pub(super) struct Ended {
     owed: Heads,
@@ -50,11 +53,13 @@ impl Ended {
     /// These were its heads before.
     pub fn remember_earlier(&mut self, mark: u64, heads: Box<[u32]>, now_ns: i64) {
         let until_ns = now_ns + REMEMBERED_NS;
-        self.earlier.most += heads.len();
         self.earlier.by_age.push_back((until_ns, mark));
-        if let Some((_, before)) = self.earlier.heads.insert(mark, (until_ns, heads)) {
-            self.earlier.most -= before.len();
-        }
+        let known = self.earlier.heads.entry(mark).or_default();
+        self.earlier.most -= known.1.len();
+        let all = if known.1.is_empty() { heads } else { [&*known.1, &*heads].concat().into() };
+        let latest = all.len().saturating_sub(MOST_OF_ONE);
+        *known = (until_ns, if latest == 0 { all } else { all[latest..].into() });
+        self.earlier.most += known.1.len();
         let Earlier { heads, by_age, .. } = &mut self.earlier;
         if by_age.len() > 2 * REMEMBERED {
             by_age.retain(|(until_ns, mark)| heads.get(mark).is_some_and(|known| known.0 == *until_ns));
@@ -159,9 +164,13 @@ mod tests {
         ended.remember_earlier(1, [8, 9].into(), 0);
         assert!(ended.knows(1, 8, 0) && ended.knows(1, 9, 0) && !ended.knows(2, 8, 0));
         ended.remember_earlier(1, [7].into(), 1);
-        assert!(ended.knows(1, 7, 1) && !ended.knows(1, 8, 1));
-        ended.remember_earlier(2, (0..REMEMBERED as u32).collect(), 1);
-        assert!(ended.knows(2, 5, 1) && !ended.knows(1, 7, 1));
+        assert!(ended.knows(1, 7, 1) && ended.knows(1, 8, 1));
+        ended.remember_earlier(1, (100..100 + MOST_OF_ONE as u32).collect(), 1);
+        assert!(ended.knows(1, 100, 1) && !ended.knows(1, 7, 1));
+        for mark in 2..2 + (REMEMBERED / MOST_OF_ONE) as u64 {
+            ended.remember_earlier(mark, (0..MOST_OF_ONE as u32).collect(), 1);
+        }
+        assert!(ended.knows(2, 5, 1) && !ended.knows(1, 100, 1));
         assert!(!ended.knows(2, 5, 1 + REMEMBERED_NS));
         assert_eq!((ended.earlier.most, ended.earlier.by_age.len()), (0, 0));
     }
