@@ -227,8 +227,19 @@ def http2(*pages: list[tuple[str, str]], split: int = 16_384, huffman: bool = Tr
     return frames
 
 
-def repeated_frames(frame: bytes) -> Callable[[], Frames]:
-    return lambda: stream(PREFACE + frame * (SIZE // len(frame)))
+def repeated_frames(frame: bytes, first: bytes = b"") -> Callable[[], Frames]:
+    return lambda: stream(PREFACE + first + frame * (SIZE // len(frame)))
+
+
+def tunnelled(octets: bytes) -> Callable[[], Frames]:
+    """A stream of CONNECT (RFC 9113 section 8.5) in which a head begins, then these octets in a frame each."""
+
+    def data(carried: bytes) -> bytes:
+        return len(carried).to_bytes(3, "big") + b"\0\0\0\0\0\x01" + carried
+
+    connect = Encoder().encode([(":method", "CONNECT"), (":authority", "a.example:80")])
+    opened = len(connect).to_bytes(3, "big") + b"\x01\x04\0\0\0\x01" + connect
+    return repeated_frames(data(octets), opened + data(b"GET / HTTP/1.1\r\nA: b\r\n"))
 
 
 PAGE = [
