@@ -483,6 +483,28 @@ def test_a_tunnel_goes_on_behind_a_gap() -> None:
     assert [head.target for head in heads if head.fields[-1:] == ((b"x-msisdn", NUMBER),)] == [b"/in"]
 
 
+def test_a_tunnel_goes_on_behind_a_gap_in_a_frame_and_behind_a_frame_too_long_to_be_seen_whole() -> None:
+    witness = Witness()
+    witness.feed(PREFACE + headers(CONNECT, flags=4) + frame(0, b"x" * 60, stream=1)[:30])
+    witness.gap(39)
+    heads = witness.feed(frame(0, INSIDE, stream=1) + SETTINGS)
+    assert [head.target for head in heads if head.fields[-1:] == ((b"x-msisdn", NUMBER),)] == [b"/in"]
+    long = frame(0, b"x" * 300_000, stream=1)
+    heads = witness.feed(long) + witness.feed(frame(0, INSIDE, stream=1) + SETTINGS)
+    assert [head.target for head in heads if head.fields[-1:] == ((b"x-msisdn", NUMBER),)] == [b"/in"]
+    assert witness.counts["shed.head_bytes"] == 1
+
+
+def test_what_a_tunnel_keeps_does_not_grow() -> None:
+    witness = Witness()
+    witness.feed(PREFACE + headers(CONNECT, flags=4) + frame(0, PREFACE + SETTINGS, stream=1))
+    weights = []
+    for _ in range(300):
+        witness.feed(frame(0, SETTINGS * 100, stream=1))
+        weights.append(witness.http2.weight)
+    assert max(weights[30:]) <= max(weights[:30])
+
+
 def test_a_websocket_is_no_tunnel_and_only_so_many_are_read() -> None:
     websocket = (*CONNECT, (b":protocol", b"websocket"), (b":scheme", b"http"), (b":path", b"/"))
     assert len(Witness().feed(PREFACE + headers(websocket, flags=4) + frame(0, INSIDE, stream=1))) == 1

@@ -394,7 +394,7 @@ impl Http2 {
             }
             _ => {
                 if kind == DATA && self.tunnels.has(stream) {
-                    self.feed_tunnel(start + HEADER_SIZE as i64, header, payload, limits, counts);
+                    self.feed_tunnel(start + HEADER_SIZE as i64, header, payload, lack, limits, counts);
                 }
                 if kind == RST_STREAM || (kind == DATA && flags & END_STREAM != 0) {
                     self.messages.end(stream);
@@ -421,6 +421,7 @@ impl Http2 {
         position: i64,
         header: FrameHeader,
         payload: &[u8],
+        lack: Oddity,
         limits: &Limits,
         counts: &mut Counts,
     ) {
@@ -434,8 +435,10 @@ impl Http2 {
         let (messages, heads) = (&self.messages, &mut self.heads);
         let position = position + begin as i64;
         self.tunnels.feed(stream, octets, position, self.time_ns, messages, limits, counts, heads);
-        if payload.len() < length {
+        if payload.len() < length && lack == Oddity::Long {
+            counts[Count::ShedHeadBytes] += 1; // behind a gap all tunnels begin anew
             self.tunnels.end(stream, &self.messages, limits, counts, &mut self.heads);
+            self.tunnels.open(stream, position, true, counts);
         }
     }
 
@@ -483,10 +486,12 @@ impl Http2 {
         match self.messages.read(stream, ends_stream, block.fields, oddities, self.time_ns, counts) {
             Some(head) => {
                 let is_connect = head.text.method() == b"CONNECT" && head.section == Section::Head;
-                if is_connect && !ends_stream && self.opens_tunnels && !head.text.has(b":protocol") {
+                let is_tunnel = is_connect && !ends_stream && self.opens_tunnels && !head.text.has(b":protocol");
+                self.heads.push(PlacedHead::new(start, end, head));
+                if is_tunnel {
+                    self.tunnels.end(stream, &self.messages, limits, counts, &mut self.heads);
                     self.tunnels.open(stream, end, false, counts);
                 }
-                self.heads.push(PlacedHead::new(start, end, head));
             }
             None => tell(start, end, "response", counts),
         }

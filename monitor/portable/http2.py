@@ -299,7 +299,7 @@ class Http2:
             self._block.octets += payload
         else:
             if kind == DATA and stream in self._tunnels:
-                self._feed_tunnel(position + FRAME_HEADER.size, flags, stream, length, payload)
+                self._feed_tunnel(position + FRAME_HEADER.size, flags, stream, length, payload, lack=lack)
             if kind == RST_STREAM or (kind == DATA and flags & END_STREAM):
                 self._messages.end(stream)
                 self._heads += self._tunnels.end(stream)
@@ -310,14 +310,16 @@ class Http2:
             end = position + FRAME_HEADER.size + len(payload)
             self._end_block(self._block, end, lack=self._block.lack)
 
-    def _feed_tunnel(self, position: int, flags: int, stream: int, length: int, payload: bytes) -> None:
+    def _feed_tunnel(self, position: int, flags: int, stream: int, length: int, payload: bytes, *, lack: str) -> None:
         """The payload of DATA (RFC 9113 section 6.1) in a stream of CONNECT, or what was seen of it."""
         begin, end = 0, length
         if flags & PADDED:
             begin, end = 1, length - int.from_bytes(payload[:1], "big")
         self._heads += self._tunnels.feed(stream, payload[begin : max(begin, end)], position + begin, self._time_ns)
-        if len(payload) < length:
+        if len(payload) < length and lack == "long":  # behind a gap all tunnels begin anew
+            self._counts["shed.head_bytes"] += 1
             self._heads += self._tunnels.end(stream)
+            self._tunnels.open(stream, position, midstream=True)
 
     def _end_block(self, coded: OpenBlock, end: int, *, lack: str) -> None:
         """Decode what ends at position `end`; `lack` is the oddity of a block that is not whole."""
@@ -351,6 +353,7 @@ class Http2:
                 self._heads.append(PlacedHead(coded.start, end, head))
                 is_connect = head.method == b"CONNECT" and head.section is Section.HEAD
                 if is_connect and not coded.ends_stream and self.opens_tunnels and not _has(fields, b":protocol"):
+                    self._heads += self._tunnels.end(coded.stream)
                     self._tunnels.open(coded.stream, end)
             elif self.tell is not None:
                 self.tell(coded.start, end, "response")

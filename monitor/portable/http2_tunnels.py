@@ -45,13 +45,13 @@ class Tunnels:
     @property
     def weight(self) -> int:
         """Bytes of memory, about."""
-        return sum(TUNNEL_BYTES + len(tunnel.kept) for tunnel in self._tunnels.values())
+        return sum(TUNNEL_BYTES + len(tunnel.kept) + tunnel.http1.weight for tunnel in self._tunnels.values())
 
     def __contains__(self, stream: int) -> bool:
         return stream in self._tunnels
 
     def open(self, stream: int, position: int, midstream: bool = False) -> None:
-        """A request of CONNECT went out there."""
+        """A request of CONNECT went out there; what another one opened there has ended."""
         from monitor.portable.http1 import Http1  # late: HTTP/2 is one of its states
 
         if len(self._tunnels) >= MOST_TUNNELS:
@@ -68,6 +68,7 @@ class Tunnels:
         tunnel.kept += octets
         heads = tunnel.http1.feed(tunnel.kept, tunnel.read, time_ns)
         start = tunnel.http1.start
+        tunnel.http1.keep(start)  # nothing is read again here
         del tunnel.kept[: start - tunnel.read]
         tunnel.read = start
         if tunnel.http1.hopeless:

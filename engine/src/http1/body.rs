@@ -9,6 +9,7 @@ mod tests;
 use memchr::{memchr, memchr_iter, memchr2};
 
 use super::MOST_READINGS;
+use super::field_lines::FRAMING_FIELDS;
 use super::kept::empty_line;
 use super::octets::{trim_blanks, trim_blanks_before};
 use super::request_head::WORDS_BYTES;
@@ -196,9 +197,8 @@ fn declared(head: &HeadText, of_lines: Oddities, hidden: Option<&HeadText>) -> L
 }
 
 fn drops_extent(connection: &[u8]) -> bool {
-    let names = [&b"content-length"[..], b"transfer-encoding"];
     let mut members = connection.split(|&octet| octet == b',').map(trim_blanks);
-    members.any(|member| names.iter().any(|name| member.eq_ignore_ascii_case(name)))
+    members.any(|member| FRAMING_FIELDS.iter().any(|name| member.eq_ignore_ascii_case(name)))
 }
 
 fn names_chunked(value: &[u8]) -> bool {

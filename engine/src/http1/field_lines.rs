@@ -18,7 +18,7 @@ use crate::records::{HeadText, Oddities, Oddity};
 
 const LONGEST_NAME: usize = 256;
 /// RFC 9112 section 6.
-const FRAMING_FIELDS: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
+pub(super) const FRAMING_FIELDS: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
 /// That others see: two that differ make a head ambiguous.
 const MOST_HOSTS: usize = 4;
 /// With these, lines are read in several ways; with some of them, for others put them together otherwise.

@@ -380,6 +380,33 @@ fn what_a_tunnel_carries_is_read() {
 }
 
 #[test]
+fn a_tunnel_goes_on_behind_a_gap_in_a_frame_and_behind_a_frame_too_long_to_be_seen_whole() {
+    let mut witness = Witness::new(Limits::default());
+    witness.feed(&from_preface(&[connect(&[])]), 10_000);
+    witness.feed(&frame(DATA, 0, 1, &[b'x'; 60])[..30], 10_000);
+    witness.gap(39);
+    let inside = [frame(DATA, 0, 1, INSIDE), frame(SETTINGS, 0, 0, b"")].concat();
+    assert_eq!(targets(&witness.feed(&inside, 10_000)), ["/in"]);
+    witness.feed(&frame(DATA, 0, 1, &[b'x'; 300_000]), 10_000);
+    assert_eq!(targets(&witness.feed(&inside, 10_000)), ["/in"]);
+    assert_eq!(witness.counts[Count::ShedHeadBytes], 1);
+}
+
+#[test]
+fn what_a_tunnel_keeps_does_not_grow() {
+    let mut witness = Witness::new(Limits::default());
+    witness.feed(&from_preface(&[connect(&[]), frame(DATA, 0, 1, PREFACE)]), 10_000);
+    let settings = frame(DATA, 0, 1, &frame(SETTINGS, 0, 0, b"").repeat(100));
+    let weights: Vec<_> = (0..300)
+        .map(|_| {
+            witness.feed(&settings, 10_000);
+            witness.http2.weight()
+        })
+        .collect();
+    assert!(weights[30..].iter().max() <= weights[..30].iter().max());
+}
+
+#[test]
 fn a_tunnel_ends_with_its_stream() {
     for end in [frame(DATA, END_STREAM, 1, b""), frame(RST_STREAM, 0, 1, &[0; 4])] {
         let parts = [connect(&[]), frame(DATA, 0, 1, &INSIDE[..INSIDE.len() - 2]), end, frame(DATA, 0, 1, INSIDE)];

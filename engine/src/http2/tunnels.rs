@@ -46,7 +46,7 @@ pub struct Tunnels {
 impl Tunnels {
     /// Bytes of memory, about.
     pub fn weight(&self) -> usize {
-        self.tunnels.iter().map(|tunnel| TUNNEL_BYTES + tunnel.kept.len()).sum()
+        self.tunnels.iter().map(|tunnel| TUNNEL_BYTES + tunnel.kept.len() + tunnel.http1.weight()).sum()
     }
 
     fn place_of(&self, stream: u32) -> Option<usize> {
@@ -57,7 +57,7 @@ impl Tunnels {
         self.place_of(stream).is_some()
     }
 
-    /// A request of CONNECT went out there.
+    /// A request of CONNECT went out there; what another one opened there has ended.
     pub fn open(&mut self, stream: u32, position: i64, midstream: bool, counts: &mut Counts) {
         if self.tunnels.len() >= MOST_TUNNELS {
             counts[Count::ShedHttp2Streams] += 1;
@@ -65,11 +65,7 @@ impl Tunnels {
         }
         let mut http1 = Http1::new(0, midstream);
         http1.enter_tunnel();
-        let tunnel = Tunnel { stream, http1, kept: Vec::new(), read: 0, position, behind: position };
-        match self.place_of(stream) {
-            Some(place) => self.tunnels[place] = tunnel,
-            None => self.tunnels.push(tunnel),
-        }
+        self.tunnels.push(Tunnel { stream, http1, kept: Vec::new(), read: 0, position, behind: position });
     }
 
     /// Adds the heads that these octets complete, which stand at `position` of the outer connection.
@@ -97,6 +93,7 @@ impl Tunnels {
         tunnel.http1.feed(&tunnel.kept, tunnel.read, time_ns, &mut context, &mut heads);
         counts.tracer = tracer;
         let start = tunnel.http1.start();
+        tunnel.http1.keep(start); // nothing is read again here
         tunnel.kept.drain(..((start - tunnel.read) as usize).min(tunnel.kept.len()));
         tunnel.read = start;
         tunnel.place(&mut heads);
