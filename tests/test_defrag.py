@@ -233,6 +233,15 @@ def test_ipv6_takes_the_protocol_of_the_first_fragment(bench: Bench):
     assert datagram.protocol == 6
 
 
+def test_an_empty_first_fragment_may_name_another_protocol(bench: Bench):
+    one, two = pieces(OCTETS, 32, src=bytes(16), dst=bytes(16))
+    empty = one._replace(protocol=17, data=b"")
+    for fragments, protocols in (((empty, one, two), [17, 6]), ((one, empty, two), [6, 17])):
+        read = bench.feed(*fragments)
+        assert [d.protocol for d in read] == protocols
+        assert all(d.data == OCTETS and d.oddities == ("frag_overlap",) for d in read)
+
+
 def test_a_datagram_has_the_time_of_the_fragment_that_completes_it(bench: Bench):
     one, two = pieces(OCTETS, 32)
     (datagram,) = bench.feed(two._replace(time_ns=5), one._replace(time_ns=9))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import struct
 import threading
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from monitor.identify import Identify
 from monitor.records import Batch, CaptureFiles, Limits, RequestHead, Watch
 from monitor.verdicts import Identifier, NumberPlan
 from pcaps.recipe import FOLDER, get
-from pcaps.talk import ETHERNET, Packet, Talk, pcap
+from pcaps.talk import ETHERNET, Packet, Talk, ethernet, pcap
 from tests import laws
 from tests.heads import CLEAN, LEAK, head
 
@@ -244,6 +245,26 @@ def test_what_came_before_is_not_taken_for_its_like(tmp_path: Path) -> None:
         ((b"a", b"bc"), (b"ab", b"c"), (b"abc", b"")),
         ((b"a", b"bc"), (b"a", b"bc")),
     ]
+
+
+@both
+def test_an_empty_first_fragment_hides_no_protocol(tmp_path: Path) -> None:
+    """RFC 8200 section 4.5: the first fragment names it, and here there are two of them."""
+    talk = Talk(src="2001:db8:1::2", dst="2001:db8:2::9").open().client(LEAK)
+    sent_ns, packet = talk.packets[3]
+    addresses, octets = packet[8:40], packet[40:]
+
+    def fragment(protocol: int, offset: int, data: bytes, *, more: bool) -> Packet:
+        data = struct.pack("!BBHI", protocol, 0, offset | more, 7) + data
+        return sent_ns, struct.pack("!IHBB", 0x60000000, len(data), 44, 64) + addresses + data
+
+    for empty in (0, 1):
+        parts = [fragment(6, 0, octets[:32], more=True), fragment(6, 32, octets[32:], more=False)]
+        parts.insert(empty, fragment(17, 0, b"", more=True))
+        path = tmp_path / "a.pcap"
+        path.write_bytes(pcap((at, ethernet(each)) for at, each in [*talk.packets[:3], *parts, *talk.packets[4:]]))
+        heads, batch = agree(path)
+        assert (len(heads), batch.counts["second_readings"]) == (1, 1)
 
 
 def test_native_means_that_or_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,10 +162,11 @@ impl Assembly {
         self.ranges.first().filter(|range| range.0 == 0).map_or(0, |range| range.1 as usize)
     }
 
-    /// No byte came twice.
+    /// No byte came twice, nor a first fragment: an empty one may name another protocol.
     fn is_plain(&self) -> bool {
+        let firsts = self.pieces.iter().filter(|piece| piece.offset == 0).count();
         let sent: usize = self.pieces.iter().map(|piece| piece.end() - piece.start()).sum();
-        sent == self.ranges.iter().map(|range| (range.1 - range.0) as usize).sum::<usize>()
+        firsts < 2 && sent == self.ranges.iter().map(|range| (range.1 - range.0) as usize).sum::<usize>()
     }
 }
 

@@ -191,6 +191,19 @@ fn fragments_of_different_datagrams_are_not_mixed() {
 }
 
 #[test]
+fn an_empty_first_fragment_may_name_another_protocol() {
+    let octets = octets();
+    let six = |fragment| Fragment { v6: true, ..fragment };
+    let empty = six(Fragment { protocol: 17, ..fragment(0, b"", true) });
+    let (one, two) = (six(fragment(0, &octets[..32], true)), six(fragment(32, &octets[32..], false)));
+    for (fragments, protocols) in [([empty, one, two], [17, 6]), ([one, empty, two], [6, 17])] {
+        let read = bench().feed(&fragments);
+        assert_eq!(read.iter().map(|datagram| datagram.protocol).collect::<Vec<_>>(), protocols);
+        assert!(read.iter().all(|one| one.data == octets && one.oddities.contains(Oddity::FragOverlap)));
+    }
+}
+
+#[test]
 fn fragments_wait_as_long_as_the_limit_says() {
     let (octets, mut bench) = (octets(), bench());
     let (one, two) = (fragment(0, &octets[..32], true), fragment(32, &octets[32..], false));
