@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitor.records import Certainty
-from pcaps.talk import ACK, URG, Talk
+from pcaps.talk import ACK, MS, URG, Talk
 from tests.connections import DATA, MASKED, OK, ONCE, SECOND, Sensor, begun, ended, found, leaks, read, segments
 from tests.heads import CLEAN, HOST, LEAK, NUMBER, POST, head
 
@@ -88,6 +88,18 @@ def test_soon_after_the_acknowledgement_a_copy_is_read_and_later_none_counts() -
         for octets in (LEAK, MASKED, LEAK[:-2]):
             talk.segment(DATA, octets, seq=talk.seq - len(LEAK))
         assert leaks(read(segments(talk.server(OK)))) == said
+
+
+def test_soon_is_soon_also_where_milliseconds_begin_anew() -> None:
+    """They do after 2^32 of them: 7,158 times ten minutes, the longest step of the clock, and a little."""
+    quiet = Talk(step_ns=600 * SECOND)
+    for _ in range(7158):
+        quiet.segment(ACK)
+    rest_ns = (1 << 32) * MS - 7158 * 600 * SECOND
+    talk = Talk(time_ns=quiet.time_ns + rest_ns - 10 * MS).open().client(CLEAN).server(OK).client(MASKED)
+    talk.segment(DATA, LEAK, seq=talk.seq - len(LEAK))
+    sensor = Sensor().feed(segments(quiet), segments(talk.server(OK))).finish()
+    assert leaks(sensor) == [(False, (), "confirmed"), (True, (), "ambiguous")]
 
 
 def test_copies_of_a_body_that_look_like_a_request_do_not_count() -> None:

@@ -121,7 +121,8 @@ class Order(ABC):
         if self._fill_late(position, octets, time_ns, now_ns):
             return True
         begin, since_ms = self._answered
-        is_late = position & 0xFFFFFFFF == begin and 0 <= milliseconds(now_ns) - since_ms <= REORDER_NS // 10**6
+        is_soon = milliseconds(now_ns) - since_ms & 0xFFFFFFFF <= REORDER_NS // 10**6
+        is_late = is_soon and position & 0xFFFFFFFF == begin
         if is_late and self._acked is not None and may_begin_request(octets):
             return self._read_copy(position, octets, time_ns, now_ns)
         acked = position if self._acked is None else max(position, self._acked)

@@ -48,7 +48,10 @@ class Origin(NamedTuple):
         fits = self.seq == seq or (seq - self.seq & 0xFFFFFFFF <= window and self.other != seq)
         if self.other < 0 or fits or seq - self.other & 0xFFFFFFFF > window:
             return self
-        return Origin(self.other, self.side, self.met, answered=self.other_answered, other=self.seq)
+        return Origin(
+            self.other, self.side, self.met,
+            answered=self.other_answered, other=self.seq, other_answered=self.answered,
+        )  # fmt: skip
 
 
 UNKNOWN = Origin()

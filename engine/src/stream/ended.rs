@@ -52,6 +52,7 @@ impl Ended {
 
     /// These were its heads before.
     pub fn remember_earlier(&mut self, mark: u64, heads: Box<[u32]>, now_ns: i64) {
+        self.earlier.expire(now_ns);
         let until_ns = now_ns + REMEMBERED_NS;
         self.earlier.by_age.push_back((until_ns, mark));
         let known = self.earlier.heads.entry(mark).or_default();
@@ -64,7 +65,6 @@ impl Ended {
         if by_age.len() > 2 * REMEMBERED {
             by_age.retain(|(until_ns, mark)| heads.get(mark).is_some_and(|known| known.0 == *until_ns));
         }
-        self.earlier.expire(now_ns);
         while self.earlier.most > REMEMBERED {
             self.earlier.drop_oldest();
         }
@@ -82,7 +82,7 @@ impl Ended {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.owed.heads.is_empty() && self.acknowledged.heads.is_empty()
+        self.owed.heads.is_empty() && self.acknowledged.heads.is_empty() && self.earlier.heads.is_empty()
     }
 }
 
@@ -170,8 +170,11 @@ mod tests {
         for mark in 2..2 + (REMEMBERED / MOST_OF_ONE) as u64 {
             ended.remember_earlier(mark, (0..MOST_OF_ONE as u32).collect(), 1);
         }
-        assert!(ended.knows(2, 5, 1) && !ended.knows(1, 100, 1));
-        assert!(!ended.knows(2, 5, 1 + REMEMBERED_NS));
+        assert!(ended.knows(2, 5, 1) && !ended.knows(1, 100, 1) && !ended.is_empty());
+        assert!(!ended.knows(2, 5, 1 + REMEMBERED_NS) && ended.is_empty());
         assert_eq!((ended.earlier.most, ended.earlier.by_age.len()), (0, 0));
+        ended.remember_earlier(1, [8].into(), 0);
+        ended.remember_earlier(1, [9].into(), REMEMBERED_NS);
+        assert!(!ended.knows(1, 8, REMEMBERED_NS) && ended.knows(1, 9, REMEMBERED_NS));
     }
 }

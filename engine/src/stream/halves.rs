@@ -68,6 +68,9 @@ pub struct Seldom {
 impl Seldom {
     /// Another head came behind this one.
     pub fn note_head(&mut self, head: u32) {
+        if self.heads.contains(&head) {
+            return;
+        }
         if self.heads.len() == MOST_HEADS {
             self.heads.remove(0);
         }

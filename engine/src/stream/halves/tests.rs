@@ -97,3 +97,11 @@ fn of_a_million_flows_that_were_chosen_to_collide_no_more_than_eight_share_a_buc
 fn two_tables_have_keys_of_their_own() {
     assert_ne!(Halves::default().mark(&flow(1)), Halves::default().mark(&flow(1)));
 }
+
+#[test]
+fn a_head_that_comes_again_takes_no_room_of_another() {
+    let mut seldom = Seldom::default();
+    (1..=MOST_HEADS as u32).for_each(|head| seldom.note_head(head));
+    seldom.note_head(7);
+    assert_eq!(seldom.heads, (1..=MOST_HEADS as u32).collect::<Vec<_>>());
+}
