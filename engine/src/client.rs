@@ -191,7 +191,7 @@ impl Client {
         self.http1.idle()
     }
 
-    /// Whether these octets in its window, where another SYN said that a connection begins may be the first of one.
+    /// Whether these octets in its window, where another SYN said that a connection begins, may be the first of one.
     ///
     /// Amid a head the SYN does not count: an endpoint only challenges it (RFC 9293 section 3.10.7.4), and who reads on
     /// loses nothing. Nor where the octets are copies of what came, and can be compared; but before all that it does.

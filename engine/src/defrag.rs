@@ -19,13 +19,14 @@ mod tests;
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault};
 
 use foldhash::HashMap;
 use foldhash::quality::RandomState;
 
 use crate::counts::{Count, Counts};
 use crate::limits::Limits;
+use crate::marks::Itself;
 use crate::records::{Datagram, Fragment, Layer, Oddities, Oddity};
 
 /// What lies beyond, no datagram holds (RFC 791 section 3.1, RFC 8200 section 4.5).
@@ -68,27 +69,7 @@ impl Key {
 }
 
 /// Keyed hashes, which need no hash of their own.
-type Marks = HashSet<u64, BuildHasherDefault<AsItIs>>;
-
-/// Hashes a number to itself.
-#[derive(Clone, Copy, Debug, Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn write(&mut self, octets: &[u8]) {
-        for &octet in octets {
-            self.0 = self.0 << 8 | u64::from(octet);
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
+type Marks = HashSet<u64, BuildHasherDefault<Itself>>;
 
 /// A fragment as it came. Many are kept whose datagram never becomes whole, so it is small.
 #[derive(Debug)]

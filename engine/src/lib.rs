@@ -26,6 +26,7 @@ pub mod limits;
 #[cfg(target_os = "linux")]
 pub mod live;
 pub mod looks;
+mod marks;
 pub mod pcap;
 mod prefetch;
 #[cfg(feature = "python")]

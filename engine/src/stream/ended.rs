@@ -7,8 +7,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::BuildHasherDefault;
 
-use super::origins::Itself;
 use crate::counts::{Count, Counts};
+use crate::marks::Itself;
 
 /// 2 MSL of RFC 9293 section 3.4.1: so long sequence numbers tell bytes apart.
 const REMEMBERED_NS: i64 = 240_000_000_000;

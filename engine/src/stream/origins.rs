@@ -2,32 +2,17 @@
 //! nothing. The one that is longest here makes room, so whatever the hashes are, a replay finds the same.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 use super::halves::Side;
 use super::losses::missed;
 use crate::counts::{Count, Counts};
+use crate::marks::Itself;
 
 /// So few that a table of 2^17 places, half full, is tidied where it stands and never made wider.
 pub(super) const REMEMBERED_SYNS: usize = 50_000;
 /// Payload of it was seen.
 const MET: u32 = u32::MAX;
-
-/// Marks are keyed hashes already.
-#[derive(Debug, Default)]
-pub(super) struct Itself(u64);
-
-impl Hasher for Itself {
-    fn write(&mut self, _: &[u8]) {}
-
-    fn write_u64(&mut self, mark: u64) {
-        self.0 = mark;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
 
 /// Where a half-stream began.
 #[derive(Clone, Copy, Debug)]
