@@ -41,10 +41,10 @@ class Order(ABC):
     """
 
     __slots__ = (
-        "_acked", "_acked_whole", "_answered", "_assembler",
-        "_body", "_closed_with_data", "_copies", "_counts", "_doubts", "_flow",
-        "_heads", "_hole", "_http1", "_kept", "_kept_from", "_limits", "_lost", "_offloaded", "_origin", "_parts",
-        "_placed", "_replays", "_shut", "_sound", "_time_ns", "_tracer", "awaits", "closed", "spoke", "traced",
+        "_acked", "_acked_whole", "_answered", "_assembler", "_body", "_closed_with_data", "_copies", "_counts",
+        "_doubts", "_flow", "_heads", "_hole", "_http1", "_kept", "_kept_from", "_limits", "_lost", "_offloaded",
+        "_origin", "_parts", "_placed", "_replays", "_shut", "_sound", "_time_ns", "_tracer", "awaits", "closed",
+        "spoke", "traced",
     )  # fmt: skip
 
     def __init__(

@@ -229,8 +229,8 @@ impl Client {
             return;
         }
         let settled = out.len();
-        let Context { limits, flow, path, .. } = *context;
-        let alone = &mut Context { limits, counts: &mut Counts::default(), flow, path, early: None };
+        let mut counts = Counts::default();
+        let alone = &mut context.beside(&mut counts);
         let mut http1 = Http1::new(position, false);
         if !is_sure {
             http1.distrust(); // what stands before the first byte is of another connection, or a decoy
@@ -252,8 +252,8 @@ impl Client {
         out: &mut Vec<PlacedHead>,
     ) -> bool {
         let settled = out.len();
-        let Context { limits, flow, path, .. } = *context;
-        let alone = &mut Context { limits, counts: &mut Counts::default(), flow, path, early: None };
+        let mut counts = Counts::default();
+        let alone = &mut context.beside(&mut counts);
         Http1::new(position, false).feed(octets, position, time_ns, alone, out);
         for placed in &mut out[settled..] {
             placed.why = placed.why.or(Some(Oddity::Overlap));

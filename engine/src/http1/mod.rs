@@ -64,6 +64,16 @@ pub struct Context<'a> {
     pub early: Option<&'a mut Early>,
 }
 
+impl<'a> Context<'a> {
+    /// The same for octets that are read beside the others: they are counted in these, and all of a head is kept.
+    pub fn beside<'b>(&self, counts: &'b mut Counts) -> Context<'b>
+    where
+        'a: 'b,
+    {
+        Context { limits: self.limits, counts, flow: self.flow, path: self.path, early: None }
+    }
+}
+
 /// Where reading can begin again.
 #[derive(Clone, Debug)]
 pub struct Start {

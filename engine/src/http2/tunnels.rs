@@ -86,21 +86,18 @@ impl Tunnels {
         tunnel.position = position;
         tunnel.behind = position - tunnel.read - tunnel.kept.len() as i64;
         tunnel.kept.extend_from_slice(octets);
-        let mut heads = Vec::new();
-        let tracer = counts.tracer.take(); // the outer connection alone is traced
-        let (flow, path) = messages.ends();
-        let mut context = Context { limits, counts, flow, path, early: None };
-        tunnel.http1.feed(&tunnel.kept, tunnel.read, time_ns, &mut context, &mut heads);
-        counts.tracer = tracer;
+        let heads = &mut Vec::new();
+        let Tunnel { http1, kept, read, .. } = tunnel;
+        untraced(messages, limits, counts, |context| http1.feed(kept, *read, time_ns, context, heads));
         let start = tunnel.http1.start();
         tunnel.http1.keep(start); // nothing is read again here
         tunnel.kept.drain(..((start - tunnel.read) as usize).min(tunnel.kept.len()));
         tunnel.read = start;
-        tunnel.place(&mut heads);
+        tunnel.place(heads);
         if tunnel.http1.hopeless() {
             self.tunnels.remove(place);
         }
-        out.append(&mut heads);
+        out.append(heads);
     }
 
     /// Nothing follows there: adds what was seen of a head.
@@ -114,14 +111,11 @@ impl Tunnels {
     ) {
         let Some(place) = self.place_of(stream) else { return };
         let mut tunnel = self.tunnels.remove(place);
-        let mut heads = Vec::new();
-        let tracer = counts.tracer.take();
-        let (flow, path) = messages.ends();
-        let mut context = Context { limits, counts, flow, path, early: None };
-        tunnel.http1.finish(&tunnel.kept, tunnel.read, &mut context, &mut heads);
-        counts.tracer = tracer;
-        tunnel.place(&mut heads);
-        out.append(&mut heads);
+        let heads = &mut Vec::new();
+        let Tunnel { http1, kept, read, .. } = &mut tunnel;
+        untraced(messages, limits, counts, |context| http1.finish(kept, *read, context, heads));
+        tunnel.place(heads);
+        out.append(heads);
     }
 
     /// Octets of the outer connection are missing, of these perhaps: all begin anew, in the middle.
@@ -134,4 +128,12 @@ impl Tunnels {
             self.open(stream, position, true, counts);
         }
     }
+}
+
+/// Reads what a tunnel carries: the outer connection alone is traced.
+fn untraced(messages: &Messages, limits: &Limits, counts: &mut Counts, read: impl FnOnce(&mut Context<'_>)) {
+    let tracer = counts.tracer.take();
+    let (flow, path) = messages.ends();
+    read(&mut Context { limits, counts, flow, path, early: None });
+    counts.tracer = tracer;
 }
