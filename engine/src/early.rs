@@ -11,7 +11,7 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 
 use crate::http1::RequestLine;
-use crate::records::HeadText;
+use crate::records::{HeadText, Section};
 use crate::sieve::Sieve;
 
 /// Of a text; the memory of a longer one is not kept.
@@ -45,10 +45,19 @@ impl Rooms {
         mem::take(&mut self.list)
     }
 
+    /// Of a text that nobody needs any more.
     #[inline]
-    fn take_back(&mut self, room: HeadText) {
+    pub fn take_back(&mut self, room: HeadText) {
         if room.capacity() <= ROOM_BYTES {
             self.text = room;
+        }
+    }
+
+    /// The same of another way to read one.
+    #[inline]
+    pub fn take_other_back(&mut self, room: HeadText) {
+        if room.capacity() <= ROOM_BYTES && self.others.len() < MOST_OTHERS {
+            self.others.push(room);
         }
     }
 
@@ -121,9 +130,15 @@ impl Early {
         self.rooms.text.mark(&self.keyed)
     }
 
+    /// The mark of a trailer section behind who gets it, if that is clean.
+    pub fn mark_of_trailer(&mut self, text: &HeadText) -> Option<u32> {
+        let is_suspect = self.sieve.is_suspect_in(text, Section::Trailer, &mut self.unquoted);
+        (!is_suspect).then(|| text.mark(&self.keyed))
+    }
+
     fn sift_all(&mut self, text: &mut HeadText, others: &mut Vec<HeadText>) -> Option<u32> {
         let (sieve, unquoted) = (&self.sieve, &mut self.unquoted);
-        if [&*text].into_iter().chain(&*others).any(|text| sieve.is_suspect_in(text, unquoted)) {
+        if [&*text].into_iter().chain(&*others).any(|text| sieve.is_suspect_in(text, Section::Head, unquoted)) {
             self.keep(text, others);
             return None;
         }

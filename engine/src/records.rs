@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::hashes::HashTable;
 use crate::identify::Identifier;
 pub use head_text::HeadText;
-pub use placed::{CleanHead, PlacedHead, Said};
+pub use placed::{CleanHead, Owner, PlacedHead, Said};
 
 /// What `identify` looks for: monitor.records.Wanted.
 #[derive(Clone, Debug, Default)]

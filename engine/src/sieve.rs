@@ -121,12 +121,12 @@ impl Sieve {
 
     /// Whether one reading of a head must be judged.
     pub fn is_suspect(&self, text: &HeadText) -> bool {
-        self.is_suspect_in(text, &mut Vec::new())
+        self.is_suspect_in(text, Section::Head, &mut Vec::new())
     }
 
-    /// The same; `room` is for what is unquoted.
-    pub(crate) fn is_suspect_in(&self, text: &HeadText, room: &mut Vec<u8>) -> bool {
-        self.every_head || self.look(text, Section::Head, room).is_some()
+    /// The same of any section; `room` is for what is unquoted.
+    pub(crate) fn is_suspect_in(&self, text: &HeadText, section: Section, room: &mut Vec<u8>) -> bool {
+        self.every_head || self.look(text, section, room).is_some()
     }
 
     /// A target of fewer octets, in a head without fields, has no room for an identifier.

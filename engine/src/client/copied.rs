@@ -4,7 +4,7 @@ use super::Client;
 use super::settling::Waiting;
 use crate::copies::{add_reading, are_alike, late, overlap, put_in_doubt};
 use crate::counts::{Count, Counts};
-use crate::http1::{Context, Start, readings_of, whole_head};
+use crate::http1::{Context, Start, readings_of, whole_head, whole_trailer};
 use crate::reassembly::{Version, Versions};
 use crate::records::{CleanHead, HeadText, Oddities, Oddity, PlacedHead, RequestHead, Said, Section};
 
@@ -70,15 +70,19 @@ impl Client {
     pub(super) fn read_texts(&mut self, context: &Context<'_>) {
         let waiting = self.heads.iter_mut().map(|waiting| &mut waiting.placed);
         for placed in self.past.iter_mut().chain(waiting) {
-            let (mut own, mut in_all_ways) = (Oddities::default(), false);
-            if let Said::Clean(clean) = placed.said {
-                (own, in_all_ways) = (clean.own, clean.in_all_ways);
-                placed.said = Said::Whole(Box::new(clean_head(&clean, context)));
+            let (mut own, mut in_all_ways, mut owner) = (Oddities::default(), false, None);
+            if let Said::Clean(clean) = &placed.said {
+                (own, in_all_ways, owner) = (clean.own, clean.in_all_ways, clean.owner.clone());
+                placed.said = Said::Whole(Box::new(clean_head(clean, context)));
             }
             let Said::Whole(head) = &mut placed.said else { continue };
             if head.text.sifted().is_some() && placed.start >= self.kept_from {
                 let behind = self.kept.from(placed.start - self.kept_from);
                 if let Some(octets) = behind.get(..(placed.end - placed.start) as usize) {
+                    if let Some(owner) = owner {
+                        head.text = whole_trailer(&owner.text, octets, in_all_ways).text; // it is read in one way only
+                        continue;
+                    }
                     let found = whole_head(octets, in_all_ways);
                     head.text = found.text;
                     head.readings = readings_of(head, found.others, own); // one that is not clean has none
@@ -174,7 +178,7 @@ fn clean_head(clean: &CleanHead, context: &Context<'_>) -> RequestHead {
         text: HeadText::clean(clean.mark),
         oddities: clean.oddities,
         certainty: clean.certainty,
-        section: Section::Head,
+        section: if clean.owner.is_some() { Section::Trailer } else { Section::Head },
         readings: Vec::new(),
     }
 }

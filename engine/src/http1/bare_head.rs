@@ -25,7 +25,7 @@ impl Reading {
             rest = &rest[size..];
             let (oddities, mark) = (own.with(USUAL), early.mark_of_line(&line));
             let (time_ns, certainty) = (self.time_ns, certainty_of(oddities));
-            let said = CleanHead { time_ns, oddities, own, certainty, in_all_ways: true, mark };
+            let said = CleanHead { time_ns, oddities, own, certainty, in_all_ways: true, mark, owner: None };
             step.heads.push(PlacedHead { start, end: self.at, said: Said::Clean(said), why: None, part: false });
         }
         if self.at == begin {

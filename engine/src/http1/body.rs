@@ -19,6 +19,8 @@ use crate::records::{HeadText, Oddities, Oddity};
 pub const ENDLESS: u64 = 1 << 63;
 /// Digits that surely fit an integer of 64 bits.
 const PLAIN_DIGITS: usize = 18;
+/// Digits that fit any integer.
+const SHORT_DIGITS: usize = 9;
 /// Lengths; there is no room for more ways than these and the first.
 const MOST_MISREAD: usize = MOST_READINGS - 1;
 /// Of a length that is looked at as a number.
@@ -128,7 +130,43 @@ pub fn lengths(head: &HeadText, oddities: Oddities, hidden: Option<&HeadText>) -
     if !(head.may_tell_extent() || hidden.is_some()) || head.method() == b"CONNECT" {
         return NO_BODY;
     }
-    declared(head, oddities, hidden)
+    match plain_extent(head).filter(|_| hidden.is_none() && !oddities.intersects(LOOSE)) {
+        Some(first) => {
+            let is_odd = first != NONE && matches!(head.method(), b"GET" | b"HEAD");
+            let oddities = if is_odd { Oddities::of(&[Oddity::BodyOfGet]) } else { Oddities::default() };
+            Lengths { first, may_be_none: first == NONE, oddities, ..NO_BODY }
+        }
+        None => declared(head, oddities, hidden),
+    }
+}
+
+/// What the only field says that says how long the body is, where everybody takes it alike.
+fn plain_extent(head: &HeadText) -> Option<Extent> {
+    let mut found = None;
+    for (name, value) in head.fields() {
+        let extent = match name {
+            b"content-length" if (1..=SHORT_DIGITS).contains(&value.len()) && value.iter().all(u8::is_ascii_digit) => {
+                match value {
+                    [b'0', _, ..] => return None,
+                    _ => Extent::Octets(of_base(10, value)),
+                }
+            }
+            b"transfer-encoding" if head.version() != b"HTTP/1.0" && value.eq_ignore_ascii_case(b"chunked") => {
+                Extent::Chunked
+            }
+            b"content-length" | b"transfer-encoding" | b"content_length" | b"transfer_encoding" | b"expect" => {
+                return None;
+            }
+            b"connection" if !value.eq_ignore_ascii_case(b"keep-alive") && !value.eq_ignore_ascii_case(b"close") => {
+                return None;
+            }
+            _ => continue,
+        };
+        if found.replace(extent).is_some() {
+            return None;
+        }
+    }
+    found
 }
 
 fn declared(head: &HeadText, of_lines: Oddities, hidden: Option<&HeadText>) -> Lengths {
@@ -388,6 +426,14 @@ pub fn whole_chunks(octets: &[u8]) -> WholeChunks {
         before = if chunk.line == Ended::Elsewhere { 0 } else { chunk.length };
     }
     found
+}
+
+/// All of a body that lies whole at the beginning of some octets, up to the end of a trailer section without fields.
+pub fn whole_body(octets: &[u8]) -> Option<WholeChunks> {
+    const END: &[u8] = b"0\r\n\r\n";
+    let chunks = whole_chunks(octets);
+    let is_all = octets.get(chunks.taken..)?.starts_with(END);
+    is_all.then_some(WholeChunks { taken: chunks.taken + END.len(), ..chunks })
 }
 
 /// One that is whole, of fewer octets than wrap an integer.

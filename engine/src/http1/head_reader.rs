@@ -1,11 +1,12 @@
 //! The heads and trailer sections of one HTTP/1 half-stream, as far as they follow one another without a hole.
 
+use std::cell::Cell;
 use std::mem;
 use std::sync::Arc;
 
 use memchr::memchr_iter;
 
-use super::body::lengths;
+use super::body::{Extent, lengths, whole_body};
 use super::field_lines::FieldLines;
 use super::kept::{Kept, empty_line};
 use super::octets::part;
@@ -17,7 +18,7 @@ use super::request_head::{
 use super::whole_head::{FirstLine, fields_in, fields_of_cr_head};
 use crate::counts::Count;
 use crate::http2::PREFACE_HEAD;
-use crate::records::{CleanHead, HeadText, Oddities, Oddity, PlacedHead, RequestHead, Said, Section};
+use crate::records::{Certainty, CleanHead, HeadText, Oddities, Oddity, Owner, PlacedHead, RequestHead, Said, Section};
 
 /// Without a line end or a request, and it is no HTTP.
 pub(super) const HOPELESS_BYTES: i64 = 4096;
@@ -228,12 +229,18 @@ impl Reading {
         let own = found.oddities.with(oddities);
         let all = with_recipient(own, &found.text);
         let (time_ns, flow, path) = (self.time_ns, step.context.flow, step.context.path);
-        let kept =
-            extents.may_be_chunked().then(|| Arc::new(head_of(time_ns, flow, path, needed_of(&found.text), all)));
-        self.go_on_behind(is_connect(&found.text), is_upgrade(&found.text), &extents, kept.as_ref(), step);
+        let is_chunked = extents.first == Extent::Chunked;
+        let body =
+            if is_chunked && step.context.counts.tracer.is_none() { whole_body(step.kept.from(end)) } else { None };
+        let has_trailer = (is_chunked && body.is_none()) || (step.forks.have_room() && extents.may_be_chunked());
+        let owner = has_trailer.then(|| owner_of_trailer(&found.text, certainty_of(all)));
+        self.go_on_behind(is_connect(&found.text), is_upgrade(&found.text), &extents, owner.as_ref(), step);
         let fits = found.text.field_count() <= step.context.limits.head_lines;
         if fits && (step.forks.are_more || !step.forks.ways.is_empty()) {
-            self.make_known(start, &found.text, extents, kept, step);
+            self.make_known(start, &found.text, extents, (owner, body), step);
+        }
+        if let Some(body) = &body {
+            self.pass_body(body, step);
         }
         if let Some(early) = &mut step.context.early {
             if !fits || step.forks.are_copies {
@@ -241,7 +248,8 @@ impl Reading {
             } else if let Some(mark) = early.sift(&mut found.text, &mut found.others) {
                 self.pay_head(end - start, step);
                 let (start, certainty) = (self.shown_start(start), certainty_of(all));
-                let said = Said::Clean(CleanHead { time_ns, oddities: all, own, certainty, in_all_ways, mark });
+                let said =
+                    Said::Clean(CleanHead { time_ns, oddities: all, own, certainty, in_all_ways, mark, owner: None });
                 return step.heads.push(PlacedHead { start, end, said, why: None, part: false });
             }
         }
@@ -309,13 +317,20 @@ fn said_again(text: &HeadText, section: Section) -> usize {
     target_again(text, section).len() + hosts.map(|(name, value)| name.len() + value.len()).sum::<usize>()
 }
 
-/// What of a head its sections that follow depend on.
-pub(super) fn kept_of(head: &RequestHead) -> Arc<RequestHead> {
-    Arc::new(RequestHead { text: needed_of(&head.text), readings: Vec::new(), path: head.path.clone(), ..*head })
+/// For the rest of a long head, which ends where its fields say.
+pub(super) fn owner_of_more(head: &RequestHead) -> Arc<Owner> {
+    Arc::new(Owner { text: head.text.only(is_needed, MOST_NEEDED), certainty: head.certainty })
 }
 
-fn needed_of(text: &HeadText) -> HeadText {
-    text.only(is_needed, MOST_NEEDED)
+/// For a trailer section.
+pub(super) fn owner_of_trailer(text: &HeadText, certainty: Certainty) -> Arc<Owner> {
+    let left = Cell::new(MOST_NEEDED);
+    let is_host = |name: &[u8]| {
+        let fits = left.get() > 0;
+        left.set(left.get() - usize::from(fits && is_needed(name)));
+        fits && name == b"host"
+    };
+    Arc::new(Owner { text: text.only(is_host, MOST_NEEDED), certainty })
 }
 
 /// What follows is for somebody else.

@@ -44,7 +44,7 @@ pub use request_head::{
     certainty_of, continuation, is_authority, make_head, readings_of, request_line, surely_begins_line,
     surely_request_line,
 };
-pub use whole_head::whole_head;
+pub use whole_head::{whole_head, whole_trailer};
 
 const MOST_READINGS: usize = 4;
 /// What one of them takes to read HTTP/2, with its tables, in round figures.

@@ -21,7 +21,7 @@ use crate::counts::Count;
 use crate::early::Rooms;
 use crate::http2::Http2;
 use crate::reassembly::Gap;
-use crate::records::{Oddities, Oddity, PlacedHead, RequestHead, Section};
+use crate::records::{Oddities, Oddity, Owner, PlacedHead, Section};
 
 /// Of a chunk-size line with its extensions, or of a line between requests.
 const LINE_BYTES: usize = 16 * 1024;
@@ -173,7 +173,7 @@ pub(super) struct Reading {
     /// So many that follow have been counted before, when the beginning was not known.
     pub again: u32,
     /// Whose section [`State::More`] reads, with the fields that what follows depends on.
-    pub head: Option<Arc<RequestHead>>,
+    pub head: Option<Arc<Owner>>,
     /// Name of the field whose value goes on.
     pub carry: Vec<u8>,
     before: Option<Box<CutHead>>,

@@ -242,7 +242,7 @@ fn is_other_protocol(word: &[u8]) -> bool {
 pub fn surely_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
     match part(line, b'\r') {
         (before, Some([_, ..])) => sure(line).or_else(|| sure(before)),
-        _ => sure(line),
+        (line, _) => sure(line),
     }
 }
 

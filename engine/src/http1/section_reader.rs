@@ -7,14 +7,15 @@ use memchr::memchr;
 
 use super::body::{NO_BODY, lengths};
 use super::field_lines::{field_lines, field_lines_in};
-use super::head_reader::{LONG, is_needed, kept_of};
+use super::head_reader::{LONG, is_needed, owner_of_more, owner_of_trailer};
 use super::kept::{Kept, empty_line, end_of_lines};
 use super::octets::{part, word_at_end};
 use super::reading::{Reading, State, Step};
-use super::request_head::{MOST_NEEDED, RequestLine, WORDS_BYTES, continuation, make_head, request_line};
+use super::request_head::{MOST_NEEDED, RequestLine, WORDS_BYTES, continuation, head_of, make_head, request_line};
+use super::whole_head::behind;
 use crate::counts::Count;
 use crate::early::Rooms;
-use crate::records::{HeadText, Oddities, Oddity, RequestHead, Section};
+use crate::records::{CleanHead, HeadText, Oddities, Oddity, Owner, PlacedHead, RequestHead, Said, Section};
 
 impl Reading {
     /// A head or section beyond the bound: hands out what is whole, and reads on in [`State::More`].
@@ -102,10 +103,13 @@ impl Reading {
         };
         self.place_lines_up_to(end, Oddities::default(), step);
         let of_trailer = mem::replace(&mut self.section, Section::Head) == Section::Trailer;
-        if let Some(head) = self.head.take() {
-            let extents = if of_trailer { NO_BODY } else { lengths(&head.text, Oddities::default(), None) };
-            let kept = extents.may_be_chunked().then(|| kept_of(&head));
-            self.enter_body(&extents, kept.as_ref(), step);
+        let head = self.head.take();
+        if of_trailer {
+            self.enter_body(&NO_BODY, None, step);
+        } else if let Some(head) = head {
+            let extents = lengths(&head.text, Oddities::default(), None);
+            let owner = extents.may_be_chunked().then(|| owner_of_trailer(&head.text, head.certainty));
+            self.enter_body(&extents, owner.as_ref(), step);
         }
         true
     }
@@ -136,27 +140,55 @@ impl Reading {
         if empty_line(block) == Some(block.len()) {
             return; // no field at all, as in most trailer sections
         }
+        if self.section == Section::Trailer && oddities.is_empty() && self.place_clean_trailer(start, block, step) {
+            return;
+        }
         let is_paid = step.forks.credit.is_left();
         let (text, rooms) = (HeadText::default(), &mut Rooms::default());
         let found = field_lines_in(text, rooms, &RequestLine::default(), block, is_paid);
-        if self.head.is_none() || found.text.field_count() == 0 {
+        if found.text.field_count() == 0 {
             return;
         }
+        let Some(owner) = self.head.take() else { return };
         self.pay_for_others(&found, self.at - start, is_paid, step);
-        let Some(head) = &mut self.head else { return };
-        let head = Arc::make_mut(head);
-        let more = continuation(self.time_ns, head, &found, oddities, self.section);
+        let (flow, path) = (step.context.flow, step.context.path);
+        let Owner { text, certainty } = Arc::unwrap_or_clone(owner);
+        let mut head = RequestHead { certainty, ..head_of(self.time_ns, flow, path, text, Oddities::default()) };
+        let more = continuation(self.time_ns, &head, &found, oddities, self.section);
         let room = MOST_NEEDED.saturating_sub(head.text.field_count());
         if room > 0 && found.text.may_be_needed() {
             for (name, value) in found.text.fields().filter(|(name, _)| is_needed(name)).take(room) {
                 head.text.push(name, value);
             }
         }
+        self.head = Some(Arc::new(Owner { text: head.text, certainty }));
         self.place_part(start, self.at, more, self.section == Section::Head, step);
+    }
+
+    /// Places all of a trailer section, if the sieve finds nothing in it and it can be read in one way only.
+    fn place_clean_trailer(&mut self, start: i64, block: &[u8], step: &mut Step<'_, '_>) -> bool {
+        let (Some(owner), Some(early)) = (&self.head, &mut step.context.early) else { return false };
+        if step.forks.are_copies || owner.text.method().is_empty() {
+            return false;
+        }
+        let rooms = early.rooms();
+        let found = field_lines_in(rooms.text(), rooms, &RequestLine::default(), block, false);
+        let text = behind(rooms.other(), &owner.text, &found.text);
+        let (fields, may_differ, oddities) = (found.text.field_count(), found.may_differ, found.oddities);
+        rooms.take_back(found.text);
+        let fits = (1..=step.context.limits.head_lines).contains(&text.field_count());
+        let mark = if fields > 0 && fits && !may_differ { early.mark_of_trailer(&text) } else { None };
+        early.rooms().take_other_back(text);
+        let Some(mark) = mark else { return false };
+        let (time_ns, certainty, owner) = (self.time_ns, owner.certainty, Some(Arc::clone(owner)));
+        let said = CleanHead { time_ns, oddities, own: oddities, certainty, in_all_ways: true, mark, owner };
+        self.pay_head(self.at - start, step);
+        step.heads.push(PlacedHead { start, end: self.at, said: Said::Clean(said), why: None, part: false });
+        true
     }
 
     /// Keeps of a head what its sections that follow depend on.
     pub fn keep_head(&mut self, head: &RequestHead) {
-        self.head = Some(kept_of(head));
+        self.head = Some(owner_of_more(head));
     }
 }

@@ -4,13 +4,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::MOST_READINGS;
-use super::body::Lengths;
+use super::body::{Lengths, WholeChunks};
 use super::credit::Credit;
 use super::head_reader::{is_connect, is_upgrade};
 use super::kept::Kept;
 use super::reading::{Reading, Step};
-use super::whole_head::whole_head;
-use crate::records::{HeadText, Oddities, Oddity, PlacedHead, RequestHead};
+use super::whole_head::{whole_head, whole_trailer};
+use crate::records::{HeadText, Oddities, Oddity, Owner, PlacedHead, Said};
 
 /// Ways that part, and what those that read before found in the same octets.
 #[derive(Default)]
@@ -57,6 +57,12 @@ impl Forks {
         !self.are_more && !self.are_copies && self.ways.is_empty()
     }
 
+    /// One more may part, and be paid for.
+    #[inline]
+    pub fn have_room(&self) -> bool {
+        self.room.is_some_and(|room| self.ways.len() < room) && self.credit.is_left()
+    }
+
     fn known_at(&self, start: i64) -> Option<Rc<Known>> {
         let place = self.known.binary_search_by_key(&start, |known| known.start).ok()?;
         Some(Rc::clone(&self.known[place]))
@@ -77,7 +83,9 @@ pub(super) struct Known {
     end: i64,
     extents: Lengths,
     /// As [`Reading::head`] has it, where its body may have a trailer section.
-    head: Option<Arc<RequestHead>>,
+    owner: Option<Arc<Owner>>,
+    /// All of that, if it is here.
+    body: Option<WholeChunks>,
     is_connect: bool,
     is_upgrade: bool,
 }
@@ -93,7 +101,10 @@ impl Reading {
         self.at = known.end;
         self.scan = known.end;
         self.oddities = Oddities::default();
-        self.go_on_behind(known.is_connect, known.is_upgrade, &known.extents, known.head.as_ref(), step);
+        self.go_on_behind(known.is_connect, known.is_upgrade, &known.extents, known.owner.as_ref(), step);
+        if let Some(body) = &known.body {
+            self.pass_body(body, step);
+        }
         step.forks.again.push(known);
         true
     }
@@ -112,7 +123,7 @@ impl Reading {
         start: i64,
         text: &HeadText,
         extents: Lengths,
-        kept: Option<Arc<RequestHead>>,
+        (owner, body): (Option<Arc<Owner>>, Option<WholeChunks>),
         step: &mut Step<'_, '_>,
     ) {
         if self.has_own_octets() {
@@ -120,22 +131,23 @@ impl Reading {
         }
         let (finder, number) = (step.forks.finder, step.heads.len() - step.forks.first);
         let (is_connect, is_upgrade) = (is_connect(text), is_upgrade(text));
-        step.forks.learn(Known { finder, number, start, end: self.at, extents, head: kept, is_connect, is_upgrade });
+        let end = self.at;
+        step.forks.learn(Known { finder, number, start, end, extents, owner, body, is_connect, is_upgrade });
     }
 
-    /// A head was read up to here; `kept` is what its trailer section would depend on.
+    /// A head was read up to here; `owner` is what its trailer section would belong to.
     pub fn go_on_behind(
         &mut self,
         is_connect: bool,
         is_upgrade: bool,
         extents: &Lengths,
-        kept: Option<&Arc<RequestHead>>,
+        owner: Option<&Arc<Owner>>,
         step: &mut Step<'_, '_>,
     ) {
         self.spoke = true;
         self.tunnel = self.tunnel || is_connect;
         self.switching = self.tunnel || is_upgrade;
-        self.enter_body(extents, kept, step);
+        self.enter_body(extents, owner, step);
     }
 }
 
@@ -273,11 +285,27 @@ pub(super) fn are_same(one: &PlacedHead, other: &PlacedHead, kept: Kept<'_>) -> 
     }
     let are_alike =
         |one: &HeadText, other: &HeadText| one.target() == other.target() && one.fields().eq(other.fields());
-    let text_here = || whole_head(kept.between(one.start, one.end), false).text;
+    let octets = kept.between(one.start, one.end);
+    let text_here = |of: &PlacedHead| match owner(of) {
+        Some(owner) => whole_trailer(&owner.text, octets, false).text,
+        None => whole_head(octets, false).text,
+    };
     match (unsifted(one), unsifted(other)) {
         (Some(text), Some(other_text)) => are_alike(text, other_text),
-        (None, None) => true,
-        (None, Some(text)) | (Some(text), None) => are_alike(&text_here(), text),
+        (None, None) => match (owner(one), owner(other)) {
+            (Some(owner), Some(other)) => are_alike(&owner.text, &other.text),
+            (owner, other) => owner.is_none() && other.is_none(),
+        },
+        (None, Some(text)) => are_alike(&text_here(one), text),
+        (Some(text), None) => are_alike(text, &text_here(other)),
+    }
+}
+
+/// What a clean trailer section belongs to.
+fn owner(placed: &PlacedHead) -> Option<&Owner> {
+    match &placed.said {
+        Said::Clean(clean) => clean.owner.as_deref(),
+        Said::Whole(_) => None,
     }
 }
 

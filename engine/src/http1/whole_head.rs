@@ -6,6 +6,7 @@ use super::field_lines::{FieldLines, field_lines_in};
 use super::octets::{part, with_whole_ends};
 use super::request_head::{RequestLine, request_line};
 use crate::early::Rooms;
+use crate::records::HeadText;
 
 /// A request line, and what stands behind it up to the LF.
 #[derive(Clone, Copy)]
@@ -66,6 +67,24 @@ pub(super) fn fields_of_cr_head(
     in_all_ways: bool,
 ) -> FieldLines {
     field_lines_in(rooms.text(), rooms, line, &with_whole_ends(behind), in_all_ways)
+}
+
+/// All that a trailer section says, behind request line and Hosts of the head that it belongs to: in the first way to read
+/// it, and in all ways if others are wanted.
+pub fn whole_trailer(owner: &HeadText, octets: &[u8], in_all_ways: bool) -> FieldLines {
+    let nothing = RequestLine::default();
+    let mut found = field_lines_in(HeadText::default(), &mut Rooms::default(), &nothing, octets, in_all_ways);
+    for text in [&mut found.text].into_iter().chain(&mut found.others) {
+        *text = behind(HeadText::default(), owner, text);
+    }
+    found
+}
+
+/// The fields of a section behind all of its owner, in the memory of an older text.
+pub(super) fn behind(mut text: HeadText, owner: &HeadText, fields: &HeadText) -> HeadText {
+    text.begin_like(owner);
+    text.push_fields(fields, 0..fields.field_count());
+    text
 }
 
 /// All that a head of one section says that was read whole, in all ways or only in the first.

@@ -77,6 +77,14 @@ impl HeadText {
         }
     }
 
+    /// All of another text, in the memory of an older one.
+    pub fn begin_like(&mut self, other: &HeadText) {
+        self.clear();
+        self.octets.extend_from_slice(&other.octets);
+        self.ends.extend_from_slice(&other.ends);
+        self.told = other.told;
+    }
+
     /// The same of a line in which one space stands before the target, and one behind it if there is a version.
     #[inline]
     pub fn begin_together(&mut self, line: &[u8], method: usize, target: usize) {

@@ -1,9 +1,11 @@
 //! Request heads with their places in a half-stream; of clean ones little more than the place.
 
-use super::{Certainty, Oddities, Oddity, RequestHead, Section};
+use std::sync::Arc;
+
+use super::{Certainty, HeadText, Oddities, Oddity, RequestHead, Section};
 
 /// What is kept of a clean head that waits: a [`RequestHead`] would be moved about for nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CleanHead {
     /// Of the last segment of the head.
     pub time_ns: i64,
@@ -17,6 +19,17 @@ pub struct CleanHead {
     pub in_all_ways: bool,
     /// Of all its texts.
     pub mark: u32,
+    /// Of a trailer section: the head that it belongs to.
+    pub owner: Option<Arc<Owner>>,
+}
+
+/// What of a head its sections that follow depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Request line and Hosts, which they say again; of a long one also what says where its body ends.
+    pub text: HeadText,
+    /// See [`Certainty`].
+    pub certainty: Certainty,
 }
 
 /// What a head says, or that it is clean.
@@ -99,6 +112,10 @@ impl PlacedHead {
     /// See [`Section`].
     #[inline]
     pub fn section(&self) -> Section {
-        self.head().map_or(Section::Head, |head| head.section)
+        match &self.said {
+            Said::Clean(clean) if clean.owner.is_none() => Section::Head,
+            Said::Clean(_) => Section::Trailer,
+            Said::Whole(head) => head.section,
+        }
     }
 }

@@ -7,31 +7,42 @@ use memchr::{memchr, memmem};
 
 use super::{BROKEN, JUNK, LINE_BYTES, Reading, State, Step, TUNNEL};
 use crate::counts::Count;
-use crate::http1::body::{ENDLESS, Extent, Lengths, chunk_size, may_end_chunk, may_go_on, whole_chunks};
+use crate::http1::body::{ENDLESS, Extent, Lengths, WholeChunks, chunk_size, may_end_chunk, may_go_on, whole_chunks};
 use crate::http1::kept::{Kept, empty_line};
 use crate::http1::octets::part;
 use crate::http1::request_head::{WORDS_BYTES, begins_known_method, surely_request_line};
-use crate::records::{Oddity, RequestHead, Section};
+use crate::records::{Oddity, Owner, Section};
 
 impl Reading {
-    /// Goes on behind the head's empty line, in every way that its body may have; `kept` is what a trailer section would
-    /// depend on.
-    pub fn enter_body(&mut self, extents: &Lengths, kept: Option<&Arc<RequestHead>>, step: &mut Step<'_, '_>) {
+    /// Goes on behind the head's empty line, in every way that its body may have; `owner` is what a trailer section would
+    /// belong to.
+    pub fn enter_body(&mut self, extents: &Lengths, owner: Option<&Arc<Owner>>, step: &mut Step<'_, '_>) {
         self.is_misread = false;
         for &extent in &extents.others {
-            self.fork(step, |fork| fork.enter_extent(extent, kept));
+            self.fork(step, |fork| fork.enter_extent(extent, owner));
         }
         for &octets in &extents.misread {
             self.fork(step, |fork| {
                 fork.is_misread = true;
-                fork.enter_extent(Extent::Octets(octets), kept);
+                fork.enter_extent(Extent::Octets(octets), owner);
             });
         }
         if extents.may_stay_away {
             self.fork(step, Reading::enter_no_body);
         }
         self.leave_out(extents.left_out, step);
-        self.enter_extent(extents.first, kept);
+        self.enter_extent(extents.first, owner);
+    }
+
+    /// All of it is here and read in one look, with a trailer section that is empty.
+    pub fn pass_body(&mut self, body: &WholeChunks, step: &mut Step<'_, '_>) {
+        self.at += body.taken as i64;
+        self.scan = self.at;
+        self.state = State::Head;
+        self.count_bodies(body.body, step);
+        if body.is_odd {
+            self.note_odd_chunk(step);
+        }
     }
 
     /// The same where there is none, and nothing else follows but requests.
@@ -42,13 +53,13 @@ impl Reading {
         (self.state, self.doubt) = (State::Head, JUNK);
     }
 
-    pub(super) fn enter_extent(&mut self, extent: Extent, kept: Option<&Arc<RequestHead>>) {
+    pub(super) fn enter_extent(&mut self, extent: Extent, owner: Option<&Arc<Owner>>) {
         self.doubt = if self.switching { TUNNEL } else { JUNK };
         match extent {
             Extent::Chunked => {
                 self.state = State::ChunkSize;
                 self.odd_chunk = false;
-                self.head = kept.cloned();
+                self.head = owner.cloned();
             }
             Extent::Octets(0) => self.state = State::Head,
             Extent::Octets(octets) => {
@@ -68,8 +79,7 @@ impl Reading {
 
     /// The same way up to here goes on otherwise, if there is room for one more.
     pub(super) fn fork(&mut self, step: &mut Step<'_, '_>, turn_off: impl FnOnce(&mut Reading)) {
-        let has_room = step.forks.room.is_some_and(|room| step.forks.ways.len() < room);
-        if !has_room || !step.forks.credit.is_left() {
+        if !step.forks.have_room() {
             return self.leave_out(1, step);
         }
         let why = self.why.or(Some(Oddity::Framing));

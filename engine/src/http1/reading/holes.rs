@@ -8,7 +8,7 @@ use super::{CutHead, LINE_BYTES, LOST, Mark, Reading, State, Step};
 use crate::counts::Count;
 use crate::http1::body::lengths;
 use crate::http1::field_lines::{FieldLines, field_lines, looks_like_field, may_end_field};
-use crate::http1::head_reader::kept_of;
+use crate::http1::head_reader::owner_of_trailer;
 use crate::http1::kept::end_of_lines;
 use crate::http1::octets::part;
 use crate::http1::request_head::{RequestLine, make_head, surely_request_line};
@@ -124,8 +124,8 @@ impl Reading {
                 }
                 head.readings.push(reading);
             }
-            let kept = extents.may_be_chunked().then(|| kept_of(&head));
-            self.enter_body(&extents, kept.as_ref(), step);
+            let owner = extents.may_be_chunked().then(|| owner_of_trailer(&head.text, head.certainty));
+            self.enter_body(&extents, owner.as_ref(), step);
             self.place(start, end, head, step);
         }
         self.seek_lost();

@@ -37,7 +37,13 @@ fn talk(random: &mut Random) -> Vec<(Sent, i64)> {
     let odd = b"POST /odd HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n 447700900123\r\nContent-Length: 4\nNo colon\r\n\r\nbody";
     let cr = b"GET /cr HTTP/1.1\rHost: shop.example\r\nX-B: 447700900123\rX-C: 1\r\n\r\n";
     let framed = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\nGET /";
-    let requests: [&[u8]; 10] = [LEAK, CLEAN, CLEAN, MASKED, LEAK, b"\r\n", odd, cr, framed, b"junk\r\n"];
+    let chunked =
+        b"POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nA: b\r\nX-C: 1\r\n\r\n";
+    let both =
+        b"PUT /d HTTP/1.1\r\nHost: d\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nE: f\r\n\r\n";
+    let empty = b"PUT /e HTTP/1.1\r\nHost: e\r\nTransfer-Encoding: x\r\n\r\n1\r\nx\r\n0\r\n\r\n";
+    let requests: [&[u8]; 14] =
+        [LEAK, CLEAN, CLEAN, MASKED, LEAK, b"\r\n", odd, cr, framed, b"junk\r\n", chunked, chunked, both, empty];
     let path = *random.pick(&[&[][..], &[], GTP_1]);
     let mut talk = Talk { mss: 20 + random.below(200), step_ns: SECOND / 1000, ..Talk::new() }.open();
     for _ in 0..=random.below(6) {
