@@ -176,6 +176,14 @@ def any_chunks() -> bytes:
     return b"".join(b"%d%s%s%s" % (size, chance.choice(ends), b"x" * size, chance.choice(ends)) for size in sizes)
 
 
+def any_chunk_lines() -> bytes:
+    """Small chunks whose lines are written in all ways that there are."""
+    chance = random.Random(5)
+    lines = (b"%x\n", b"%x\r\n", b"0%X\r\n", b"000%x\n", b" %x\r\n", b"%x \n", b"%x;\r\n", b"%x; a=b\r\n")
+    sizes = (chance.choice((1, 1, 2, 9, 12)) for _ in range(20_000))
+    return b"".join(chance.choice(lines) % size + b"x" * size + chance.choice((b"\n", b"\r\n")) for size in sizes)
+
+
 def long_trailers() -> Frames:
     """Trailer sections of so many lines that they come in parts, each with the request that it belongs to."""
     one = b"POST /" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: a.example\r\n" + CHUNKED + b"0\r\n" + b"a:\n" * 85_000

@@ -1,4 +1,4 @@
-//! Sixty-four octets at once: a question to all of them, a bit of answer from each.
+//! Sixty-four octets at once, or fewer: a question to all of them, a bit of answer from each.
 
 use std::array;
 use std::ops::BitOr;
@@ -7,51 +7,64 @@ use wide::{CmpEq, CmpGt, i8x16};
 
 const LANES: usize = 16;
 
-/// Sixty-four octets.
+/// So many times sixteen octets, four at the most.
 #[derive(Clone, Copy, Debug)]
-pub struct Block([i8x16; Block::SIZE / LANES]);
+pub struct Octets<const TIMES: usize>([i8x16; TIMES]);
 
-impl Block {
+/// Sixty-four octets.
+pub type Block = Octets<4>;
+
+impl<const TIMES: usize> Octets<TIMES> {
     /// Octets.
-    pub const SIZE: usize = u64::BITS as usize;
+    pub const SIZE: usize = TIMES * LANES;
 
     /// The first octets of these; `beyond` stands where there are none.
     #[inline]
-    pub fn of(octets: &[u8], beyond: u8) -> Block {
-        match octets.first_chunk() {
-            Some(whole) => Block::whole(whole),
+    pub fn of(octets: &[u8], beyond: u8) -> Octets<TIMES> {
+        match octets.as_chunks().0.first_chunk() {
+            Some(whole) => Octets::whole(whole),
             None => {
-                let mut block = [beyond; Block::SIZE];
-                block[..octets.len()].copy_from_slice(octets);
-                Block::whole(&block)
+                let mut block = [[beyond; LANES]; TIMES];
+                block.as_flattened_mut()[..octets.len()].copy_from_slice(octets);
+                Octets::whole(&block)
             }
         }
     }
 
     #[inline]
-    fn whole(octets: &[u8; Block::SIZE]) -> Block {
-        let lanes = octets.as_chunks::<LANES>().0;
-        Block(array::from_fn(|lane| i8x16::new(lanes[lane].map(u8::cast_signed))))
+    fn whole(lanes: &[[u8; LANES]; TIMES]) -> Octets<TIMES> {
+        Octets(array::from_fn(|lane| i8x16::new(lanes[lane].map(u8::cast_signed))))
     }
 
     /// Which are this octet.
     #[inline]
-    pub fn are(self, octet: u8) -> Answer {
+    pub fn are(self, octet: u8) -> Answer<TIMES> {
         let wanted = i8x16::splat(octet.cast_signed());
         Answer(self.0.map(|lane| lane.cmp_eq(wanted)))
     }
 
     /// Which lie between these two, which are less than 128 apart, or are one of them.
     #[inline]
-    pub fn within(self, first: u8, last: u8) -> Answer {
+    pub fn within(self, first: u8, last: u8) -> Answer<TIMES> {
         Answer(self.0.map(|lane| is_within(lane, first, last)))
     }
 
     /// Which are letters of ASCII.
     #[inline]
-    pub fn letters(self) -> Answer {
+    pub fn letters(self) -> Answer<TIMES> {
+        self.letters_to(b'z')
+    }
+
+    /// Which are digits to the base of sixteen.
+    #[inline]
+    pub fn hex_digits(self) -> Answer<TIMES> {
+        self.within(b'0', b'9') | self.letters_to(b'f')
+    }
+
+    #[inline]
+    fn letters_to(self, last: u8) -> Answer<TIMES> {
         let small = i8x16::splat(0x20);
-        Answer(self.0.map(|lane| is_within(lane | small, b'a', b'z')))
+        Answer(self.0.map(|lane| is_within(lane | small, b'a', last)))
     }
 }
 
@@ -86,31 +99,31 @@ impl Name {
     }
 }
 
-/// What each octet of a block answers.
+/// What each octet answers.
 #[derive(Clone, Copy, Debug)]
-pub struct Answer([i8x16; Block::SIZE / LANES]);
+pub struct Answer<const TIMES: usize>([i8x16; TIMES]);
 
-impl Answer {
+impl<const TIMES: usize> Answer<TIMES> {
     /// Bit n: octet n says yes.
     #[inline]
     pub fn bits(self) -> u64 {
         let bits = self.0.map(|lane| u64::from(lane.move_mask().cast_unsigned()));
-        bits[0] | bits[1] << LANES | bits[2] << (2 * LANES) | bits[3] << (3 * LANES)
+        bits.into_iter().rev().fold(0, |all, bits| all << LANES | bits)
     }
 
     /// The same, where seldom one does.
     #[inline]
     pub fn bits_if_any(self) -> u64 {
-        let any = self.0[0] | self.0[1] | (self.0[2] | self.0[3]);
+        let any = self.0.into_iter().fold(i8x16::splat(0), |any, lane| any | lane);
         if any.move_mask() == 0 { 0 } else { self.bits() }
     }
 }
 
-impl BitOr for Answer {
-    type Output = Answer;
+impl<const TIMES: usize> BitOr for Answer<TIMES> {
+    type Output = Answer<TIMES>;
 
     #[inline]
-    fn bitor(self, other: Answer) -> Answer {
+    fn bitor(self, other: Answer<TIMES>) -> Answer<TIMES> {
         Answer(array::from_fn(|lane| self.0[lane] | other.0[lane]))
     }
 }
@@ -170,6 +183,9 @@ mod tests {
                 };
                 assert_eq!(block.are(b'/').bits(), bits(&|octet| octet == b'/'));
                 assert_eq!(block.letters().bits(), bits(&|octet| octet.is_ascii_alphabetic()));
+                assert_eq!(block.hex_digits().bits(), bits(&|octet| octet.is_ascii_hexdigit()));
+                let half = Octets::<2>::of(&octets[..size], b'/');
+                assert_eq!(half.letters().bits(), block.letters().bits() & u64::from(u32::MAX));
                 let both = block.are(b'/') | block.within(b'%', b'*');
                 assert_eq!(both.bits(), bits(&|octet| octet == b'/' || (b'%'..=b'*').contains(&octet)));
                 for (first, last) in [(b'0', b'9'), (0, 0), (0, 31), (0x7F, 0x7F), (0x70, 0x90), (0xF0, 0xFF)] {

@@ -3,16 +3,13 @@
 //! One length where every receiver agrees. Where they do not, all lengths that a receiver may take, the RFC's first: the
 //! caller reads the tail in each way.
 
+pub mod chunks;
 #[cfg(test)]
 mod tests;
 
-use memchr::{memchr, memchr_iter, memchr2};
-
 use super::MOST_READINGS;
 use super::field_lines::FRAMING_FIELDS;
-use super::kept::empty_line;
 use super::octets::{trim_blanks, trim_blanks_before};
-use super::request_head::WORDS_BYTES;
 use crate::records::{HeadText, Oddities, Oddity};
 
 /// More than any integer of a receiver holds: the rest of the connection.
@@ -400,126 +397,4 @@ pub fn chunk_size(line: &[u8]) -> Option<Number> {
         return Some(Number { size, low: size, is_more: false });
     }
     Some(values.fold(Number::default(), |size, digit| size.with(16, digit)))
-}
-
-/// Chunks that lie whole at the beginning of some octets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WholeChunks {
-    /// Octets with their size lines.
-    pub taken: usize,
-    /// Octets of the body in them.
-    pub body: u64,
-    /// A size line ended without CR.
-    pub is_odd: bool,
-}
-
-/// The chunks here; small ones may come by the million.
-pub fn whole_chunks(octets: &[u8]) -> WholeChunks {
-    let mut found = WholeChunks::default();
-    let mut before = 0;
-    while let Some(chunk) = whole_chunk(octets.get(found.taken..).unwrap_or_default()) {
-        let times = if chunk.length == before { 1 + repeated(octets, found.taken, &chunk) } else { 1 };
-        found.taken += times * chunk.length;
-        found.body += times as u64 * chunk.size as u64;
-        found.is_odd |= chunk.line != Ended::InCrLf;
-        // of the others each is looked at
-        before = if chunk.line == Ended::Elsewhere { 0 } else { chunk.length };
-    }
-    found
-}
-
-/// All of a body that lies whole at the beginning of some octets, up to the end of a trailer section without fields.
-pub fn whole_body(octets: &[u8]) -> Option<WholeChunks> {
-    const END: &[u8] = b"0\r\n\r\n";
-    let chunks = whole_chunks(octets);
-    let is_all = octets.get(chunks.taken..)?.starts_with(END);
-    is_all.then_some(WholeChunks { taken: chunks.taken + END.len(), ..chunks })
-}
-
-/// One that is whole, of fewer octets than wrap an integer.
-#[derive(Clone, Copy)]
-struct Chunk {
-    /// With its lines.
-    length: usize,
-    /// Where its data begins.
-    data: usize,
-    size: usize,
-    line: Ended,
-}
-
-/// Where the line of a chunk's size ends.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ended {
-    InCrLf,
-    InLf,
-    /// There are octets in its extension that others take for an end, or none at its end that they would.
-    Elsewhere,
-}
-
-/// The chunk with data that these octets begin with, if it is whole and there is one way to read it.
-#[inline]
-fn whole_chunk(octets: &[u8]) -> Option<Chunk> {
-    let (size, data, line) = match *octets {
-        [digit @ b'1'..=b'9', b'\n', ..] => (usize::from(digit - b'0'), 2, Ended::InLf),
-        [digit @ b'1'..=b'9', b'\r', b'\n', ..] => (usize::from(digit - b'0'), 3, Ended::InCrLf),
-        [b'0', b'\r' | b'\n', ..] => return None, // the last one
-        _ => any_size_line(octets)?,
-    };
-    let end = data.checked_add(size)?;
-    Some(Chunk { length: end + empty_line(octets.get(end..)?)?, data, size, line })
-}
-
-/// Whether a chunk of this size may end where the data that begins here would, as far as the octets are here.
-pub fn may_end_chunk(data: &[u8], size: u64) -> bool {
-    let behind = usize::try_from(size).ok().and_then(|size| data.get(size..)).unwrap_or_default();
-    size == 0 || matches!(behind, [] | [b'\r'] | [b'\r', b'\n', ..] | [b'\n', ..])
-}
-
-fn any_size_line(octets: &[u8]) -> Option<(usize, usize, Ended)> {
-    let first = memchr2(b'\r', b'\n', octets)?;
-    let is_lone = octets[first] == b'\r' && octets.get(first + 1) != Some(&b'\n');
-    let eol =
-        if is_lone { first + memchr(b'\n', &octets[first..])? } else { first + usize::from(octets[first] == b'\r') };
-    let line = &octets[..eol];
-    let found = chunk_size(line).filter(|found| (1..=u64::from(u32::MAX)).contains(&found.size))?;
-    let ends_in_cr = line.ends_with(b"\r");
-    let ended = match ends_in_cr {
-        true if !is_lone => Ended::InCrLf,
-        false if !is_lone && memchr(b';', line).is_none() => Ended::InLf,
-        _ => Ended::Elsewhere,
-    };
-    if ended == Ended::Elsewhere {
-        let may_end = |data: usize| may_end_chunk(octets.get(data..).unwrap_or_default(), found.size);
-        let goes_on = !ends_in_cr && may_go_on(octets.get(eol..).unwrap_or_default(), found.size);
-        if goes_on || (is_lone && first + 1 < eol && (may_end(first + 1) || may_end(first + 2))) {
-            return None;
-        }
-    }
-    Some((usize::try_from(found.size).ok()?, eol + 1, ended))
-}
-
-/// Whether the line of a chunk's size that ends with this LF may go on up to CRLF, as far as the octets are here.
-pub fn may_go_on(octets: &[u8], size: u64) -> bool {
-    let seen = octets.get(..WORDS_BYTES).unwrap_or(octets);
-    match memchr_iter(b'\r', seen).find(|cr| seen.get(cr + 1) == Some(&b'\n')) {
-        Some(end) => may_end_chunk(&octets[end + 2..], size),
-        None => seen.len() < WORDS_BYTES,
-    }
-}
-
-/// How often the chunk at this place follows once more, with the same lines and any data.
-fn repeated(octets: &[u8], place: usize, chunk: &Chunk) -> usize {
-    const WORD: usize = size_of::<u128>();
-    if chunk.length > WORD {
-        return 0;
-    }
-    let word = |at: usize| octets.get(at..at + WORD)?.try_into().ok().map(u128::from_le_bytes);
-    let low = |octets: usize| 1_u128.checked_shl(8 * octets as u32).unwrap_or(0).wrapping_sub(1);
-    let lines = low(chunk.length) & !(low(chunk.data + chunk.size) & !low(chunk.data));
-    let Some(wanted) = word(place).map(|word| word & lines) else { return 0 };
-    let mut times = 0;
-    while word(place + (times + 1) * chunk.length).is_some_and(|word| word & lines == wanted) {
-        times += 1;
-    }
-    times
 }

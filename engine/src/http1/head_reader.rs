@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use memchr::memchr_iter;
 
-use super::body::{Extent, lengths, whole_body};
+use super::body::chunks::whole_body;
+use super::body::{Extent, lengths};
 use super::field_lines::FieldLines;
 use super::kept::{Kept, empty_line};
 use super::octets::part;

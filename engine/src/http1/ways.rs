@@ -4,7 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::MOST_READINGS;
-use super::body::{Lengths, WholeChunks};
+use super::body::Lengths;
+use super::body::chunks::WholeChunks;
 use super::credit::Credit;
 use super::head_reader::{is_connect, is_upgrade};
 use super::kept::Kept;

@@ -7,7 +7,8 @@ use memchr::{memchr, memmem};
 
 use super::{BROKEN, JUNK, LINE_BYTES, Reading, State, Step, TUNNEL};
 use crate::counts::Count;
-use crate::http1::body::{ENDLESS, Extent, Lengths, WholeChunks, chunk_size, may_end_chunk, may_go_on, whole_chunks};
+use crate::http1::body::chunks::{WholeChunks, may_end_chunk, may_go_on, whole_chunks};
+use crate::http1::body::{ENDLESS, Extent, Lengths, chunk_size};
 use crate::http1::kept::{Kept, empty_line};
 use crate::http1::octets::part;
 use crate::http1::request_head::{WORDS_BYTES, begins_known_method, surely_request_line};
@@ -114,7 +115,7 @@ impl Reading {
     /// RFC 9112 section 7.1.
     pub(super) fn read_chunk_size(&mut self, step: &mut Step<'_, '_>) -> bool {
         let kept = step.kept;
-        let plain = whole_chunks(kept.from(self.at));
+        let plain = whole_chunks(kept.from(self.at), !step.forks.have_room());
         if plain.taken > 0 {
             self.at += plain.taken as i64;
             self.scan = self.at;
@@ -123,6 +124,7 @@ impl Reading {
             if plain.is_odd {
                 self.note_odd_chunk(step);
             }
+            self.leave_out(plain.left_out, step);
             return true;
         }
         let Some(eol) = kept.line_end(self.at.max(self.scan)) else {
