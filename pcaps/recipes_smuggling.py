@@ -64,6 +64,80 @@ def h142_identity_and_chunked() -> Talk:
     return talk_of(post(*lines, body=b"%x\r\n" % len(LEAK) + LEAK + END), CLEAN)
 
 
+# --- what stands where a chunk should end, or its size -------------------------------------------------------------
+
+TRAILER = b"0\r\n" + FIELD + END[:2] * 2
+SPILLS = (ambiguous(times=1), "oddities.framing", "oddities.chunk_odd")
+
+
+@recipe(72, *SPILLS)
+def h165_chunk_that_is_longer_than_its_size() -> Talk:
+    """What is too much is passed over up to the end of the line by Pound before its pull request 43 and by eventlet,
+    who read a number in the trailer section; to most receivers the framing is broken. TERM.SPILL of "Funky chunks"."""
+    return talk_of(post(CHUNKED, body=b"5\r\nhello, all\r\n" + TRAILER), CLEAN)
+
+
+@recipe(72, *SPILLS)
+def h166_any_two_octets_end_a_chunk() -> Talk:
+    """They are not looked at by uhttpd before its pull request 32."""
+    return talk_of(post(CHUNKED, body=b"5\r\nhelloXX" + TRAILER), CLEAN)
+
+
+@recipe(72, ambiguous(times=1), "oddities.framing")
+def h167_lf_and_a_digit_end_a_chunk() -> Talk:
+    """The same: to who knows LF as an end the digit is one of the next size, and the request in that chunk."""
+    held = END[:2] + LEAK
+    held += b"=" * (-len(held) % 16)  # the last digit of its size is a nought
+    return talk_of(post(CHUNKED, body=b"5\r\nhello\n%x\r\n" % len(held) + held + END), CLEAN)
+
+
+@recipe(72, *SPILLS)
+def h168_chunk_size_ended_by_an_lf() -> Talk:
+    """To who reads lines up to CRLF, and numbers as strtoul does, the LF and what follows it are an extension
+    (cpp-httplib before its pull request 2585); the chunk in which others have the request is another one to him."""
+    return talk_of(post(CHUNKED, body=b"2\nxx\r\n" + SWALLOWS + LEAK + END), CLEAN)
+
+
+@recipe(72, *SPILLS)
+def h169_chunk_size_ended_by_an_lf_in_small_segments() -> Talk:
+    """The same, octet by octet."""
+    talk = Talk(mss=1).open().client(post(CHUNKED, body=b"2\nxx\r\n" + SWALLOWS + LEAK + END))
+    return talk.server(OK).client(CLEAN).server(OK).close()
+
+
+@recipe(72, leak(), "oddities.chunk_odd")
+def h170_chunks_that_end_with_lf_hide_nothing() -> Talk:
+    """Who knows CRLF alone, or counts two octets, finds no size there and has closed the connection."""
+    return talk_of(post(CHUNKED, body=b"10\n" + b"x" * 16 + b"\n10\n" + b"x" * 16 + b"\n0\n\n"), LEAK)
+
+
+@recipe(76, *SPILLS)
+def h171_chunk_size_in_the_spelling_of_c() -> Talk:
+    """`+0x5`: 5 to who reads it with strtoul, or with int of Python; no size to others."""
+    return talk_of(post(CHUNKED, body=b"+0x5\r\nhello\r\n" + TRAILER), CLEAN)
+
+
+@recipe(76, *SPILLS)
+def h172_chunk_size_with_something_behind_it() -> Talk:
+    """Its digits count to picohttpparser, whatever follows them on the line."""
+    return talk_of(post(CHUNKED, body=b"5 octets\r\nhello\r\n" + TRAILER), CLEAN)
+
+
+@recipe(76, *SPILLS)
+def h173_request_with_a_body_inside_a_broken_one() -> Talk:
+    """Chunks spill, and what the next one holds is text like a request with a body of 5,000 octets. Who passes over
+    what spills comes to the end of the chunks and to the true request; so does who seeks on in that text."""
+    decoy = post(LENGTH % 5000)
+    return talk_of(post(CHUNKED, body=b"5\r\nhello, all\r\n%x\r\n" % len(decoy) + decoy + END), LEAK)
+
+
+@recipe(76, *SPILLS)
+def h174_request_with_a_body_behind_no_size() -> Talk:
+    """The same where nobody can tell where the body ends: the head that is found may be text in it, so what its own
+    body holds is searched as well."""
+    return talk_of(post(CHUNKED, body=b"?\r\n\r\n" + post(LENGTH % 5000) + LEAK))
+
+
 # --- bodies that never come ---------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from monitor.portable.body import odd_chunk_size
 from monitor.records import Certainty, Section
 from tests.heads import CLEAN, FIELD, FOUND, HOST, LEAK, POST, bytewise, content, everyhow, head, read
 
@@ -51,6 +52,7 @@ def test_a_body_is_skipped_by_count(lines: list[bytes], body: bytes) -> None:
         ([b"Transfer-Encoding: chunked"], b"no chunk\r\n" + LEAK),
         ([b"Transfer-Encoding: chunked"], b"3\r\nabcdef\r\n" + LEAK),
         ([b"Transfer-Encoding: chunked"], b"2;\nxx\r\n" + SWALLOWED),
+        ([b"Transfer-Encoding: chunked"], b"2\nxx\r\n" + SWALLOWED),
         ([b"Transfer-Encoding: chunked"], b"2;\rxx\r\n" + SWALLOWED),
         ([b"Transfer-Encoding: chunked"], b"2;\r.xx\r\n" + SWALLOWED),
         ([b"Transfer-Encoding: chunked"], b"0\r\r" + LEAK),
@@ -162,6 +164,26 @@ def test_a_body_costs_no_memory() -> None:
     found = read(head(b"Content-Length: 3000000", line=POST), *[bytes(1000)] * 3000, LEAK)
     assert found.counts["body_bytes"] == 3_000_000
     assert found.where == [()]
+
+
+@pytest.mark.parametrize(
+    ("line", "digits", "number"),
+    [
+        (b"1f octets\r", 0x1F, 0x1F),
+        (b" +0x1f\r", None, 0x1F),
+        (b"0x1f", 0, 0x1F),
+        (b"0x", 0, 0),
+        (b"1_f", 1, 0x1F),
+        (b"0_0", 0, 0),
+        (b"0x123456789", None, None),
+        (b"123456789_1", None, None),
+        (b"1_23456789", 1, 1),
+        (b"?", None, None),
+        (b"", None, None),
+    ],
+)
+def test_some_take_these_sizes_of_chunks(line: bytes, digits: int | None, number: int | None) -> None:
+    assert odd_chunk_size(line) == (digits, number)
 
 
 def test_odd_chunks_are_counted_once_for_a_body() -> None:

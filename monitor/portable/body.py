@@ -22,6 +22,11 @@ _OCTAL = re.compile(rb"0[0-7]+")
 _HEXADECIMAL = re.compile(rb"0[xX]([0-9A-Fa-f]{1,15})(?![0-9A-Fa-f])")  # C99 section 6.4.4.1
 _PLAIN = re.compile(rb"\d{1,18}")
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,%d})[ \t]*(?:;.*)?\r?" % MOST_DIGITS, re.DOTALL)
+# C17 section 7.24.1.4 (strtoul), and int of Python
+_ODD_SIZE = re.compile(
+    rb"[ \t\v\f]*(?P<sign>\+?)(?P<prefix>0[xX](?=[0-9A-Fa-f]))?+"
+    rb"(?P<digits>[0-9A-Fa-f]{1,8}(?:_[0-9A-Fa-f]{1,7}(?![0-9A-Fa-f]))?)(?![0-9A-Fa-f])"
+)
 EXTENT = frozenset((b"content_length", b"transfer_encoding"))  # to most receivers these are other fields
 _LOOSE = frozenset(("space_before_colon", "leading_space", "fold", "cr", "nul", "control", "odd_name"))
 
@@ -116,3 +121,13 @@ def chunk_size(line: bytes) -> int | None:
     """What a chunk-size line (RFC 9112 section 7.1) says; it may have more bits than any integer. None: it is none."""
     found = _CHUNK_SIZE.fullmatch(line)
     return int(found[1], 16) if found else None
+
+
+def odd_chunk_size(line: bytes) -> tuple[int | None, int | None]:
+    """What some take for the size in a line that is none: the digits that it begins with (picohttpparser); and a number
+    as strtoul or int of Python read it, with `+`, `0x` or `_`. None: nor do they."""
+    found = _ODD_SIZE.match(line)
+    if found is None:
+        return None, None
+    first, _, more = found["digits"].partition(b"_")
+    return (None if found["sign"] else 0 if found["prefix"] else int(first, 16)), int(first + more, 16)

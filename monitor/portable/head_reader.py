@@ -106,6 +106,10 @@ class HeadReader(ABC):
     def _enter_body(self, head: RequestHead, extents: Lengths) -> None:
         """Go on behind the head's empty line; its body may have each of these lengths."""
 
+    @abstractmethod
+    def _search_beside(self, extents: Lengths) -> None:
+        """A head was found where a body may be, and is text in it, perhaps: so may its own body be none."""
+
     # --- heads ----------------------------------------------------------------------------------------------------
 
     def _read_line(self, octets: Octets, first: int) -> bool:
@@ -230,6 +234,8 @@ class HeadReader(ABC):
         oddities = extents.oddities + self.oddities + (("in_connect",) if self.tunnel else ())
         head = make_head(self.time_ns, self.flow, line, found, oddities)
         self._place(start, end, head)
+        if "framing" in self.oddities:
+            self._search_beside(extents)
         self.spoke = True
         self.oddities = ()
         self.tunnel = self.tunnel or line.method == b"CONNECT"

@@ -235,7 +235,7 @@ class Http1:
         of_copy = any(finder.why not in (None, FRAMING) for finder in finders)
         silent = []
         for reading, heads in found:
-            if reading.origin > placed.start or reading.is_refuted or any(reading is finder for finder in finders):
+            if reading.origin > placed.start or reading.says_nothing or any(reading is finder for finder in finders):
                 continue
             if (of_copy or reading.why not in (None, FRAMING)) and any(each.start == placed.start for each in heads):
                 continue

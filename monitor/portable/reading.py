@@ -187,6 +187,11 @@ class Reading(BodyReader):
         return self.misread and self.state is State.SEEK
 
     @property
+    def says_nothing(self) -> bool:
+        """Whether a head that this way did not find is in no more doubt for it."""
+        return self.is_refuted or self.searches
+
+    @property
     def hopeless(self) -> bool:
         """Whether this is no HTTP: much was read, and no request. Or it is that of a server."""
         if self.frames is not None:
@@ -226,6 +231,8 @@ class Reading(BodyReader):
     def is_beside(self, other: Reading) -> bool:
         """Readings of one place go on alike."""
         if (self.state, self.at, self.left, self.copied) != (other.state, other.at, other.left, other.copied):
+            return False
+        if self.habit is not other.habit:
             return False
         return self.frames is None or (other.frames is not None and self.frames.is_like(other.frames))
 

@@ -9,7 +9,8 @@ mod tests;
 
 use super::MOST_READINGS;
 use super::field_lines::FRAMING_FIELDS;
-use super::octets::{trim_blanks, trim_blanks_before};
+use super::octets::{part, trim_blanks, trim_blanks_before};
+use super::request_head::WORDS_BYTES;
 use crate::records::{HeadText, Oddities, Oddity};
 
 /// More than any integer of a receiver holds: the rest of the connection.
@@ -397,4 +398,76 @@ pub fn chunk_size(line: &[u8]) -> Option<Number> {
         return Some(Number { size, low: size, is_more: false });
     }
     Some(values.fold(Number::default(), |size, digit| size.with(16, digit)))
+}
+
+/// What was odd in the chunks of a body so far: a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OddChunks(u8);
+
+impl OddChunks {
+    /// Anything.
+    pub const ANY: OddChunks = OddChunks(1);
+    /// LF alone has ended a size: who knows CRLF alone has parted there, or has closed.
+    pub const LF_ENDS_LINE: OddChunks = OddChunks(2);
+    /// So has who knows it alone behind an extension.
+    pub const LF_ENDS_EXTENSION: OddChunks = OddChunks(4);
+    /// Or a chunk: so has who takes any two octets for CRLF.
+    pub const LF_ENDS_DATA: OddChunks = OddChunks(8);
+
+    /// Behind a head with these oddities: who knows CRLF alone did not read one with LFs.
+    pub fn behind(oddities: Oddities) -> OddChunks {
+        if oddities.contains(Oddity::BareLf) { OddChunks::LF_ENDS_LINE } else { OddChunks::default() }
+    }
+
+    pub fn has(self, odd: OddChunks) -> bool {
+        self.0 & odd.0 != 0
+    }
+
+    pub fn without(self, odd: OddChunks) -> OddChunks {
+        OddChunks(self.0 & !odd.0)
+    }
+
+    pub fn with(self, odd: OddChunks) -> OddChunks {
+        OddChunks(self.0 | odd.0)
+    }
+
+    /// Whether that is new.
+    pub fn insert(&mut self, odd: OddChunks) -> bool {
+        let is_new = !self.has(odd);
+        self.0 |= odd.0;
+        is_new
+    }
+}
+
+/// What some take for the size in a line that is none: the digits that it begins with (picohttpparser); and a number as
+/// strtoul (C17 section 7.24.1.4) or int of Python read it, with `+`, `0x` or `_`. None: nor do they.
+pub fn odd_chunk_size(line: &[u8]) -> (Option<Number>, Option<Number>) {
+    let blanks = line.iter().take_while(|octet| matches!(octet, b' ' | b'\t' | b'\x0b' | b'\x0c')).count();
+    let is_signed = line.get(blanks) == Some(&b'+');
+    let number = &line[blanks + usize::from(is_signed)..];
+    let digits_of = |octets: &[u8]| octets.iter().take_while(|octet| octet.is_ascii_hexdigit()).count();
+    let is_prefixed = matches!(number, [b'0', b'x' | b'X', digit, ..] if digit.is_ascii_hexdigit());
+    let number = &number[if is_prefixed { 2 } else { 0 }..];
+    let (first, behind) = number.split_at(digits_of(number));
+    let more = match behind {
+        [b'_', more @ ..] if digits_of(more) <= 7 => &more[..digits_of(more)],
+        _ => &[],
+    };
+    if !(1..=8).contains(&first.len()) {
+        return (None, None);
+    }
+    let of = |size: u64| Some(Number { size, low: size, is_more: false });
+    let value = of_base(16, first);
+    let digits = if is_prefixed { 0 } else { value };
+    (of(digits).filter(|_| !is_signed), of((value << (4 * more.len())) + of_base(16, more)))
+}
+
+/// Whether the line of a chunk's size stands there and ends so before its LF, as far as the octets are here.
+pub fn may_be_size(octets: &[u8], end: &[u8]) -> bool {
+    let (line, behind) = part(octets.get(..WORDS_BYTES).unwrap_or(octets), b'\n');
+    match (line, behind) {
+        (b"" | b"\r", None) => true,
+        (_, None) => chunk_size(line).is_some(),
+        _ => chunk_size(line).is_some() && line.ends_with(end),
+    }
 }

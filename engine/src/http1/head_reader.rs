@@ -7,7 +7,7 @@ use std::sync::Arc;
 use memchr::memchr_iter;
 
 use super::body::chunks::whole_body;
-use super::body::{Extent, lengths};
+use super::body::{Extent, OddChunks, lengths};
 use super::field_lines::FieldLines;
 use super::kept::{Kept, empty_line};
 use super::octets::part;
@@ -223,6 +223,9 @@ impl Reading {
         let start = mem::replace(&mut self.at, end);
         self.scan = end;
         let extents = lengths(&found.text, found.oddities, found.hidden.as_deref());
+        if self.oddities.contains(Oddity::Framing) {
+            self.search_beside(&extents, step);
+        }
         let mut oddities = extents.oddities.with(mem::take(&mut self.oddities));
         if self.tunnel {
             oddities.insert(Oddity::InConnect);
@@ -234,6 +237,7 @@ impl Reading {
         let body =
             if is_chunked && step.context.counts.tracer.is_none() { whole_body(step.kept.from(end)) } else { None };
         let has_trailer = (is_chunked && body.is_none()) || (step.forks.have_room() && extents.may_be_chunked());
+        self.odd_chunks = OddChunks::behind(own);
         let owner = has_trailer.then(|| owner_of_trailer(&found.text, certainty_of(all)));
         self.go_on_behind(is_connect(&found.text), is_upgrade(&found.text), &extents, owner.as_ref(), step);
         let fits = found.text.field_count() <= step.context.limits.head_lines;

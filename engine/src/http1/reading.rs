@@ -13,6 +13,7 @@ use std::mem;
 use std::sync::Arc;
 
 use super::Context;
+use super::body::OddChunks;
 use super::head_reader::HOPELESS_BYTES;
 use super::kept::Kept;
 use super::request_head::{RequestLine, request_line};
@@ -57,17 +58,55 @@ enum Mark {
     Line,
 }
 
-/// The oddity of such a head, by its mark.
-type Doubt = [Option<Oddity>; 3];
-/// The connection began with it, or it stands between requests.
-const JUNK: Doubt = [Some(Oddity::NotHttp); 3];
-/// After CONNECT or Upgrade anything may come.
-const TUNNEL: Doubt = [None, Some(Oddity::NotHttp), Some(Oddity::NotHttp)];
-const MIDSTREAM: Doubt = [None, None, Some(Oddity::NotHttp)];
-/// A length may be among what was lost, and this a body.
-const LOST: Doubt = [None, Some(Oddity::Framing), Some(Oddity::Framing)];
-/// Nobody knows where the body ends.
-const BROKEN: Doubt = [Some(Oddity::Framing); 3];
+/// How a receiver reads chunks that are odd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Habit {
+    /// Not at all.
+    Strict,
+    /// What stands behind the data is passed over up to LF.
+    ToLineEnd,
+    /// Any two octets end the data, and CRLF the line of a size.
+    Two,
+    /// Nothing else ends the line of a size.
+    Crlf,
+    /// Nothing else ends one that has an extension.
+    CrlfBehindExtension,
+    /// CR alone ends it as well.
+    Cr,
+    /// With whatever stands behind it.
+    CrAndAny,
+    /// A size is what its line begins with.
+    Digits,
+    /// A size is any number.
+    Number,
+}
+
+/// Why [`State::Seek`] seeks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// The connection began with it, or it stands between requests.
+    Junk,
+    /// After CONNECT or Upgrade anything may come.
+    Tunnel,
+    Midstream,
+    /// A length may be among what was lost, and this a body.
+    Lost,
+    /// Nobody knows where the body ends.
+    Broken,
+}
+
+impl Doubt {
+    /// The oddity of a head that is found.
+    fn oddity(self, mark: Mark) -> Option<Oddity> {
+        match (self, mark) {
+            (Doubt::Junk, _) => Some(Oddity::NotHttp),
+            (Doubt::Broken, _) => Some(Oddity::Framing),
+            (_, Mark::Segment) | (Doubt::Midstream, Mark::Empty) => None,
+            (Doubt::Tunnel | Doubt::Midstream, _) => Some(Oddity::NotHttp),
+            (Doubt::Lost, _) => Some(Oddity::Framing),
+        }
+    }
+}
 
 /// What the steps read, and where to they write.
 pub(super) struct Step<'a, 'c> {
@@ -127,8 +166,11 @@ pub(super) struct Reading {
     mark: Mark,
     /// Which section [`State::More`] reads.
     pub section: Section,
-    /// This body had an odd chunk.
-    odd_chunk: bool,
+    /// Of this body.
+    pub odd_chunks: OddChunks,
+    habit: Habit,
+    /// This way is no receiver's: that it finds nothing says nothing.
+    searches: bool,
     /// A request was read.
     pub spoke: bool,
     /// Behind CONNECT.
@@ -190,10 +232,12 @@ impl Reading {
     pub fn new(position: i64, midstream: bool) -> Reading {
         Reading {
             state: if midstream { State::Seek } else { State::Head },
-            doubt: if midstream { MIDSTREAM } else { JUNK },
+            doubt: if midstream { Doubt::Midstream } else { Doubt::Junk },
             mark: Mark::Segment,
             section: Section::Head,
-            odd_chunk: false,
+            odd_chunks: OddChunks::default(),
+            habit: Habit::Strict,
+            searches: false,
             spoke: false,
             tunnel: false,
             switching: false,
@@ -227,14 +271,14 @@ impl Reading {
     }
 
     pub fn distrust(&mut self) {
-        (self.state, self.doubt) = (State::Seek, JUNK);
+        (self.state, self.doubt) = (State::Seek, Doubt::Junk);
     }
 
     /// Behind CONNECT.
     pub fn enter_tunnel(&mut self) {
         (self.tunnel, self.switching) = (true, true);
         if self.state != State::Seek {
-            self.doubt = TUNNEL;
+            self.doubt = Doubt::Tunnel;
         }
     }
 
@@ -333,6 +377,11 @@ impl Reading {
         self.is_misread && self.state == State::Seek
     }
 
+    /// A head that this way did not find is in no more doubt for it.
+    pub fn says_nothing(&self) -> bool {
+        self.is_refuted() || self.searches
+    }
+
     /// The next octets, so many, are part of a body.
     pub fn skips(&self, size: u64) -> bool {
         if let Some(frames) = &self.frames {
@@ -343,7 +392,7 @@ impl Reading {
 
     /// Readings of one place go on alike.
     pub fn is_beside(&self, other: &Reading) -> bool {
-        (self.state, self.at, self.left) == (other.state, other.at, other.left)
+        (self.state, self.at, self.left, self.habit) == (other.state, other.at, other.left, other.habit)
             && self.own() == other.own()
             && match (&self.frames, &other.frames) {
                 (Some(one), Some(other)) => one.is_like(other),
@@ -404,7 +453,7 @@ impl Reading {
             _ => {
                 self.end_section(step);
                 read = self.at;
-                self.turn(State::Seek, Some(LOST));
+                self.turn(State::Seek, Some(Doubt::Lost));
             }
         }
         self.tell(read, gap.position, gap.reason(), step);
@@ -415,14 +464,14 @@ impl Reading {
 
     /// A head that a hole cut has ended just here: the next one may begin.
     fn is_between(&self) -> bool {
-        self.state == State::Seek && self.doubt == LOST && self.at == self.fed
+        self.state == State::Seek && self.doubt == Doubt::Lost && self.at == self.fed
     }
 
     /// Says up to where the octets before the hole are read.
     fn open_hole(&mut self, step: &mut Step<'_, '_>) -> i64 {
         self.keep_whole_lines(step);
         let read = self.read_to();
-        self.turn(State::Hole, Some(LOST));
+        self.turn(State::Hole, Some(Doubt::Lost));
         read
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
-use super::body::{NO_BODY, lengths};
+use super::body::{NO_BODY, OddChunks, lengths};
 use super::field_lines::{field_lines, field_lines_in};
 use super::head_reader::{LONG, is_needed, owner_of_more, owner_of_trailer};
 use super::kept::{Kept, empty_line, end_of_lines};
@@ -190,5 +190,6 @@ impl Reading {
     /// Keeps of a head what its sections that follow depend on.
     pub fn keep_head(&mut self, head: &RequestHead) {
         self.head = Some(owner_of_more(head));
+        self.odd_chunks = OddChunks::behind(head.oddities);
     }
 }

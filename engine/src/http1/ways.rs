@@ -1,11 +1,12 @@
 //! Several ways to read the same octets at once: what one finds for the others, and the heads of all, each once.
 
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::MOST_READINGS;
-use super::body::Lengths;
 use super::body::chunks::WholeChunks;
+use super::body::{Lengths, OddChunks};
 use super::credit::Credit;
 use super::head_reader::{is_connect, is_upgrade};
 use super::kept::Kept;
@@ -87,6 +88,7 @@ pub(super) struct Known {
     owner: Option<Arc<Owner>>,
     /// All of that, if it is here.
     body: Option<WholeChunks>,
+    odd_chunks: OddChunks,
     is_connect: bool,
     is_upgrade: bool,
 }
@@ -101,7 +103,10 @@ impl Reading {
         self.pay_head(known.end - known.start, step);
         self.at = known.end;
         self.scan = known.end;
-        self.oddities = Oddities::default();
+        if mem::take(&mut self.oddities).contains(Oddity::Framing) {
+            self.search_beside(&known.extents, step);
+        }
+        self.odd_chunks = known.odd_chunks;
         self.go_on_behind(known.is_connect, known.is_upgrade, &known.extents, known.owner.as_ref(), step);
         if let Some(body) = &known.body {
             self.pass_body(body, step);
@@ -132,8 +137,19 @@ impl Reading {
         }
         let (finder, number) = (step.forks.finder, step.heads.len() - step.forks.first);
         let (is_connect, is_upgrade) = (is_connect(text), is_upgrade(text));
-        let end = self.at;
-        step.forks.learn(Known { finder, number, start, end, extents, owner, body, is_connect, is_upgrade });
+        let (end, odd_chunks) = (self.at, self.odd_chunks);
+        step.forks.learn(Known {
+            finder,
+            number,
+            start,
+            end,
+            extents,
+            owner,
+            body,
+            odd_chunks,
+            is_connect,
+            is_upgrade,
+        });
     }
 
     /// A head was read up to here; `owner` is what its trailer section would belong to.
@@ -205,9 +221,9 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// A way that was refuted says nothing of what others find.
+    /// Not every way says something of what others find.
     pub fn by(reading: &Reading, heads: Vec<PlacedHead>, again: Vec<Rc<Known>>) -> Found {
-        let origin = if reading.is_refuted() { i64::MAX } else { reading.origin };
+        let origin = if reading.says_nothing() { i64::MAX } else { reading.origin };
         Found { origin, why: reading.why, heads, again }
     }
 }

@@ -176,3 +176,29 @@ fn a_body_that_waits_for_an_answer_may_never_come() {
     assert!(!may_stay_away(b"Content-Length: 0\r\nExpect: 100-continue\r\n"));
     assert!(!may_stay_away(b"Content-Length: +5\r\nExpect: 100-continue\r\n"));
 }
+
+#[test]
+fn some_take_these_sizes_of_chunks() {
+    let rows: &[(&[u8], Option<u64>, Option<u64>)] = &[
+        (b"1f octets\r", Some(0x1f), Some(0x1f)),
+        (b" +0x1f\r", None, Some(0x1f)),
+        (b"0x1f", Some(0), Some(0x1f)),
+        (b"0x", Some(0), Some(0)),
+        (b"1_f", Some(1), Some(0x1f)),
+        (b"0_0", Some(0), Some(0)),
+        (b"0x123456789", None, None),
+        (b"123456789_1", None, None),
+        (b"1_23456789", Some(1), Some(1)),
+        (b"?", None, None),
+        (b"", None, None),
+    ];
+    for (line, digits, number) in rows {
+        let found = odd_chunk_size(line);
+        assert_eq!(
+            (found.0.map(|it| it.size), found.1.map(|it| it.size)),
+            (*digits, *number),
+            "{}",
+            line.escape_ascii()
+        );
+    }
+}

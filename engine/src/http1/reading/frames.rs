@@ -1,6 +1,6 @@
 //! HTTP/2 on a half-stream that began like HTTP/1.
 
-use super::{JUNK, Reading, State, Step};
+use super::{Doubt, Reading, State, Step};
 use crate::counts::Counts;
 use crate::http2::Http2;
 use crate::limits::Limits;
@@ -22,7 +22,7 @@ impl Reading {
             // whoever sent this speaks HTTP/1 after all
             self.at = self.at.max(text);
             self.frames = None;
-            return self.turn(State::Seek, Some(JUNK));
+            return self.turn(State::Seek, Some(Doubt::Junk));
         }
         self.at = self.at.max(self.fed - frames.pending() as i64);
         self.scan = self.at;

@@ -4,9 +4,9 @@ use std::mem;
 
 use memchr::memchr;
 
-use super::{CutHead, LINE_BYTES, LOST, Mark, Reading, State, Step};
+use super::{CutHead, Doubt, LINE_BYTES, Mark, Reading, State, Step};
 use crate::counts::Count;
-use crate::http1::body::lengths;
+use crate::http1::body::{OddChunks, lengths};
 use crate::http1::field_lines::{FieldLines, field_lines, looks_like_field, may_end_field};
 use crate::http1::head_reader::owner_of_trailer;
 use crate::http1::kept::end_of_lines;
@@ -125,6 +125,7 @@ impl Reading {
                 head.readings.push(reading);
             }
             let owner = extents.may_be_chunked().then(|| owner_of_trailer(&head.text, head.certainty));
+            self.odd_chunks = OddChunks::behind(head.oddities);
             self.enter_body(&extents, owner.as_ref(), step);
             self.place(start, end, head, step);
         }
@@ -135,7 +136,7 @@ impl Reading {
 
     /// What follows the body that may stand here is no sure beginning.
     pub(super) fn seek_lost(&mut self) {
-        self.doubt = LOST;
+        self.doubt = Doubt::Lost;
         if self.state == State::Head {
             self.turn(State::Seek, None);
         }

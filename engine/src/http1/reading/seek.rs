@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use super::{Doubt, JUNK, LINE_BYTES, Mark, Reading, State, Step};
+use super::{Doubt, LINE_BYTES, Mark, Reading, State, Step};
 use crate::http1::kept::{Kept, end_of_lines};
 use crate::http1::request_head::{behind_junk, behind_records, may_begin_line, surely_request_line};
 
@@ -23,7 +23,7 @@ impl Reading {
             self.at = self.fed;
             return false;
         }
-        if self.doubt == JUNK && self.segment >= self.at {
+        if self.doubt == Doubt::Junk && self.segment >= self.at {
             let records = behind_records(kept.from(self.segment));
             if records > 0 {
                 self.at = self.segment + records as i64;
@@ -63,7 +63,7 @@ impl Reading {
     }
 
     pub(super) fn is_request(&self, kept: Kept<'_>, at: i64, eol: Option<i64>) -> bool {
-        let is_new = at == self.segment && self.doubt == JUNK;
+        let is_new = at == self.segment && self.doubt == Doubt::Junk;
         at != self.refused
             && eol
                 .map(|eol| kept.between(at, eol))
@@ -74,7 +74,7 @@ impl Reading {
         self.at = at;
         self.scan = at;
         self.state = State::Head;
-        if let Some(doubt) = self.doubt[mark as usize] {
+        if let Some(doubt) = self.doubt.oddity(mark) {
             self.oddities.insert(doubt);
         }
         true

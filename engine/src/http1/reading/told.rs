@@ -1,6 +1,6 @@
 //! For the audit (monitor/audit.py): what becomes of octets that are in no head, and up to where every head is known.
 
-use super::{LOST, MIDSTREAM, Reading, State, Step};
+use super::{Doubt, Reading, State, Step};
 use crate::http2::Http2;
 
 impl Reading {
@@ -20,8 +20,8 @@ impl Reading {
     /// What octets are that are passed now and are in no head.
     fn passes(&self) -> &'static str {
         match self.state {
-            State::Seek if self.doubt == MIDSTREAM => "midstream",
-            State::Seek if self.doubt == LOST => "gap",
+            State::Seek if self.doubt == Doubt::Midstream => "midstream",
+            State::Seek if self.doubt == Doubt::Lost => "gap",
             State::Frames if self.seeks_frames() => "midstream",
             State::Frames => "frames",
             State::Hole => "gap",
