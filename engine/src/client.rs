@@ -395,10 +395,8 @@ impl Client {
             self.decide_oldest(now_ns, context, out);
         }
         self.done(now_ns, context, out);
-        while let Some(first) = self.heads.pop_front() {
-            context.counts[Count::ShedSettle] += 1;
-            self.let_go(first.placed, out);
-        }
+        context.counts[Count::ShedSettle] += self.heads.len() as u64;
+        self.let_go(self.heads.len(), out);
         self.keep_least();
         self.forget();
     }

@@ -125,9 +125,8 @@ impl Early {
 
     /// The mark of a head that is this line and nothing else.
     #[inline]
-    pub fn mark_of_line(&mut self, line: &RequestLine<'_>) -> u32 {
-        line.write_to(&mut self.rooms.text);
-        self.rooms.text.mark(&self.keyed)
+    pub fn mark_of_line(&self, line: &RequestLine<'_>) -> u32 {
+        HeadText::mark_of_line([line.method, line.target, line.version], &self.keyed)
     }
 
     /// The mark of a trailer section behind who gets it, if that is clean.

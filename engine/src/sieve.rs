@@ -19,7 +19,10 @@ mod screen;
 mod tests;
 mod texts;
 
+use std::collections::HashSet;
 use std::sync::Arc;
+
+use foldhash::quality::RandomState;
 
 use crate::counts::{Count, Counts};
 use crate::hashes::HashTable;
@@ -42,30 +45,27 @@ pub struct Sieve {
     digests: Option<Arc<HashTable>>,
     /// Reads what shows, so that nothing passes that is none; None: whatever shows passes.
     identify: Option<Identify>,
-    /// By length, those of one length in order.
-    names: Vec<Vec<u8>>,
-    stems: Vec<Vec<u8>>,
+    names: HashSet<Vec<u8>, RandomState>,
+    stems: Vec<Stem>,
     /// Octets of the shortest of both.
     shortest_name: usize,
-    /// By the kinds of the last three octets of a name: whether it may hint. Most names end otherwise.
-    hinting_ends: Vec<bool>,
+    /// By the kinds of the last three octets of a name: how it may hint. Most names end otherwise.
+    hinting_ends: Vec<u8>,
 }
 
 impl Sieve {
     /// The sieve of this watch.
     pub fn new(watch: &Watch) -> Sieve {
-        let mut names = watch.names.clone();
-        names.sort_by(|one, other| one.len().cmp(&other.len()).then_with(|| one.cmp(other)));
         let all_ends = (0..KINDS.pow(3)).map(|end| [end / KINDS / KINDS, end / KINDS % KINDS, end % KINDS]);
-        let mut hinting_ends: Vec<bool> =
-            all_ends.map(|end| watch.stems.iter().any(|stem| may_end(end, stem))).collect();
-        for name in &names {
+        let by_stem = |end| if watch.stems.iter().any(|stem| may_end(end, stem)) { BY_STEM } else { 0 };
+        let mut hinting_ends: Vec<u8> = all_ends.map(by_stem).collect();
+        for name in &watch.names {
             if let Some(end) = [b"http-", name.as_slice()].concat().last_chunk() {
-                hinting_ends[place(end)] = true;
+                hinting_ends[place(end)] |= BY_NAME;
             }
         }
         let rows = Rows::new(watch);
-        let shortest_name = names.iter().chain(&watch.stems).map(Vec::len).min().unwrap_or(usize::MAX);
+        let shortest_name = watch.names.iter().chain(&watch.stems).map(Vec::len).min().unwrap_or(usize::MAX);
         Sieve {
             every_head: watch.every_head || rows.fewest == 0,
             rows,
@@ -73,8 +73,8 @@ impl Sieve {
             coded: Coded::new(&watch.tokens),
             digests: watch.digests.clone(),
             identify: watch.wanted.as_deref().map(|wanted| Identify::for_sieve(wanted, !watch.ports.is_empty())),
-            names,
-            stems: watch.stems.clone(),
+            names: watch.names.iter().cloned().collect(),
+            stems: watch.stems.iter().map(|stem| Stem::new(stem)).collect(),
             shortest_name,
             hinting_ends,
         }
@@ -281,9 +281,20 @@ impl Sieve {
     /// Whether a name hints at an identifier.
     #[inline]
     fn hints(&self, name: &[u8]) -> bool {
-        name.len() >= self.shortest_name
-            && name.last_chunk().is_none_or(|end| self.hinting_ends[place(end)])
-            && self.is_named(name)
+        let ways = || name.last_chunk().map_or(BY_NAME | BY_STEM, |end| self.hinting_ends[place(end)]);
+        name.len() >= self.shortest_name && self.hints_so(name, ways())
+    }
+
+    #[inline]
+    fn hints_so(&self, name: &[u8], ways: u8) -> bool {
+        if ways == 0 {
+            return false; // most names
+        }
+        let name = match name {
+            [h, t, u, p, b'-' | b'_', bare @ ..] if [*h, *t, *u, *p].eq_ignore_ascii_case(b"http") => bare,
+            _ => name,
+        };
+        (ways & BY_STEM != 0 && self.ends_with_stem(name)) || (ways & BY_NAME != 0 && self.is_named(name))
     }
 
     fn is_named(&self, name: &[u8]) -> bool {
@@ -295,18 +306,53 @@ impl Sieve {
         for (normal, &octet) in normal_name.iter_mut().zip(name) {
             *normal = if octet == b'_' { b'-' } else { octet.to_ascii_lowercase() };
         }
-        let bare = normal_name.strip_prefix(b"http-").unwrap_or(normal_name);
-        let order = |known: &Vec<u8>| known.len().cmp(&bare.len()).then_with(|| known.as_slice().cmp(bare));
-        self.names.binary_search_by(order).is_ok() || self.ends_with_stem(bare)
+        self.names.contains(normal_name)
     }
 
     /// Whether the letters of a name end with one of the stems.
     fn ends_with_stem(&self, name: &[u8]) -> bool {
         let letters = name.iter().rev().filter(|octet| octet.is_ascii_alphabetic()).map(u8::to_ascii_lowercase);
-        let is_end = |stem: &Vec<u8>| letters.clone().take(stem.len()).eq(stem.iter().rev().copied());
-        self.stems.iter().any(is_end)
+        let (mut end, mut missing) = (*b"---", 3);
+        for letter in letters.clone().take(end.len()) {
+            missing -= 1;
+            end[missing] = letter;
+        }
+        if self.hinting_ends[place(&end)] & BY_STEM == 0 {
+            return false;
+        }
+        let last = in_word(letters.clone());
+        self.stems.iter().any(|stem| {
+            last & stem.mask == stem.last && letters.clone().take(stem.letters.len()).eq(stem.letters.iter().copied())
+        })
     }
 }
+
+/// What the letters of a name that hints may end with.
+#[derive(Debug)]
+struct Stem {
+    /// The last one first.
+    letters: Vec<u8>,
+    /// As many of these as a word has room for, and where they stand in it.
+    last: u128,
+    mask: u128,
+}
+
+impl Stem {
+    fn new(stem: &[u8]) -> Stem {
+        let letters: Vec<u8> = stem.iter().rev().copied().collect();
+        let (last, mask) = (in_word(letters.iter().copied()), in_word(letters.iter().map(|_| u8::MAX)));
+        Stem { letters, last, mask }
+    }
+}
+
+/// The first octets, as many as a word has room for.
+fn in_word(octets: impl Iterator<Item = u8>) -> u128 {
+    octets.take(size_of::<u128>()).zip(0..).fold(0, |word, (octet, at)| word | u128::from(octet) << (8 * at))
+}
+
+/// How a name hints.
+const BY_NAME: u8 = 1;
+const BY_STEM: u8 = 2;
 
 /// Whether a field says who gets the head.
 fn names_recipient(name: &[u8]) -> bool {

@@ -30,9 +30,7 @@ impl Client {
     /// No head waits any longer, neither these nor what http1 added to `out` behind those that are settled.
     fn hand_out(&mut self, settled: usize, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         self.wait(settled, now_ns, context, out);
-        while let Some(first) = self.heads.pop_front() {
-            self.let_go(first.placed, out);
-        }
+        self.let_go(self.heads.len(), out);
         self.done(now_ns, context, out);
     }
 

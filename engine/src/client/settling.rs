@@ -21,9 +21,12 @@ impl Client {
         if out.len() > settled {
             self.spoke = true;
             self.heads.reserve_exact(out.len() - settled);
-            if out[settled..].iter().any(|placed| placed.why.is_some()) {
-                self.read_texts(context);
+            if out[settled..].iter().all(|placed| placed.why.is_none()) {
+                self.waiting += out[settled..].iter().map(|placed| placed.end - placed.start).sum::<i64>();
+                self.heads.extend(out.drain(settled..).map(|placed| Waiting { since_ns: now_ns, placed }));
+                return;
             }
+            self.read_texts(context);
             for placed in out.drain(settled..) {
                 if placed.why.is_some() {
                     self.join(placed, now_ns, None, context);
@@ -40,32 +43,38 @@ impl Client {
     pub(super) fn done(&mut self, now_ns: i64, context: &mut Context<'_>, out: &mut Vec<PlacedHead>) {
         let settled_ns = now_ns - context.limits.settle_ns;
         let acked = self.acked.unwrap_or(self.origin);
-        while let Some(first) = self.heads.front() {
+        let (mut settled, mut waiting) = (0, self.waiting);
+        for (at, first) in self.heads.iter().enumerate() {
             let is_settled = first.placed.end <= acked || first.since_ns <= settled_ns;
-            let fits = self.waiting <= context.limits.hold_bytes_per_half_stream as i64;
-            if !is_settled && self.heads.len() <= MOST_WAITING && fits {
+            let fits = waiting <= context.limits.hold_bytes_per_half_stream as i64;
+            if !is_settled && self.heads.len() - at <= MOST_WAITING && fits {
                 break;
             }
             context.counts[Count::ShedSettle] += u64::from(!is_settled);
-            if let Some(first) = self.heads.pop_front() {
-                self.let_go(first.placed, out);
-            }
+            waiting -= first.placed.end - first.placed.start;
+            settled = at + 1;
         }
+        self.let_go(settled, out);
         self.forget();
     }
 
-    #[inline]
-    pub(super) fn let_go(&mut self, mut placed: PlacedHead, out: &mut Vec<PlacedHead>) {
-        self.replays = 0;
-        self.waiting -= placed.end - placed.start;
-        self.copies.say(&mut placed);
-        if self.acked.is_none_or(|acked| acked < placed.end) {
-            if self.past.is_empty() {
-                self.past.reserve_exact(1); // seldom are there more
-            }
-            self.past.push(placed.clone());
+    /// So many heads that waited longest wait no longer. All at once: short ones come by the thousand.
+    pub(super) fn let_go(&mut self, heads: usize, out: &mut Vec<PlacedHead>) {
+        if heads == 0 {
+            return;
         }
-        out.push(placed);
+        self.replays = 0;
+        for Waiting { placed, .. } in self.heads.range_mut(..heads) {
+            self.waiting -= placed.end - placed.start;
+            self.copies.say(placed);
+        }
+        let let_go = self.heads.range(..heads).map(|waiting| &waiting.placed);
+        let late = let_go.filter(|placed| self.acked.is_none_or(|acked| acked < placed.end));
+        if self.past.is_empty() {
+            self.past.reserve_exact(late.clone().count()); // seldom any
+        }
+        self.past.extend(late.cloned());
+        out.extend(self.heads.drain(..heads).map(|waiting| waiting.placed));
     }
 
     /// What no copy is compared with any more.

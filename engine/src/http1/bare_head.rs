@@ -1,8 +1,11 @@
 //! Heads that are a request line and nothing else, which may come by the million: read in one look.
 
+use std::mem;
+
+use super::body::NO_BODY;
 use super::kept::empty_line;
 use super::reading::{Reading, Step};
-use super::request_head::{RequestLine, certainty_of};
+use super::request_head::{RequestLine, certainty_of, recipient_oddities_of_line};
 use crate::records::{CleanHead, Oddities, Oddity, PlacedHead, Said};
 
 const USUAL: Oddities = Oddities::of(&[Oddity::HostMissing]);
@@ -33,6 +36,28 @@ impl Reading {
         }
         self.scan = self.at;
         self.go_on_without_body();
+        true
+    }
+
+    /// The same of any one head that is this line and nothing else, however odd it is.
+    pub(super) fn place_bare(&mut self, end: i64, line: &RequestLine<'_>, step: &mut Step<'_, '_>) -> bool {
+        let Some(early) = step.context.early.as_mut().filter(|_| step.forks.are_none()) else { return false };
+        let has_room = line.target.len() >= early.room_for_none();
+        if has_room || self.oddities.contains(Oddity::Cr) || matches!(line.method, b"CONNECT" | b"PRI") {
+            return false;
+        }
+        let mark = early.mark_of_line(line);
+        let mut own = line.oddities.with(mem::take(&mut self.oddities));
+        if self.tunnel {
+            own.insert(Oddity::InConnect);
+        }
+        let oddities = own.with(recipient_oddities_of_line(line));
+        let start = self.shown_start(self.at);
+        (self.at, self.scan, self.line) = (end, end, None);
+        self.go_on_behind(false, false, &NO_BODY, None, step);
+        let (time_ns, certainty) = (self.time_ns, certainty_of(oddities));
+        let said = CleanHead { time_ns, oddities, own, certainty, in_all_ways: true, mark, owner: None };
+        step.heads.push(PlacedHead { start, end, said: Said::Clean(said), why: None, part: false });
         true
     }
 }

@@ -8,8 +8,8 @@ use memchr::memchr_iter;
 
 use super::kept::empty_line;
 use super::octets::{
-    CONTROL, CR, NAME, NUL, TOKEN, class_of, is, is_blank, is_blank_or_cr, is_token, part, span, trim, trim_blanks,
-    trim_blanks_before, trim_end,
+    CONTROL, CR, NAME, NO_TOKEN, NUL, TOKEN, class_of, is, is_blank, is_blank_or_cr, is_token, part, span, trim,
+    trim_blanks, trim_blanks_before, trim_end,
 };
 use super::request_head::RequestLine;
 use crate::block::{Block, Name, each};
@@ -86,16 +86,17 @@ pub(super) fn field_lines_in(
     text.clear();
     text.reserve(line.method.len() + line.target.len() + line.version.len() + block.len(), 1 + block.len() / 24);
     line.write_to(&mut text);
-    if empty_line(block) == Some(block.len()) || push_clean_lines(&mut text, block) {
-        return FieldLines { text, oddities: line.oddities, others: Vec::new(), may_differ: false, hidden: None };
+    let odd = if empty_line(block) == Some(block.len()) { None } else { push_clean_lines(&mut text, block) };
+    match odd {
+        None => FieldLines { text, oddities: line.oddities, others: Vec::new(), may_differ: false, hidden: None },
+        Some(odd) => odd_field_lines(line, block, odd, text, rooms, in_all_ways),
     }
-    odd_field_lines(line, block, text, rooms, in_all_ways)
 }
 
-/// False where a line is not as RFC 9112 writes it.
+/// Where the first line begins that is not as RFC 9112 writes it, or that an empty one stands before; None: all are.
 ///
 /// Control characters are looked for in sixty-four octets at a time; there should be none but the ends of lines and tabs.
-fn push_clean_lines(text: &mut HeadText, block: &[u8]) -> bool {
+fn push_clean_lines(text: &mut HeadText, block: &[u8]) -> Option<usize> {
     let mut begin = 0;
     for start in (0..block.len()).step_by(Block::SIZE) {
         let octets = Block::of(&block[start..], b' ');
@@ -105,22 +106,22 @@ fn push_clean_lines(text: &mut HeadText, block: &[u8]) -> bool {
                 (b'\r', Some(b'\n')) | (b'\t', _) => {}
                 (b'\n', _) if at > begin && block[at - 1] == b'\r' => {
                     let (rest, size) = (&block[begin..], at - 1 - begin);
-                    begin = at + 1;
                     if size == 0 {
-                        return begin == block.len();
+                        return Some(begin).filter(|_| at + 1 < block.len());
                     }
                     if !push_clean_line(text, rest, size) {
-                        return false;
+                        return Some(begin);
                     }
+                    begin = at + 1;
                 }
-                _ => return false,
+                _ => return Some(begin),
             }
         }
     }
-    begin == block.len()
+    Some(begin).filter(|_| begin < block.len())
 }
 
-/// The same where a lone CR ends a line as well, and empty lines follow the last one.
+/// Whether all lines are as RFC 9112 writes them, but that a lone CR ends some and empty lines follow the last one.
 fn push_lines_up_to_cr(text: &mut HeadText, block: &[u8]) -> bool {
     let mut begin = 0;
     for start in (0..block.len()).step_by(Block::SIZE) {
@@ -176,17 +177,17 @@ fn push_clean_line(text: &mut HeadText, rest: &[u8], size: usize) -> bool {
     true
 }
 
-#[cold]
+/// The same from the octet `odd` on, the fields before which are in the text.
 pub(super) fn odd_field_lines(
     line: &RequestLine<'_>,
     block: &[u8],
+    odd: usize,
     mut text: HeadText,
     rooms: &mut Rooms,
     in_all_ways: bool,
 ) -> FieldLines {
     let (mut oddities, mut hidden) = (Oddities::default(), Hidden::default());
-    text.begin(line.method, line.target, line.version);
-    push_joined(&mut text, Lines::of(block), Join::WithSpaces, &mut oddities, &mut hidden);
+    push_joined(&mut text, Lines::of(&block[odd..]), Join::WithSpaces, &mut oddities, &mut hidden);
     let may_differ = oddities.intersects(READ_OTHERWISE) || !hidden.hosts.is_empty();
     let found = FieldLines { oddities: line.oddities.with(oddities), may_differ, ..FieldLines::default() };
     if !(may_differ && in_all_ways) {
@@ -194,7 +195,7 @@ pub(super) fn odd_field_lines(
     }
     let mut others = rooms.list();
     if oddities.intersects(JOINED_OTHERWISE) {
-        let mut lines = Lines::of(block);
+        let mut lines = Lines::of(&block[odd..]);
         if oddities.contains(Oddity::Cr) {
             let mut other = text_in_room(rooms.other(), line, block.len());
             if push_lines_up_to_cr(&mut other, block) {
@@ -206,6 +207,7 @@ pub(super) fn odd_field_lines(
         }
         for join in [Join::Closely, Join::UpToPartedDigits] {
             let mut other = text_in_room(rooms.other(), line, block.len());
+            push_clean_lines(&mut other, &block[..odd]);
             let are_parted = push_joined(&mut other, lines.clone(), join, &mut Oddities::default(), &mut hidden);
             if other != text && !others.contains(&other) {
                 others.push(other);
@@ -303,8 +305,12 @@ struct Lines<'a> {
 struct Line<'a> {
     /// Without its end.
     octets: &'a [u8],
+    /// The same with all that follows.
+    rest: &'a [u8],
     /// Of which its octets are.
     classes: u8,
+    /// Of which those before the first colon are.
+    name_classes: u8,
     /// Where the first one is.
     colon: Option<usize>,
     /// It ends in LF alone, or in nothing.
@@ -319,7 +325,7 @@ impl<'a> Lines<'a> {
     /// One look at each octet: lines of one or two come by the million.
     #[inline]
     fn cut(&mut self) -> Line<'a> {
-        let (octets, mut classes, mut colon) = (self.rest, 0, None);
+        let (octets, mut classes, mut name_classes, mut colon) = (self.rest, 0, 0, None);
         let mut length = octets.len();
         self.rest = &[];
         let mut is_bare = true;
@@ -332,8 +338,8 @@ impl<'a> Lines<'a> {
                 }
                 b'\r' if self.end_in_cr => (length, is_bare, self.rest) = (at, false, &octets[at + 1..]),
                 _ => {
-                    if octet == b':' {
-                        colon = colon.or(Some(at));
+                    if octet == b':' && colon.is_none() {
+                        (colon, name_classes) = (Some(at), classes);
                     }
                     classes |= class_of(octet);
                     continue;
@@ -341,7 +347,10 @@ impl<'a> Lines<'a> {
             }
             break;
         }
-        Line { octets: &octets[..length], classes, colon, is_bare }
+        if colon.is_none() {
+            name_classes = classes;
+        }
+        Line { octets: &octets[..length], rest: octets, classes, name_classes, colon, is_bare }
     }
 }
 
@@ -377,21 +386,13 @@ fn push_joined(
     oddities: &mut Oddities,
     hidden: &mut Hidden,
 ) -> bool {
-    let mut are_parted = false;
-    // of the field at hand: its last line, the spaces before the next one, whether its value has ended
-    let (mut last, mut spaces, mut is_over) = (None, 0, false);
-    for Line { octets, classes, colon, is_bare } in lines {
-        for (is, oddity) in [
-            (is_bare, Oddity::BareLf),
-            (classes & CR != 0, Oddity::Cr),
-            (classes & NUL != 0, Oddity::Nul),
-            (classes & CONTROL != 0, Oddity::Control),
-        ] {
-            if is {
-                oddities.insert(oddity);
-            }
-        }
-        let (mut line, mut colon) = (octets, colon);
+    let (mut are_parted, mut all_classes, mut is_any_bare) = (false, 0, false);
+    // of the field at hand: the last octet of its last line, the spaces before the next one, whether its value has ended
+    let (mut last, mut spaces, mut is_over) = (text.last_value().map(|value| value.last().copied()), 0, false);
+    for Line { octets, rest, classes, name_classes, colon, is_bare } in lines {
+        all_classes |= classes;
+        is_any_bare |= is_bare;
+        let (mut line, mut rest, mut colon) = (octets, rest, colon);
         if is_blank(octets[0]) {
             if let Some(before) = last {
                 oddities.insert(Oddity::Fold);
@@ -403,7 +404,7 @@ fn push_joined(
                 if !is_over && !value.is_empty() {
                     text.extend_last(mem::take(&mut spaces), value);
                 }
-                last = Some(value);
+                last = Some(value.last().copied());
                 if let Some(colon) = colon {
                     hidden.note(&line[..colon], &line[colon + 1..]);
                 }
@@ -411,6 +412,7 @@ fn push_joined(
             }
             oddities.insert(Oddity::LeadingSpace);
             line = trim_blanks_before(line);
+            rest = &rest[octets.len() - line.len()..];
             colon = colon.map(|colon| colon - (octets.len() - line.len()));
         }
         let (name, value) = match colon {
@@ -425,19 +427,34 @@ fn push_joined(
         } else if name.is_empty() {
             oddities.insert(Oddity::EmptyName);
         }
-        if !bare_name.is_empty() && !is_token(bare_name) {
+        if name_classes & NO_TOKEN != 0 && !bare_name.is_empty() && !is_token(bare_name) {
             oddities.insert(Oddity::OddName);
             if colon.is_some() {
                 hidden.note(bare_name, value);
             }
         }
         let value = trim(value, is_blank_or_cr);
-        text.push(bare_name, value);
-        (last, spaces, is_over) = (Some(value), 0, false);
+        match rest.first_chunk() {
+            Some(octets) if bare_name.len() <= Name::SIZE => {
+                text.push_short(Name::of(octets).lower(), bare_name.len(), value, value.len());
+            }
+            _ => text.push(bare_name, value),
+        }
+        (last, spaces, is_over) = (Some(value.last().copied()), 0, false);
+    }
+    for (is, oddity) in [
+        (is_any_bare, Oddity::BareLf),
+        (all_classes & CR != 0, Oddity::Cr),
+        (all_classes & NUL != 0, Oddity::Nul),
+        (all_classes & CONTROL != 0, Oddity::Control),
+    ] {
+        if is {
+            oddities.insert(oddity);
+        }
     }
     are_parted
 }
 
-fn are_parted_digits(before: &[u8], behind: &[u8]) -> bool {
-    matches!((before, behind), ([.., one], [next, ..]) if one.is_ascii_digit() && next.is_ascii_digit())
+fn are_parted_digits(before: Option<u8>, behind: &[u8]) -> bool {
+    before.is_some_and(|octet| octet.is_ascii_digit()) && behind.first().is_some_and(u8::is_ascii_digit)
 }

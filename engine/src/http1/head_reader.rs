@@ -66,6 +66,9 @@ impl Reading {
         // read again only now: not for every segment of a head that comes in small ones
         let line =
             line.or_else(|| request_line(kept.between(self.at, self.at + i64::from(self.line?)))).unwrap_or_default();
+        if bare.is_some() && self.place_bare(end, &line, step) {
+            return true;
+        }
         let (octets, line_end) = (kept.between(self.at, end), (self.line_end - self.at) as usize);
         let (ends_in_cr, is_paid) = (self.oddities.contains(Oddity::Cr), step.forks.credit.is_left());
         let found = step.in_rooms(|rooms| fields_in(rooms, &line, octets, line_end, ends_in_cr, is_paid));
@@ -265,7 +268,7 @@ impl Reading {
 
     /// Where a head begins for those whose copy is longer.
     #[inline]
-    fn shown_start(&self, start: i64) -> i64 {
+    pub(super) fn shown_start(&self, start: i64) -> i64 {
         if self.shift > 0 && start == self.origin + self.shift { self.origin } else { start }
     }
 

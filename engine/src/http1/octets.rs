@@ -16,6 +16,8 @@ pub const NAME: u8 = 8;
 /// These alone.
 pub const CR: u8 = 16;
 pub const NUL: u8 = 32;
+/// What is in no token.
+pub const NO_TOKEN: u8 = 64;
 
 static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
@@ -26,6 +28,8 @@ static CLASSES: [u8; 256] = {
             || matches!(o, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
         {
             classes[octet] |= TOKEN;
+        } else {
+            classes[octet] |= NO_TOKEN;
         }
         if o.is_ascii_graphic() && o != b':' {
             classes[octet] |= METHOD;

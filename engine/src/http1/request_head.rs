@@ -9,6 +9,7 @@
 mod tests;
 
 use std::borrow::Cow;
+use std::iter;
 use std::ops::Range;
 
 use memchr::{memchr, memrchr};
@@ -217,15 +218,18 @@ fn odd_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
     Some(RequestLine { method, target, version, oddities, together: b"" })
 }
 
-/// Whether a line is made of these parts, those that are empty left out, with one space between two of them.
-fn is_spaced_once(line: &[u8], parts: [&[u8]; 3]) -> bool {
-    let mut rest = Some(line);
-    let mut space = &b""[..];
-    for part in parts.into_iter().filter(|part| !part.is_empty()) {
-        rest = rest.and_then(|rest| rest.strip_prefix(space)?.strip_prefix(part));
-        space = b" ";
+/// Whether a line is made of these parts, which lie in it in this order, those that are empty left out, with one space
+/// between two of them.
+fn is_spaced_once(line: &[u8], [method, target, version]: [&[u8]; 3]) -> bool {
+    let first = method.len();
+    if version.is_empty() {
+        return line.len() == first + 1 + target.len() && line[first] == b' ';
     }
-    rest == Some(b"")
+    if target.is_empty() {
+        return line.len() == first + 1 + version.len() && line[first] == b' ';
+    }
+    let second = first + 1 + target.len();
+    line.len() == second + 1 + version.len() && line[first] == b' ' && line[second] == b' '
 }
 
 fn is_version(word: &[u8]) -> bool {
@@ -336,18 +340,44 @@ fn without_port(authority: &[u8]) -> &[u8] {
 
 /// What is odd about who is to get the request (RFC 9112 section 3.2).
 fn recipient_oddities(text: &HeadText, whole: bool) -> Oddities {
-    if text.has_one_host() && matches!(text.target().first(), Some(b'/' | b'*')) {
-        return Oddities::default();
+    if is_path(text.target()) {
+        if text.has_one_host() {
+            return Oddities::default();
+        }
+        if !text.has_host() && text.method().len() != b"CONNECT".len() {
+            return Oddities::of(&[if whole { Oddity::HostMissing } else { Oddity::HostUnknown }]);
+        }
     }
+    let hosts = text.fields().filter(|(name, _)| *name == b"host").map(|(_, value)| value);
+    oddities_of_hosts(text.method(), text.target(), hosts, whole)
+}
+
+/// The same of a head without fields that is whole.
+pub(super) fn recipient_oddities_of_line(line: &RequestLine<'_>) -> Oddities {
+    if is_path(line.target) {
+        return Oddities::of(&[Oddity::HostMissing]);
+    }
+    oddities_of_hosts(line.method, line.target, iter::empty(), true)
+}
+
+fn is_path(target: &[u8]) -> bool {
+    matches!(target.first(), Some(b'/' | b'*'))
+}
+
+fn oddities_of_hosts<'a>(
+    method: &[u8],
+    target: &[u8],
+    mut hosts: impl Iterator<Item = &'a [u8]> + Clone,
+    whole: bool,
+) -> Oddities {
     let mut oddities = Oddities::default();
-    let mut hosts = text.fields().filter(|(name, _)| *name == b"host").map(|(_, value)| value);
+    let mut all = hosts.clone();
     let first = hosts.next();
     if first.is_some_and(|first| hosts.any(|host| !host.eq_ignore_ascii_case(first))) {
         oddities.insert(Oddity::Host);
     }
-    let target = text.target();
     let Some((authority, _)) = authority(target) else {
-        if first.is_none() && !text.method().eq_ignore_ascii_case(b"CONNECT") {
+        if first.is_none() && !method.eq_ignore_ascii_case(b"CONNECT") {
             oddities.insert(if whole { Oddity::HostMissing } else { Oddity::HostUnknown });
         }
         return oddities;
@@ -359,8 +389,7 @@ fn recipient_oddities(text: &HeadText, whole: bool) -> Oddities {
         }
         None => authority,
     };
-    let mut hosts = text.fields().filter(|(name, _)| *name == b"host").map(|(_, value)| value);
-    if first.is_some() && !hosts.any(|host| bare_name(host).eq_ignore_ascii_case(bare_name(named))) {
+    if first.is_some() && !all.any(|host| bare_name(host).eq_ignore_ascii_case(bare_name(named))) {
         oddities.insert(Oddity::HostMismatch);
     }
     oddities

@@ -134,15 +134,27 @@ impl HeadText {
     }
 
     /// The value of the last field goes on behind so many spaces; an empty one begins without any.
+    #[inline]
     pub fn extend_last(&mut self, spaces: usize, octets: &[u8]) {
         let begin = self.begin_of(self.ends.len().saturating_sub(1));
         self.octets.pop();
-        self.ends.pop();
         if self.octets.len() > begin {
-            self.octets.resize(self.octets.len() + spaces, b' ');
+            (0..spaces).for_each(|_| self.octets.push(b' '));
         }
-        self.octets.extend_from_slice(octets);
-        self.end_part();
+        match octets {
+            [octet] => self.octets.push(*octet), // such come by the million
+            _ => self.octets.extend_from_slice(octets),
+        }
+        if let Some(end) = self.ends.last_mut() {
+            *end = self.octets.len() as u32;
+        }
+        self.octets.push(HeadText::PARTED);
+    }
+
+    /// That of the last field; None: there is no field.
+    #[inline]
+    pub fn last_value(&self) -> Option<&[u8]> {
+        (self.field_count() > 0).then(|| self.part(self.ends.len() - 1))
     }
 
     /// A field with a name in lower case, of which `length` octets count, and of the `size` octets that `value` begins with:
@@ -203,6 +215,12 @@ impl HeadText {
     #[inline]
     pub fn has_one_host(&self) -> bool {
         self.told & (Told::HOST | Told::HOSTS) == Told::HOST
+    }
+
+    /// Whether any field does.
+    #[inline]
+    pub fn has_host(&self) -> bool {
+        self.told & Told::HOST != 0
     }
 
     /// Whether a field may say how long the body is.
@@ -288,9 +306,22 @@ impl HeadText {
         if let Some(sifted) = self.sifted {
             return sifted.mark;
         }
+        if self.field_count() == 0 {
+            return HeadText::mark_of_line([self.method(), self.target(), self.version()], keyed);
+        }
         let mut hasher = keyed.build_hasher();
         hasher.write(&self.octets);
         u32::hash_slice(&self.ends, &mut hasher);
+        hasher.finish() as u32
+    }
+
+    /// The mark of a text of this request line without fields.
+    #[inline]
+    pub fn mark_of_line(parts: [&[u8]; 3], keyed: &impl BuildHasher) -> u32 {
+        let mut hasher = keyed.build_hasher();
+        for part in parts {
+            hasher.write(part);
+        }
         hasher.finish() as u32
     }
 

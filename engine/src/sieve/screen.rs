@@ -102,6 +102,9 @@ impl Sieve {
     /// Calls `show` with each place where something begins, in order.
     #[inline]
     pub(super) fn screen(&self, octets: &[u8], mut show: impl FnMut(usize, Shown)) {
+        if octets.len() <= Block::SIZE && !self.may_show_in(octets) {
+            return;
+        }
         let (mut open, mut start, mut rest) = (Open::default(), 0, octets);
         let mut here = self.kinds(rest);
         while !rest.is_empty() {
@@ -115,6 +118,21 @@ impl Sieve {
             }
             (here, rest, start) = (behind, following, start + Block::SIZE);
         }
+    }
+
+    /// Whether anything may begin in the octets of one block at the most: short heads come by the million.
+    #[inline]
+    fn may_show_in(&self, octets: &[u8]) -> bool {
+        let block = Block::of(octets, HeadText::PARTED);
+        let figures = block.within(b'0', b'9').bits();
+        let words = block.letters().bits() | figures;
+        figures.count_ones() as usize >= self.rows.fewest
+            || run_starts(words, 0, self.coded.shortest) != 0
+            || block.are(b'%').bits_if_any() != 0
+            || (self.digests.is_some() && octets.len() >= SHORTEST_DIGEST && {
+                let others = block.are(b'+') | block.are(b'-') | block.are(b'/') | block.are(b'_');
+                run_starts(words | others.bits(), 0, SHORTEST_DIGEST) != 0
+            })
     }
 
     #[inline]

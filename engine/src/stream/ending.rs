@@ -116,9 +116,8 @@ impl Streams {
             let (mark, now_ns) = (self.halves.mark(&half.flow), self.now_ns);
             self.ended.remember(mark, half.last_head, is_owed, now_ns, counts);
             let seldom = self.halves[id].seldom.as_deref_mut();
-            let earlier = seldom.map(|seldom| mem::take(&mut seldom.heads)).filter(|heads| !heads.is_empty());
-            if let Some(earlier) = earlier {
-                self.ended.remember_earlier(mark, earlier.into(), now_ns);
+            if let Some(seldom) = seldom.filter(|seldom| seldom.had_any()) {
+                self.ended.remember_earlier(mark, seldom.take_heads(), now_ns);
             }
         }
         let half = &self.halves[id];

@@ -8,6 +8,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher};
+use std::mem;
 use std::num::NonZeroU32;
 use std::ops::{Index, IndexMut};
 
@@ -57,8 +58,12 @@ pub struct Seldom {
     pub path: Box<[Layer]>,
     /// The latest heads, while it has twins.
     pub last_heads: Option<VecDeque<LastHead>>,
-    /// Those before the latest, hashed as that is.
-    pub heads: Vec<u32>,
+    /// Those before the latest, hashed as that is, each once.
+    heads: Vec<u32>,
+    /// Which of them is the oldest, when there is room for no more.
+    oldest: usize,
+    /// The latest is among them.
+    is_again: bool,
     /// It began with a head of a connection that has ended.
     pub is_copy: bool,
     /// What is missing of it.
@@ -66,15 +71,40 @@ pub struct Seldom {
 }
 
 impl Seldom {
-    /// Another head came behind this one.
-    pub fn note_head(&mut self, head: u32) {
-        if self.heads.contains(&head) {
-            return;
+    /// A head came behind the one before it. All that were before are compared at once: heads come by the million.
+    #[inline]
+    pub fn note_head(&mut self, before: u32, head: u32) {
+        if !self.is_again {
+            if self.heads.len() < MOST_HEADS {
+                self.heads.push(before);
+            } else {
+                self.heads[self.oldest] = before;
+                self.oldest = (self.oldest + 1) % MOST_HEADS;
+            }
         }
-        if self.heads.len() == MOST_HEADS {
-            self.heads.remove(0);
-        }
-        self.heads.push(head);
+        let is_in = |heads: &[u32]| heads.iter().fold(false, |is_in, &known| is_in | (known == head));
+        self.is_again = match self.heads.first_chunk::<MOST_HEADS>() {
+            Some(all) => is_in(all),
+            None => is_in(&self.heads),
+        };
+    }
+
+    /// Whether the latest head was there before.
+    #[inline]
+    pub fn is_again(&self) -> bool {
+        self.is_again
+    }
+
+    /// Whether there was any before it.
+    #[inline]
+    pub fn had_any(&self) -> bool {
+        !self.heads.is_empty()
+    }
+
+    /// All of them, the oldest first; none is left.
+    pub fn take_heads(&mut self) -> Box<[u32]> {
+        self.heads.rotate_left(mem::take(&mut self.oldest));
+        mem::take(&mut self.heads).into()
     }
 
     /// What it takes besides what is counted elsewhere, about.

@@ -81,13 +81,13 @@ impl Streams {
     fn is_known(&mut self, id: Id, is_part: bool) -> bool {
         let half = &self.halves[id];
         let (head, seldom) = (half.last_head, half.seldom.as_ref());
-        let has_others = seldom.is_some_and(|seldom| !seldom.heads.is_empty());
+        let has_others = seldom.is_some_and(|seldom| seldom.had_any());
         let may_be_copy = !has_others || half.side == Side::Unknown || seldom.is_some_and(|seldom| seldom.is_copy);
         if may_be_copy && !self.ended.is_empty() && self.ended.knows(self.halves.mark(&half.flow), head, self.now_ns) {
             self.halves[id].seldom.get_or_insert_default().is_copy = true;
             return true;
         }
-        has_others && !is_part && seldom.is_some_and(|seldom| seldom.heads.contains(&head)) // parts may be alike
+        has_others && !is_part && seldom.is_some_and(|seldom| seldom.is_again()) // parts may be alike
     }
 
     fn trace(&self, id: Id, placed: &PlacedHead, why_not: Option<&'static str>, counts: &mut Counts) {
@@ -120,7 +120,7 @@ impl Streams {
         let half = &mut self.halves[id];
         let before = mem::replace(&mut half.last_head, mark);
         if before != 0 {
-            half.seldom.get_or_insert_default().note_head(before);
+            half.seldom.get_or_insert_default().note_head(before, mark);
         }
         let has_twin = half.seldom.as_ref().is_some_and(|seldom| seldom.last_heads.is_some());
         has_twin && self.had_a_twin(id, mark, counts)

@@ -1,10 +1,15 @@
 //! What is no request: the next one is looked for.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::{Doubt, LINE_BYTES, Mark, Reading, State, Step};
 use crate::http1::kept::{Kept, end_of_lines};
 use crate::http1::request_head::{behind_junk, behind_records, may_begin_line, surely_request_line};
+
+/// Of what stands in every request line that is sought.
+static VERSION: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"HTTP/"));
 
 impl Reading {
     pub fn turn(&mut self, state: State, doubt: Option<Doubt>) -> bool {
@@ -47,7 +52,7 @@ impl Reading {
                 return self.found(self.at, self.mark);
             }
             let behind = kept.from(eol);
-            let version = memmem::find(behind, b"HTTP/").unwrap_or(behind.len());
+            let version = VERSION.find(behind).unwrap_or(behind.len());
             self.at = eol + end_of_lines(behind.get(..version).unwrap_or_default()) as i64;
             self.scan = self.at;
             let above = kept.between(kept.first, self.at - 1);

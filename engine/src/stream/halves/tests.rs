@@ -101,7 +101,14 @@ fn two_tables_have_keys_of_their_own() {
 #[test]
 fn a_head_that_comes_again_takes_no_room_of_another() {
     let mut seldom = Seldom::default();
-    (1..=MOST_HEADS as u32).for_each(|head| seldom.note_head(head));
-    seldom.note_head(7);
-    assert_eq!(seldom.heads, (1..=MOST_HEADS as u32).collect::<Vec<_>>());
+    for head in 1..=MOST_HEADS as u32 {
+        seldom.note_head(head, head + 1);
+        assert!(!seldom.is_again() && seldom.had_any());
+    }
+    seldom.note_head(33, 7);
+    assert!(seldom.is_again());
+    seldom.note_head(7, 1);
+    assert!(!seldom.is_again());
+    assert!(seldom.take_heads().iter().copied().eq(2..=33));
+    assert!(!seldom.had_any());
 }

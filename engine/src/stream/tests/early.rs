@@ -42,8 +42,16 @@ fn talk(random: &mut Random) -> Vec<(Sent, i64)> {
     let both =
         b"PUT /d HTTP/1.1\r\nHost: d\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nE: f\r\n\r\n";
     let empty = b"PUT /e HTTP/1.1\r\nHost: e\r\nTransfer-Encoding: x\r\n\r\n1\r\nx\r\n0\r\n\r\n";
-    let requests: [&[u8]; 14] =
-        [LEAK, CLEAN, CLEAN, MASKED, LEAK, b"\r\n", odd, cr, framed, b"junk\r\n", chunked, chunked, both, empty];
+    let bare: [&[u8]; 5] = [
+        b"GET\t/  HTTP/1.1\r\n\r\n",
+        b"frob http://a@b HTTP/2\n\r\n",
+        b"GET /\n\n",
+        b"GET /long/enough HTTP/1.1\r\n\r\n",
+        b"GET * HTTP/1.1\rA: b\n\n",
+    ];
+    let bare = *random.pick(&bare);
+    let usual: [&[u8]; 11] = [LEAK, CLEAN, CLEAN, MASKED, LEAK, b"\r\n", odd, cr, framed, b"junk\r\n", bare];
+    let requests = [&usual[..], &[chunked, chunked, both, empty]].concat();
     let path = *random.pick(&[&[][..], &[], GTP_1]);
     let mut talk = Talk { mss: 20 + random.below(200), step_ns: SECOND / 1000, ..Talk::new() }.open();
     for _ in 0..=random.below(6) {
