@@ -24,14 +24,16 @@ use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 
+use crate::block::{Block, each};
 use crate::counts::{Count, Counts};
 use crate::hashes::HashTable;
 use crate::identify::Identify;
 use crate::records::{HeadText, RequestHead, Section, Watch};
 use crate::sieve::coded::Coded;
-use crate::sieve::quoted::unquote_to;
+use crate::sieve::quoted::unquote;
 pub(crate) use crate::sieve::quoted::unquoted;
 use crate::sieve::rows::Rows;
+use crate::sieve::screen::Shown;
 pub(crate) use crate::sieve::screen::kinds;
 pub(crate) use crate::sieve::texts::{from_base64, from_hex, is_digits_in_base64};
 
@@ -143,12 +145,28 @@ impl Sieve {
         // with the kinds of what shows; None: nobody knows
         let (mut fields, mut in_target) = (Vec::<(u32, Option<u8>)>::new(), false);
         let (octets, ends) = (text.octets(), text.ends());
-        let (mut part, mut read) = (0, None);
+        let field_of = |part: usize| part.checked_sub(HeadText::FIELDS).map(|place| place as u32 / 2);
+        // a line without a colon may have come as a name, so names are searched like values
+        let beside = |part: usize| match field_of(part) {
+            Some(_) => text.part(((part - HeadText::FIELDS) ^ 1) + HeadText::FIELDS),
+            None => b"",
+        };
+        let mut is_number = |part, seen: &Seen| self.is_number(seen, text.part(part), beside(part), room);
+        let (mut part, mut doubt) = (0, None::<(usize, Seen)>);
         self.screen(octets, |place, shown| {
             while ends.get(part).is_some_and(|&end| end as usize <= place) {
                 part += 1;
             }
-            let field = part.checked_sub(HeadText::FIELDS).map(|place| place as u32 / 2);
+            if let Some((part, seen)) = doubt.take_if(|(before, _)| *before != part)
+                && is_number(part, &seen)
+            {
+                in_target |= field_of(part).is_none();
+                fields.extend(field_of(part).map(|field| (field, None)));
+            }
+            if let Some((_, seen)) = &mut doubt {
+                return seen.note(shown);
+            }
+            let field = field_of(part);
             let kinds = shown.kinds | if shown.named_row { kinds::NAMED } else { 0 };
             if let Some((last, all)) = fields.last_mut()
                 && field == Some(*last)
@@ -156,18 +174,22 @@ impl Sieve {
                 *all = all.map(|all| all | kinds);
                 return;
             }
-            let is_known = field.is_none() && (in_target || part != HeadText::TARGET);
-            if is_known || (shown.kinds == 0 && read.replace(part) == Some(part)) {
+            if field.is_none() && (in_target || part != HeadText::TARGET) {
                 return;
             }
-            // a line without a colon may have come as a name, so names are searched like values
-            let beside =
-                || if field.is_some() { text.part(((part - HeadText::FIELDS) ^ 1) + HeadText::FIELDS) } else { b"" };
-            if shown.kinds != 0 || self.has_number(text.part(part), beside(), room) {
-                in_target |= field.is_none();
-                fields.extend(field.map(|field| (field, (shown.kinds != 0).then_some(kinds))));
+            if shown.kinds == 0 {
+                doubt.insert((part, Seen::default())).1.note(shown);
+                return;
             }
+            in_target |= field.is_none();
+            fields.extend(field.map(|field| (field, Some(kinds))));
         });
+        if let Some((part, seen)) = doubt
+            && is_number(part, &seen)
+        {
+            in_target |= field_of(part).is_none();
+            fields.extend(field_of(part).map(|field| (field, None)));
+        }
         let shown = fields.len();
         for (field, name) in (0..).zip(text.names()) {
             if self.hints(name) && fields[..shown].binary_search_by_key(&field, |(field, _)| *field).is_err() {
@@ -219,39 +241,37 @@ impl Sieve {
     }
 
     /// Whether a number may stand in these octets; `beside` are the others of the same field.
-    ///
-    /// As they are, and with percent-encoding (RFC 3986 section 2.1) undone once and twice: a Referer quotes an address
-    /// that was quoted before. Only the few texts that have any are copied, to `room`.
     fn has_number(&self, octets: &[u8], beside: &[u8], room: &mut Vec<u8>) -> bool {
-        let mut has_row = false;
-        for times in 0..3 {
-            let text = if times == 0 { octets } else { &room[..] };
-            let (mut is_number, mut is_quoted) = (false, false);
-            self.screen(text, |_, shown| {
-                is_number |= shown.kinds != 0;
-                has_row |= shown.named_row;
-                is_quoted |= shown.percent;
-            });
-            if is_number {
-                return true;
-            }
-            if !is_quoted {
-                break;
-            }
-            if times == 0 {
-                room.clear();
-                unquote_to(octets, room);
-            } else {
-                *room = unquoted(room);
-            }
+        let mut seen = Seen::default();
+        self.screen(octets, |_, shown| seen.note(shown));
+        self.is_number(&seen, octets, beside, room)
+    }
+
+    /// The same where this was seen in the octets as they are.
+    ///
+    /// Percent-encoding (RFC 3986 section 2.1) is undone once and twice: a Referer quotes an address that was quoted
+    /// before. Only the few texts that have any are copied, to `room`.
+    fn is_number(&self, seen: &Seen, octets: &[u8], beside: &[u8], room: &mut Vec<u8>) -> bool {
+        if seen.number || !seen.percent {
+            return seen.number || (seen.row && (self.is_named_in(octets) || self.names(beside)));
         }
+        if room.len() < 2 * octets.len() {
+            room.resize(2 * octets.len(), 0);
+        }
+        let (once, twice) = room.split_at_mut(octets.len());
+        let once = unquote(octets, once);
+        let mut unquoted = Seen { row: seen.row, ..Seen::default() };
+        self.screen(once, |_, shown| unquoted.note(shown));
+        let twice = if unquoted.percent && !unquoted.number { unquote(once, twice) } else { b"" };
+        self.screen(twice, |_, shown| unquoted.note(shown));
         // whether the letters stand there is asked last: seldom is there a row that needs them
-        has_row && (self.names(octets) || self.names(beside))
+        let mut texts = [octets, once, twice].into_iter();
+        unquoted.number || (unquoted.row && (texts.any(|text| self.is_named_in(text)) || self.names(beside)))
     }
 
     /// Whether the letters `named_by` stand there: as the octets are, or unquoted once or twice.
     fn names(&self, octets: &[u8]) -> bool {
-        let is_in = |octets: &[u8]| self.is_spelt(octets.iter().copied());
+        let is_in = |octets: &[u8]| self.is_named_in(octets);
         let is_quoted = |octets: &[u8]| memchr::memchr(b'%', octets).is_some();
         is_in(octets)
             || (is_quoted(octets) && {
@@ -262,7 +282,8 @@ impl Sieve {
 
     /// Whether they stand in a text as it is.
     pub(crate) fn is_named_in(&self, text: &[u8]) -> bool {
-        self.is_spelt(text.iter().copied())
+        let blocks = (0..text.len()).step_by(Block::SIZE).map(|start| &text[start..]);
+        self.is_spelt(blocks.flat_map(|block| each(Block::of(block, b' ').letters().bits()).map(|bit| block[bit])))
     }
 
     fn is_spelt(&self, octets: impl Iterator<Item = u8>) -> bool {
@@ -353,6 +374,24 @@ fn in_word(octets: impl Iterator<Item = u8>) -> u128 {
 /// How a name hints.
 const BY_NAME: u8 = 1;
 const BY_STEM: u8 = 2;
+
+/// What is seen of a text.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    number: bool,
+    /// One that is a number where it is named so.
+    row: bool,
+    percent: bool,
+}
+
+impl Seen {
+    #[inline]
+    fn note(&mut self, shown: Shown) {
+        self.number |= shown.kinds != 0;
+        self.row |= shown.named_row;
+        self.percent |= shown.percent;
+    }
+}
 
 /// Whether a field says who gets the head.
 fn names_recipient(name: &[u8]) -> bool {

@@ -41,14 +41,11 @@ impl Coded {
     #[inline]
     pub(super) fn begins(&self, word: &[u8]) -> bool {
         word.first().is_some_and(|&first| self.begins[usize::from(first)])
-            && self.is_token(word, word.iter().position(|&octet| !is(octet, WORD)).unwrap_or(word.len()))
+            && self.tokens.iter().any(|(begin, least)| is_token(word, begin, *least))
     }
+}
 
-    /// Whether a run of so many letters and digits that begins so may be a number.
-    #[inline]
-    fn is_token(&self, begin: &[u8], length: usize) -> bool {
-        length >= self.shortest
-            && self.begins[usize::from(begin[0])]
-            && self.tokens.iter().any(|(wanted, least)| begin.starts_with(wanted) && length >= *least)
-    }
+/// Whether so many letters and digits stand there, these first.
+fn is_token(word: &[u8], begin: &[u8], least: usize) -> bool {
+    word.starts_with(begin) && word.get(..least).is_some_and(|word| word.iter().all(|&octet| is(octet, WORD)))
 }

@@ -1,6 +1,7 @@
 //! Whether a text holds an unkeyed digest of an own number, in hex or base64.
 
 use super::quoted::NIBBLES;
+use crate::block::{Answer, Block, each as each_bit};
 use crate::hashes::HashTable;
 use crate::letters::{BASE64, WORD, is};
 
@@ -31,13 +32,39 @@ pub(super) fn each(octets: &[u8], table: &HashTable, mut show: impl FnMut(usize,
 /// Whether one stands in the run of its letters with which these octets begin.
 #[inline]
 pub(super) fn begins_with_digest(octets: &[u8], table: &HashTable) -> bool {
-    let end = octets.iter().position(|&octet| !is(octet, BASE64)).unwrap_or(octets.len());
+    let end = marked(octets, |block| !(words(block) | marks(block)).bits()).next().unwrap_or(octets.len());
     is_in_run(&octets[..end], table)
 }
 
 fn is_in_run(run: &[u8], table: &HashTable) -> bool {
-    run.split(|&octet| !is(octet, WORD)).any(|token| hex_of(token, table).is_some())
+    let mut begin = 0;
+    let tokens = marked(run, |block| marks(block).bits()).chain([run.len()]).map(|end| {
+        let token = &run[begin..end];
+        begin = end + 1;
+        token
+    });
+    tokens.into_iter().any(|token| hex_of(token, table).is_some())
         || starts(run).any(|at| LENGTHS.iter().any(|&length| base64_of(run, at, length, table).is_some()))
+}
+
+/// The places of these octets for which a bit is set.
+#[inline]
+fn marked(octets: &[u8], bits: impl Fn(Block) -> u64) -> impl Iterator<Item = usize> {
+    let blocks = (0..octets.len()).step_by(Block::SIZE);
+    let places =
+        blocks.flat_map(move |start| each_bit(bits(Block::of(&octets[start..], b' '))).map(move |bit| start + bit));
+    places.take_while(|&place| place < octets.len())
+}
+
+#[inline]
+fn words(block: Block) -> Answer<4> {
+    block.letters() | block.within(b'0', b'9')
+}
+
+/// What base64 has besides.
+#[inline]
+pub(super) fn marks(block: Block) -> Answer<4> {
+    block.are(b'+') | block.are(b'-') | block.are(b'/') | block.are(b'_')
 }
 
 /// Where one in base64 may begin: a slash may be one of its letters, and may stand around it in a path. Behind a slash,

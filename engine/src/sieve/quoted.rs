@@ -1,22 +1,23 @@
 //! Percent-encoding, undone (RFC 3986 section 2.1).
 
-/// Undoes it; what is not coded well stays.
-pub fn unquote_to(octets: &[u8], room: &mut Vec<u8>) {
-    room.reserve(octets.len());
-    let mut rest = octets;
+/// Undoes it in a room of as many octets at least; what is not coded well stays. The part of the room that is filled.
+pub fn unquote<'a>(octets: &[u8], room: &'a mut [u8]) -> &'a [u8] {
+    let (mut rest, mut filled) = (octets, 0);
     while let Some(at) = memchr::memchr(b'%', rest) {
-        room.extend_from_slice(&rest[..at]);
-        rest = &rest[at..];
+        room[filled..filled + at].copy_from_slice(&rest[..at]);
+        (rest, filled) = (&rest[at..], filled + at);
         while let Some(behind) = rest.strip_prefix(b"%") {
             let nibble =
                 |at: usize| behind.get(at).map(|octet| NIBBLES[usize::from(*octet)]).filter(|nibble| *nibble < 16);
-            (rest, ()) = match (nibble(0), nibble(1)) {
-                (Some(high), Some(low)) => (&behind[2..], room.push(high << 4 | low)),
-                _ => (behind, room.push(b'%')),
+            (rest, room[filled]) = match (nibble(0), nibble(1)) {
+                (Some(high), Some(low)) => (&behind[2..], high << 4 | low),
+                _ => (behind, b'%'),
             };
+            filled += 1;
         }
     }
-    room.extend_from_slice(rest);
+    room[filled..filled + rest.len()].copy_from_slice(rest);
+    &room[..filled + rest.len()]
 }
 
 /// Of the digits of a hexadecimal number; 16 of all else.
@@ -36,7 +37,8 @@ pub static NIBBLES: [u8; 256] = {
 
 /// The same in memory of its own.
 pub fn unquoted(octets: &[u8]) -> Vec<u8> {
-    let mut room = Vec::new();
-    unquote_to(octets, &mut room);
+    let mut room = vec![0; octets.len()];
+    let length = unquote(octets, &mut room).len();
+    room.truncate(length);
     room
 }

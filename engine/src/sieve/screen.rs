@@ -7,7 +7,7 @@
 
 use super::Sieve;
 use super::coded::SHORTEST as SHORTEST_WORD;
-use super::digest::{SHORTEST as SHORTEST_DIGEST, begins_with_digest};
+use super::digest::{self, SHORTEST as SHORTEST_DIGEST, begins_with_digest};
 use super::rows::Found;
 use super::texts::{self, FIRST_OF_BASE64, FIRST_OF_HEX};
 use crate::block::{Block, each, run_starts};
@@ -140,7 +140,7 @@ impl Sieve {
         let block = Block::of(octets, HeadText::PARTED);
         let letters = block.letters();
         let words = letters | block.within(b'0', b'9');
-        let digests = || words | block.are(b'+') | block.are(b'-') | block.are(b'/') | block.are(b'_');
+        let digests = || words | digest::marks(block);
         let (first, last) = FIRST_OF_BASE64;
         Kinds {
             rows: !(letters | block.are(HeadText::PARTED)).bits(),
@@ -159,8 +159,7 @@ impl Sieve {
         let rows = run_starts(here.rows, behind.rows, self.rows.fewest);
         for bit in each(first_starts(rows, &mut open.rows)) {
             if may_have_figures(here, behind, bit, self.rows.fewest) {
-                let is_inside = |&octet: &u8| !octet.is_ascii_alphabetic() && octet != HeadText::PARTED;
-                let found = self.rows.find(octets[bit..].iter().copied().take_while(is_inside));
+                let found = self.rows.find_before_letters(&octets[bit..]);
                 hits.rows |= u64::from(found.unnamed) << bit;
                 hits.named_rows |= u64::from(found.named) << bit;
             }
