@@ -1,10 +1,24 @@
 //! Percent-encoding, undone (RFC 3986 section 2.1).
 
+use crate::block::Octets;
+
+/// Octets that are copied at a time: percent signs stand close together, where there are any.
+type Few = Octets<2>;
+
 /// Undoes it in a room of as many octets at least; what is not coded well stays. The part of the room that is filled.
 pub fn unquote<'a>(octets: &[u8], room: &'a mut [u8]) -> &'a [u8] {
     let (mut rest, mut filled) = (octets, 0);
-    while let Some(at) = memchr::memchr(b'%', rest) {
-        room[filled..filled + at].copy_from_slice(&rest[..at]);
+    while !rest.is_empty() {
+        let whole = rest.first_chunk::<{ Few::SIZE }>().zip(room[filled..].first_chunk_mut());
+        let at = if let Some((few, place)) = whole {
+            *place = *few; // more than is filled now
+            Few::of(few, b' ').are(b'%').bits().trailing_zeros() as usize
+        } else {
+            let at = memchr::memchr(b'%', rest).unwrap_or(rest.len());
+            room[filled..filled + at].copy_from_slice(&rest[..at]);
+            at
+        };
+        let at = at.min(Few::SIZE);
         (rest, filled) = (&rest[at..], filled + at);
         while let Some(behind) = rest.strip_prefix(b"%") {
             let nibble =
@@ -16,8 +30,7 @@ pub fn unquote<'a>(octets: &[u8], room: &'a mut [u8]) -> &'a [u8] {
             filled += 1;
         }
     }
-    room[filled..filled + rest.len()].copy_from_slice(rest);
-    &room[..filled + rest.len()]
+    &room[..filled]
 }
 
 /// Of the digits of a hexadecimal number; 16 of all else.

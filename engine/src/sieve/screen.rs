@@ -171,14 +171,14 @@ impl Sieve {
         for bit in each(first_starts(words, &mut open.words)) {
             hits.tokens |= u64::from(self.coded.begins(&octets[bit..])) << bit;
         }
-        for bit in each(words & here.base64) {
+        for bit in each(words & begin_groups(here.base64, behind.base64, 4, texts::BASE64_SHOWN)) {
             if let Some(run) = texts::base64_at(all, start + bit, &mut open.texts) {
                 let found = self.read(texts::from_base64(&all[run]));
                 hits.base64 |= u64::from(found.unnamed) << bit;
                 hits.named_rows |= u64::from(found.named) << bit;
             }
         }
-        for bit in each(words & here.hex) {
+        for bit in each(words & begin_groups(here.hex, behind.hex, 2, texts::HEX_SHOWN)) {
             if let Some(run) = texts::hex_at(all, start + bit, &mut open.texts) {
                 let found = self.read(texts::from_hex(&all[run]));
                 hits.hex |= u64::from(found.unnamed) << bit;
@@ -210,6 +210,22 @@ fn may_have_figures(here: Kinds, behind: Kinds, bit: usize, fewest: usize) -> bo
     let inside = 1_u64.checked_shl(length).map(|behind| behind - 1);
     let figures = from(here.figures(), behind.figures());
     inside.is_none_or(|inside| (figures & inside).count_ones() as usize >= fewest)
+}
+
+/// Where groups of letters may begin, so many octets in all: the first letter of each may.
+#[inline]
+fn begin_groups(here: u64, behind: u64, group: usize, octets: usize) -> u64 {
+    if here == 0 {
+        return 0;
+    }
+    let all = u128::from(behind) << Block::SIZE | u128::from(here);
+    let (mut begin, mut known) = (all, group);
+    while known < octets {
+        let step = known.min(octets - known);
+        begin &= begin >> step;
+        known += step;
+    }
+    begin as u64
 }
 
 /// Of the places where a run may be said to start, those where it does.

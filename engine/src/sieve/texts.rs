@@ -7,8 +7,8 @@ use super::quoted::NIBBLES;
 use crate::letters::{HEX, WORD, is};
 
 /// Letters of coded text in which digits show: three twice in base64, eight in hex (monitor/identify/coded.py).
-const BASE64_SHOWN: usize = 8;
-const HEX_SHOWN: usize = 16;
+pub(super) const BASE64_SHOWN: usize = 8;
+pub(super) const HEX_SHOWN: usize = 16;
 
 /// What the first letter of three digits in base64 may be: these and what lies between them.
 pub(super) const FIRST_OF_BASE64: (u8, u8) = (b'M', b'O');
