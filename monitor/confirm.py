@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitor.identify.places import Text, of_field, of_target, parts
+from monitor.identify.places import Text, is_said, of_field, of_target, parts
 from monitor.records import RequestHead, Section
 from monitor.subscribers.codings import found_in
 from monitor.verdicts import Holder, NumberPlan, Place, Sighting
@@ -33,5 +33,5 @@ def confirm(head: RequestHead, holder: Holder, plan: NumberPlan, known: Sequence
 
 def _texts(head: RequestHead) -> list[Text]:
     section = head.section
-    fields = [of_field(name, value, section) for name, value in head.fields]
-    return (of_target(head.target) if section is Section.HEAD else []) + [text for text in fields if text]
+    fields = [of_field(*field, section) for field in head.fields if not is_said(field, head)]
+    return (of_target(head.target) if section is Section.HEAD else []) + fields

@@ -50,6 +50,15 @@ def h119_h2c_pseudo_field_that_is_none() -> Talk:
     return Talk().open().client(OPENING + head).server(frame(SETTINGS, 0, 0)).close()
 
 
+@recipe(82, leak(times=3))
+def h177_h2c_pseudo_fields_with_a_number() -> Talk:
+    """A second `:path`, a second `:method`, and a `:scheme`: to who takes the last one, and in any case on the wire."""
+    odd = [(*PSEUDO, (name, NUMBER)) for name in (b":path", b":method")]
+    odd.append([(name, NUMBER if name == b":scheme" else value) for name, value in PSEUDO])
+    heads = [frame(HEADERS, END_STREAM | END_HEADERS, 1 + 2 * at, literal(*each)) for at, each in enumerate(odd)]
+    return Talk().open().client(OPENING + b"".join(heads)).server(frame(SETTINGS, 0, 0)).close()
+
+
 @recipe(82, ambiguous("203.0.113.9", 1), "oddities.host_unknown")
 def h120_h2c_fields_without_a_request() -> Talk:
     """No pseudo field, and no request whose trailers these could be. Receivers refuse them (RFC 9113 section 8.1.1),

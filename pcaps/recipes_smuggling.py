@@ -170,6 +170,28 @@ def h146_body_after_continue_begins_like_a_method() -> Talk:
     return talk.client(b"POST").server(OK).client(LEAK).server(OK).close()
 
 
+@recipe(71, ambiguous(times=1), "oddities.framing")
+def h175_empty_line_behind_a_body_that_never_came() -> Talk:
+    """A client that ends its bodies with an empty line, and sends that of none (RFC 9112 section 2.2)."""
+    talk = Talk().open().client(post(LENGTH % 5000, EXPECT))
+    talk.server(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n")
+    return talk.client(END[:2] + LEAK).server(OK).close()
+
+
+@recipe(71, ambiguous(times=1), "oddities.framing")
+def h176_continue_never_came_ten_times() -> Talk:
+    """Every upload but one is refused, and the next one follows; the request behind them all leaks.
+    Of who refuses them there is one way, which looks what stands where each body would."""
+    talk = Talk().open()
+    for number in range(10):
+        talk.client(post(LENGTH % 5000, EXPECT)).server(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n")
+        if number == 6:
+            talk.client(post(LENGTH % 9, EXPECT)).server(b"HTTP/1.1 100 Continue\r\n\r\n").client(b"name=none").server(
+                OK
+            )
+    return talk.client(LEAK).server(OK).close()
+
+
 # --- lengths that only others see ---------------------------------------------------------------------------------
 
 

@@ -85,6 +85,13 @@ def test_tags_and_tunnels_are_named() -> None:
     assert "tunnels: gtpu 33%" in told(survey, mirror.OK)
 
 
+def test_a_frame_of_pppoe_is_one_whatever_it_holds() -> None:
+    packets = [talk()[0][14:], ip("192.0.2.1", "192.0.2.2", 17, bytes(20))]
+    header = b"\x88\x64\x11\0\0\x01"  # RFC 2516 section 4
+    frames = [ethernet(each)[:12] + header + (len(each) + 2).to_bytes(2, "big") + b"\0\x21" + each for each in packets]
+    assert surveyed(frames).tunnels == {"pppoe": 2}
+
+
 def test_what_is_tls_is_said_by_octets() -> None:
     survey = surveyed([*talk(1, REQUEST), *talk(2, HELLO), *talk(2, bytes(len(REQUEST)))])
     assert survey.kinds == {"http": len(REQUEST), "tls": len(HELLO) + len(REQUEST)}

@@ -29,9 +29,7 @@ def test_a_target_has_a_path_and_perhaps_a_query(target, wanted):
         (b"cookie", Section.TRAILER, (Place.TRAILER, b"cookie", b"1")),
         (b"x_y", Section.TRAILER, (Place.TRAILER, b"x-y", b"1")),
         (b":authority", Section.HEAD, (Place.HEADER, b":authority", b"1")),
-        (b":path", Section.HEAD, None),
-        (b":method", Section.HEAD, None),
-        (b":scheme", Section.HEAD, None),
+        (b":path", Section.HEAD, (Place.HEADER, b":path", b"1")),
     ],
 )
 def test_where_a_field_stands(name, section, wanted):

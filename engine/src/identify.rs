@@ -198,8 +198,6 @@ impl Identify {
             _ if !is_head => Place::Trailer,
             b"cookie" => return self.is_in(sieve, Place::Cookie, name, value, shown),
             b"referer" => return self.is_in(sieve, Place::Referer, name, value, shown),
-            // said by the head's method and target (RFC 9113 section 8.3)
-            b":method" | b":path" | b":scheme" => return false,
             _ => Place::Header,
         };
         if name.iter().filter(|octet| octet.is_ascii_digit()).count() >= FEWEST_DIGITS {

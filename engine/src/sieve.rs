@@ -204,6 +204,9 @@ impl Sieve {
             fields.retain(|&(field, shown)| {
                 let part = HeadText::FIELDS + 2 * field as usize;
                 let (name, value) = (text.part(part), text.part(part + 1));
+                if section == Section::Head && is_said(name, value, text) {
+                    return false;
+                }
                 identify.is_in_field(self, section, name, value, shown)
                     || (identify.may_be_compared(value) && self.hints(name))
             });
@@ -391,6 +394,11 @@ impl Seen {
         self.row |= shown.named_row;
         self.percent |= shown.percent;
     }
+}
+
+/// Whether the head's method or target says what this field says (RFC 9113 section 8.3); a second one may differ.
+fn is_said(name: &[u8], value: &[u8], text: &HeadText) -> bool {
+    (name == b":path" && value == text.target()) || (name == b":method" && value == text.method())
 }
 
 /// Whether a field says who gets the head.

@@ -13,7 +13,7 @@ from functools import cached_property
 from monitor.identify.catalogue import hint
 from monitor.identify.hashes import table_of
 from monitor.identify.numbers import OwnNumbers
-from monitor.identify.places import Text, of_field, of_target
+from monitor.identify.places import Text, is_said, of_field, of_target
 from monitor.identify.search import FIELDS, Finding, Key, Search, Told, told_by
 from monitor.identify.watched import watch_of
 from monitor.records import Certainty, RequestHead, Section, Watch
@@ -94,13 +94,12 @@ class Identify:
             known = remembered.get(field)
             if known is None:
                 known = self._of_field(field, section, remembered)
-            if known:
+            if known and not is_said(field, head):
                 findings = [*findings, *known] if findings else known
         return findings
 
     def _of_field(self, field: tuple[bytes, bytes], section: Section, remembered: _Memory) -> Sequence[Finding]:
-        text = of_field(*field, section)
-        findings = self._search(text) if text else ()
+        findings = self._search(of_field(*field, section))
         if len(field[0]) + len(field[1]) <= LONGEST_REMEMBERED:
             if len(remembered) >= REMEMBERED:
                 remembered.clear()

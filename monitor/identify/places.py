@@ -12,13 +12,12 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from monitor.field import LONGEST_KEPT, normalise
-from monitor.records import Section
+from monitor.records import RequestHead, Section
 from monitor.verdicts import Place
 
 Text = tuple[Place, bytes, bytes]  # place, normalised name, octets as on the wire
 _NO_DIGIT = bytes(set(range(256)).difference(b"0123456789"))
 FEWEST_DIGITS = 7  # of anything that the sieve may take for a number
-SAID = frozenset((b":method", b":path", b":scheme"))  # by the head's method and target (RFC 9113 section 8.3)
 _BETWEEN_PARTS = {Place.COOKIE: re.compile(rb";"), Place.QUERY: re.compile(rb"[&;]")}
 
 
@@ -28,19 +27,22 @@ def of_target(target: bytes) -> list[Text]:
     return [(Place.PATH, b"path", path), (Place.QUERY, b"query", query)] if mark else [(Place.PATH, b"path", path)]
 
 
-def of_field(name: bytes, value: bytes, section: Section) -> Text | None:
-    """A field as it came; None where it says what the head's method and target have said.
+def is_said(field: tuple[bytes, bytes], head: RequestHead) -> bool:
+    """Whether the head's method or target says what this field says (RFC 9113 section 8.3); a second one may differ."""
+    is_same = field in ((b":path", head.target), (b":method", head.method))
+    return is_same and head.section is Section.HEAD
+
+
+def of_field(name: bytes, value: bytes, section: Section) -> Text:
+    """A field as it came.
 
     A name with as many digits as a number is looked at like a value, and is nobody's name: so is a line with no colon.
     """
-    named = _remembered(name, section) if len(name) <= LONGEST_KEPT else _named(name, section)
-    if named is None:
-        return None
-    place, normal, has_digits = named
+    place, normal, has_digits = _remembered(name, section) if len(name) <= LONGEST_KEPT else _named(name, section)
     return place, normal, name + b":" + value if has_digits else value
 
 
-def _named(name: bytes, section: Section) -> tuple[Place, bytes, bool] | None:
+def _named(name: bytes, section: Section) -> tuple[Place, bytes, bool]:
     """Place, normalised name, and whether the name has the digits of a number itself."""
     has_digits = len(name) >= FEWEST_DIGITS and len(name.translate(None, _NO_DIGIT)) >= FEWEST_DIGITS
     normal = b"" if has_digits else normalise(name)
@@ -50,8 +52,6 @@ def _named(name: bytes, section: Section) -> tuple[Place, bytes, bool] | None:
         return Place.COOKIE, name, False
     if name == b"referer":
         return Place.REFERER, name, False
-    if name in SAID:
-        return None
     return Place.HEADER, normal, has_digits
 
 

@@ -10,7 +10,7 @@ from typing import Self, cast
 
 from monitor.portable.body import CHUNKED, ENDLESS, Lengths, chunk_size, odd_chunk_size, wraps
 from monitor.portable.credit import Credit
-from monitor.portable.head_reader import EMPTY_LINE, Octets, State, needed
+from monitor.portable.head_reader import BLANK, EMPTY_LINE, Octets, State, needed
 from monitor.portable.holes import BROKEN, JUNK, LINE_BYTES, TUNNEL, HoleReader
 from monitor.portable.request_head import METHODS, WORDS_BYTES, FieldLines, begins_method, surely_request_line
 from monitor.records import Flow, Limits, RequestHead, Section
@@ -36,7 +36,7 @@ class Habit(Enum):
 class BodyReader(HoleReader):
     __slots__ = (
         "again", "bodies", "copied", "copied_from", "habit", "left", "left_out", "lf_ends_data", "lf_ends_extension",
-        "lf_ends_line", "misread", "odd_chunk", "room", "searches", "shift", "unread", "until", "why",
+        "lf_ends_line", "misread", "odd_chunk", "refuses", "room", "searches", "shift", "unread", "until", "why",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +66,7 @@ class BodyReader(HoleReader):
         self.copied_from = self.until = position  # all bytes from `until` on are those of the others
         self.shift = 0  # how much later its first head begins, since its copy is shorter
         self.misread = False  # this way counts to where a length ends that few read so
+        self.refuses = False  # bodies that wait for 100 Continue do not come: one did not
         self.searches = False  # this way is no receiver's: that it finds nothing says nothing
 
     def _enter_body(self, head: RequestHead, extents: Lengths) -> None:
@@ -75,10 +76,12 @@ class BodyReader(HoleReader):
             self._fork(BodyReader._enter_extent, head, extent)
         for extent in extents.misread:
             self._fork(BodyReader._enter_misread, BodyReader._enter_extent, head, extent)
-        if extents.may_stay_away:
-            self._fork(BodyReader._enter_misread, BodyReader._enter_no_body)
+        if extents.may_stay_away and not self.refuses:
+            self._fork(BodyReader._enter_misread, BodyReader._enter_refused)
         self._leave_out(extents.left_out)
         self._enter_extent(head, extents.lengths[0])
+        if extents.may_stay_away and self.refuses:
+            self.state = State.BODY_OR_NONE
 
     def _search_beside(self, extents: Lengths) -> None:
         if extents.lengths != (0,):
@@ -109,6 +112,10 @@ class BodyReader(HoleReader):
         if at is not None:
             self.at = self.scan = at
         self.state = State.NO_BODY
+
+    def _enter_refused(self) -> None:
+        self.refuses = not self.searches
+        self._enter_no_body()
 
     def _fork(self, enter: Callable[..., None], *told: object) -> None:
         """The same way up to here goes on otherwise, if there is room for one more.
@@ -268,9 +275,25 @@ class BodyReader(HoleReader):
 
     def _read_no_body(self, octets: Octets, first: int) -> bool:
         """Behind a head whose body may never come: the next request begins right here, or never."""
-        begins = _begins_request(octets, self.at - first, max(self.at, self.scan) - first)
-        self.scan = self.fed
+        begins = self._begins_request(octets, first)
         return begins is not None and self._turn(State.HEAD if begins else State.SEEK)
+
+    def _read_body_or_none(self, octets: Octets, first: int) -> bool:
+        begins = self._begins_request(octets, first)
+        if begins:
+            return self._turn(State.HEAD)
+        if begins is False:
+            self.scan = self.at
+            self.state = State.BODY if self.left else State.CHUNK_SIZE
+        return begins is not None
+
+    def _begins_request(self, octets: Octets, first: int) -> bool | None:
+        """As `_begins_request`; of who refuses a body, behind empty lines as well (RFC 9112 section 2.2)."""
+        at, scan = self.at - first, max(self.at, self.scan) - first
+        self.scan = self.fed
+        if self.refuses and (blank := BLANK.match(octets, at)):
+            at = blank.end()
+        return _begins_request(octets, at, max(at, scan))
 
     def _end_chunk(self, octets: Octets, first: int) -> bool:
         """CRLF behind the data, or what a receiver takes for it: any two octets (uhttpd before its pull request 32), or

@@ -38,7 +38,7 @@ NEEDED = (b"host", b"content-length", b"transfer-encoding")  # what follows a he
 BEGINNING = re.compile(rb"[ \t]{0,16}(?:[!-9;-~]{1,64}(?:[%s]|\Z)|\Z)" % SPACE)  # of a request line
 EMPTY_LINE = re.compile(rb"\r?\n")
 END = re.compile(rb"\n\r?\n")
-_BLANK = re.compile(rb"[\r\n]*")
+BLANK = re.compile(rb"[\r\n]*")
 _WORD = re.compile(rb"[0-9A-Za-z+%_-]{0,64}\Z")
 _PROXY = b"\r\n\r\n\0\r\nQUIT\n"
 
@@ -56,6 +56,7 @@ class State(Enum):
     CHUNK_END = auto()
     EXTENSION = auto()  # of a chunk, up to CRLF
     NO_BODY = auto()  # a body was announced and waits for 100 Continue: here is a request if it never comes
+    BODY_OR_NONE = auto()  # the same, of who refuses them: it is a body unless here is a request
     SEEK = auto()  # here is no request line: the next one is looked for
     HOLE = auto()  # bytes were lost, and these may be the field lines behind them
     FRAMES = auto()  # HTTP/2 from its preface on, which begins like a request
@@ -184,7 +185,7 @@ class HeadReader(ABC):
                 return self.fed - self.at >= size and len(beginning) == PROXY_BYTES and self._skip_proxy(size)
             if _PROXY.startswith(beginning):
                 return False
-        blank = _BLANK.match(octets, self.at - first)
+        blank = BLANK.match(octets, self.at - first)
         if blank and blank[0]:
             self.at += len(blank[0])
             self.scan = self.at

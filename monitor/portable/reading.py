@@ -284,6 +284,7 @@ _STEPS: dict[State, Callable[[Reading, Octets, int], bool]] = {
     State.CHUNK_END: Reading._end_chunk,
     State.EXTENSION: Reading._read_extension,
     State.NO_BODY: Reading._read_no_body,
+    State.BODY_OR_NONE: Reading._read_body_or_none,
     State.SEEK: Reading._seek,
     State.HOLE: Reading._read_hole,
     State.FRAMES: Reading._read_frames,

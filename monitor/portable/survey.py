@@ -32,6 +32,7 @@ BY_PORT = {
 }  # fmt: skip
 BY_HEADERS = frozenset((*BY_PROTOCOL.values(), *BY_PORT.values()))
 KINDS = {Looks.TLS: "tls", Looks.REQUEST: "http", Looks.RESPONSE: "http", Looks.HTTP2: "http"}
+PPPOE = 0x8864  # RFC 2516 section 4
 BOTH = 3  # of a connection's two directions, each a bit
 
 
@@ -47,7 +48,7 @@ class Surveyor:
         survey = self.survey
         survey.looked_at += 1
         survey.longest = max(survey.longest, frame.wire_len)
-        self._look_at_headers(frame)
+        is_pppoe = self._look_at_headers(frame)
         found = self._decoder.feed(frame)
         if isinstance(found, Segment):
             survey.tcp += 1
@@ -56,11 +57,14 @@ class Surveyor:
                 if kind not in BY_HEADERS:
                     survey.tunnels[kind] += 1
             self._look_at_segment(found)
+        else:
+            survey.tunnels["pppoe"] += is_pppoe
 
-    def _look_at_headers(self, frame: Frame) -> None:
+    def _look_at_headers(self, frame: Frame) -> bool:
+        """Whether this is PPPoE; that of segments is counted by their path."""
         survey, octets, at = self.survey, frame.data, 12
         if frame.link != ETHERNET or len(octets) < FRAME_HEADER + 20:
-            return
+            return False
         kind, tags = int.from_bytes(octets[at : at + 2], "big"), 0
         while kind in TAGS and len(octets) >= at + 26:
             if not tags:
@@ -71,10 +75,8 @@ class Surveyor:
         survey.giants += frame.wire_len > survey.mtu + FRAME_HEADER + 4 * tags
         if kind in (0x8847, 0x8848):
             survey.tunnels["mpls"] += 1
-        if kind == 0x8864:
-            survey.tunnels["pppoe"] += 1
         if kind != 0x0800:
-            return
+            return kind == PPPOE
         ip = at + 2
         survey.lengthless += octets[ip + 2 : ip + 4] == b"\0\0"
         protocol, inner = octets[ip + 9], ip + 4 * (octets[ip] & 15)
@@ -86,6 +88,7 @@ class Surveyor:
                 survey.tunnels[tunnel] += 1
             elif QUIC_PORT in (sport, dport):
                 survey.kinds["quic"] += len(octets) - inner - 8
+        return False
 
     def _look_at_segment(self, segment: Segment) -> None:
         survey, flow = self.survey, segment.flow

@@ -41,6 +41,8 @@ pub(super) enum State {
     Extension,
     /// A body was announced and waits for 100 Continue: here is a request if it never comes.
     NoBody,
+    /// The same, of who refuses them: it is a body unless here is a request.
+    BodyOrNone,
     /// Here is no request line: the next one is looked for.
     Seek,
     /// Octets were lost, and these may be the field lines behind them.
@@ -56,6 +58,16 @@ enum Mark {
     /// Behind an empty line.
     Empty,
     Line,
+}
+
+/// Who reads so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    Anyone,
+    /// Who refuses bodies that wait for 100 Continue: one did not come.
+    Refuser,
+    /// It is searched: that nothing is found says nothing.
+    Nobody,
 }
 
 /// How a receiver reads chunks that are odd.
@@ -169,8 +181,7 @@ pub(super) struct Reading {
     /// Of this body.
     pub odd_chunks: OddChunks,
     habit: Habit,
-    /// This way is no receiver's: that it finds nothing says nothing.
-    searches: bool,
+    who: Who,
     /// A request was read.
     pub spoke: bool,
     /// Behind CONNECT.
@@ -237,7 +248,7 @@ impl Reading {
             section: Section::Head,
             odd_chunks: OddChunks::default(),
             habit: Habit::Strict,
-            searches: false,
+            who: Who::Anyone,
             spoke: false,
             tunnel: false,
             switching: false,
@@ -379,7 +390,7 @@ impl Reading {
 
     /// A head that this way did not find is in no more doubt for it.
     pub fn says_nothing(&self) -> bool {
-        self.is_refuted() || self.searches
+        self.is_refuted() || self.who == Who::Nobody
     }
 
     /// The next octets, so many, are part of a body.
@@ -431,6 +442,7 @@ impl Reading {
             State::ChunkEnd => self.end_chunk(step),
             State::Extension => self.read_extension(step),
             State::NoBody => self.read_no_body(step.kept),
+            State::BodyOrNone => self.read_body_or_none(step.kept),
             State::Seek => self.seek(step),
             State::Hole => self.read_hole(step),
             State::Frames => self.read_frames(step),

@@ -1,10 +1,11 @@
 //! Bodies: skipped by count or chunk by chunk (RFC 9112 sections 6 and 7), in every way that their lengths can be read.
 
+use std::mem;
 use std::sync::Arc;
 
 use memchr::{memchr, memmem};
 
-use super::{Doubt, Habit, LINE_BYTES, Reading, State, Step};
+use super::{Doubt, Habit, LINE_BYTES, Reading, State, Step, Who};
 use crate::counts::Count;
 use crate::http1::body::chunks::{WholeChunks, may_end_chunk, may_go_on, whole_chunks};
 use crate::http1::body::{ENDLESS, Extent, Lengths, Number, OddChunks, chunk_size, may_be_size, odd_chunk_size};
@@ -28,11 +29,19 @@ impl Reading {
                 fork.enter_extent(Extent::Octets(octets), owner);
             });
         }
-        if extents.may_stay_away {
-            self.fork(step, Reading::enter_no_body);
+        if extents.may_stay_away && self.who != Who::Refuser {
+            self.fork(step, |fork| {
+                if fork.who == Who::Anyone {
+                    fork.who = Who::Refuser;
+                }
+                fork.enter_no_body();
+            });
         }
         self.leave_out(extents.left_out, step);
         self.enter_extent(extents.first, owner);
+        if extents.may_stay_away && self.who == Who::Refuser {
+            self.state = State::BodyOrNone;
+        }
     }
 
     /// All of it is here and read in one look, with a trailer section that is empty.
@@ -50,7 +59,7 @@ impl Reading {
     pub fn search_beside(&mut self, extents: &Lengths, step: &mut Step<'_, '_>) {
         if extents.may_be_body() {
             self.fork(step, |fork| {
-                fork.searches = true;
+                fork.who = Who::Nobody;
                 fork.oddities = Oddities::default();
                 fork.turn(State::Seek, None);
             });
@@ -303,9 +312,30 @@ impl Reading {
 
     /// Behind a head whose body may never come: the next request begins right here, or never.
     pub(super) fn read_no_body(&mut self, kept: Kept<'_>) -> bool {
-        let begins = begins_request(kept, self.at, self.at.max(self.scan));
-        self.scan = self.fed;
+        let begins = self.begins_request(kept);
         begins.is_some_and(|begins| self.turn(if begins { State::Head } else { State::Seek }, None))
+    }
+
+    pub(super) fn read_body_or_none(&mut self, kept: Kept<'_>) -> bool {
+        let begins = self.begins_request(kept);
+        match begins {
+            Some(true) => _ = self.turn(State::Head, None),
+            Some(false) => {
+                self.scan = self.at;
+                self.state = if self.left > 0 { State::Body } else { State::ChunkSize };
+            }
+            None => {}
+        }
+        begins.is_some()
+    }
+
+    /// As [`begins_request`]; of who refuses a body, behind empty lines as well (RFC 9112 section 2.2).
+    fn begins_request(&mut self, kept: Kept<'_>) -> Option<bool> {
+        let (mut at, scan) = (self.at, mem::replace(&mut self.scan, self.fed));
+        if self.who == Who::Refuser {
+            at += kept.from(at).iter().take_while(|octet| matches!(octet, b'\r' | b'\n')).count() as i64;
+        }
+        begins_request(kept, at, at.max(scan))
     }
 
     pub(super) fn enter_chunk(&mut self, size: u64) {

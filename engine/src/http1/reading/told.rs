@@ -27,7 +27,9 @@ impl Reading {
             State::Hole => "gap",
             _ if self.is_not_all => "readings",
             State::Body | State::ChunkSize | State::ChunkData | State::ChunkEnd => "body",
-            State::Head | State::More | State::Seek | State::Extension | State::NoBody => "not_http",
+            State::Head | State::More | State::Seek | State::Extension | State::NoBody | State::BodyOrNone => {
+                "not_http"
+            }
         }
     }
 
