@@ -178,6 +178,15 @@ def x73_more_odd_heads_than_are_read_otherwise() -> Talk:
     return talk_of(smuggled, *[folded * 24] * 40, folded * 16 + smuggled, LEAK)
 
 
+@recipe(73, ambiguous(times=1) + leak(), "shed.readings", "shed.head_bytes", suffix=".pcap.gz")
+def x135_folds_of_one_octet_cost_what_they_take() -> Talk:
+    """A request that only one framing shows, before and behind thousands of folds that are an octet each: one of the
+    heads is longer than any that is read at once. In the end the second way is shed, and said to be."""
+    smuggled = post(b"Content-Length: 0", CHUNKED, body=chunks(LEAK))
+    folds = [b" 1"] * 6000
+    return talk_of(smuggled, get(b"A: 1", *folds), get(b"A: 1", *folds * 11), get(b"A: 1", *folds) + smuggled, LEAK)
+
+
 @recipe(73, leak(), "oddities.cl_and_te")
 def h89_both_lengths_agree_pipelined() -> Talk:
     """The same, the next request in the same segment, the coding before the length."""

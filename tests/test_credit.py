@@ -24,6 +24,17 @@ def test_of_short_ones_some_hundred_may() -> None:
     assert 300 < read_otherwise(28, sent=28) < 1000
 
 
+def test_short_lines_cost_more_than_their_bytes() -> None:
+    def paid(block: bytes) -> int:
+        credit = Credit()
+        credit.pay_lines(block)
+        return STOCK - credit.left
+
+    assert paid(b"A: " + b"x" * 997) < 1300
+    assert paid(b"A: b\r\n c\r\n" * 100) > 5 * 1100
+    assert paid(b"a\r" * 100) == paid(b"a\n" * 100)
+
+
 def test_nothing_is_saved_up() -> None:
     credit = Credit()
     credit.earn(10**9)

@@ -10,6 +10,7 @@ from __future__ import annotations
 STOCK = 128 * 1024  # some hundred short heads
 EARNED = 2  # by each byte
 HEAD_PRICE = 256  # of reading a head once more, besides its bytes
+END_PRICE = 16  # of each CR or LF in lines that are short, in place of their bytes
 LINE_PRICE = 64  # of looking whether a line begins a head
 
 
@@ -28,6 +29,11 @@ class Credit:
 
     def pay_head(self, octets: int) -> None:
         self.left -= HEAD_PRICE + octets
+
+    def pay_lines(self, block: bytes) -> None:
+        """For lines that are read in other ways: short ones cost more than their bytes."""
+        ends = block.count(b"\n") + block.count(b"\r")
+        self.left -= HEAD_PRICE + max(len(block), END_PRICE * ends)
 
     def pay_line(self) -> None:
         self.left -= LINE_PRICE

@@ -156,7 +156,7 @@ class HeadReader(ABC):
         if "cr" in self.oddities:  # to most receivers nothing in the request line is a field
             others = (field_lines(block, block.index(b"\n") + 1).fields,) if self.credit else ()
             found = found._replace(others=others, may_differ=True)
-        self._pay_for(found, len(block))
+        self._pay_for(found, block)
         self._place_head(first + end.end(), block, found)
         return True
 
@@ -219,7 +219,7 @@ class HeadReader(ABC):
             return False
         self.line, found = line, field_lines(rest.replace(b"\r", b"\r\n"), in_all_ways=bool(self.credit))
         self.oddities += ("cr", "not_http")
-        self._pay_for(found, len(block))
+        self._pay_for(found, block)
         self._place_head(first + end, block, found)
         return True
 
@@ -243,12 +243,12 @@ class HeadReader(ABC):
         self.switching = self.tunnel or found.has(b"upgrade")
         self._enter_body(head, extents)
 
-    def _pay_for(self, found: FieldLines, octets: int) -> None:
+    def _pay_for(self, found: FieldLines, block: bytes) -> None:
         """Lines that others read otherwise were read so as well, or there was no credit for that."""
         if found.may_differ and not self.credit:
             self.counts["shed.readings"] += 1
         elif found.may_differ and self._is_first:
-            self.credit.pay_head(octets)
+            self.credit.pay_lines(block)
 
     def _place(self, start: int, end: int, head: RequestHead, part: bool = False) -> None:
         """Hand a head out, in parts when it has too many lines."""
@@ -295,7 +295,8 @@ class HeadReader(ABC):
             self.line = RequestLine(method, target, b"", ("odd_target",))
             found = FieldLines(())
         else:
-            found = field_lines(block, self.line_end - start)
+            found = field_lines(block, self.line_end - start, in_all_ways=bool(self.credit))
+            self._pay_for(found, block)
         head = make_head(self.time_ns, self.flow, self.line, found, (*self.oddities, "long"))
         self._place(start, self.at, head)
         self.head = head._replace(fields=needed(found))
@@ -308,7 +309,9 @@ class HeadReader(ABC):
         """The lines of State.HEAD that are whole; the others are read in State.MORE."""
         start, line = self.at, self.line or NO_LINE
         end = max(self.line_end, first + octets.rfind(b"\n", start - first) + 1)
-        found = field_lines(bytes(octets[self.line_end - first : end - first]))
+        block = bytes(octets[self.line_end - first : end - first])
+        found = field_lines(block, in_all_ways=bool(self.credit))
+        self._pay_for(found, block)
         head = make_head(self.time_ns, self.flow, line, found, (*self.oddities, "incomplete"))
         self.at = self.scan = end
         self._place(start, end, head)
@@ -339,7 +342,7 @@ class HeadReader(ABC):
     def _place_more(self, start: int, block: bytes, *oddities: str) -> None:
         found = field_lines(block, in_all_ways=bool(self.credit))
         if found.fields:
-            self._pay_for(found, self.at - start)
+            self._pay_for(found, block)
             more = continuation(self.time_ns, self.head, found, oddities, self.section)
             self._place(start, self.at, more, part=self.section is Section.HEAD)
             self.head = self.head._replace(fields=(self.head.fields + needed(found))[:MOST_NEEDED])

@@ -266,6 +266,10 @@ fn by_count<'a>(values: impl Iterator<Item = &'a [u8]>, oddities: &mut Oddities)
     let mut members = 0;
     for member in values.flat_map(|value| value.split(|&octet| octet == b',')).map(trim_blanks) {
         members += 1;
+        if let Some(size) = plain_length(member) {
+            found.push(Extent::Octets(size));
+            continue;
+        }
         let digits = first_number(member);
         let number = decimal(digits);
         if digits.len() <= MOST_DIGITS && member.first() != Some(&b'-') {
@@ -302,6 +306,17 @@ fn by_count<'a>(values: impl Iterator<Item = &'a [u8]>, oddities: &mut Oddities)
         found.push(NONE);
     }
     (found, misread, members > 0)
+}
+
+/// Of a member that is a number of few digits as anybody writes it: they come by the thousand.
+#[inline]
+fn plain_length(member: &[u8]) -> Option<u64> {
+    let is_plain = (1..=9).contains(&member.len()) && (member[0] != b'0' || member.len() == 1);
+    let number = |size: Option<u64>, digit: &u8| {
+        let value = digit.wrapping_sub(b'0');
+        size.filter(|_| value < 10).map(|size| size * 10 + u64::from(value))
+    };
+    if is_plain { member.iter().fold(Some(0), number) } else { None }
 }
 
 fn is_but_for_underscores(name: &[u8], wanted: &[u8]) -> bool {

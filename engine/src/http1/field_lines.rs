@@ -8,7 +8,7 @@ use memchr::memchr_iter;
 
 use super::kept::empty_line;
 use super::octets::{
-    CONTROL, CR, NAME, NO_TOKEN, NUL, TOKEN, class_of, is, is_blank, is_blank_or_cr, is_token, part, span, trim,
+    CONTROL, CR, LF, NAME, NO_TOKEN, NUL, TOKEN, class_of, is, is_blank, is_blank_or_cr, is_token, part, span, trim,
     trim_blanks, trim_blanks_before, trim_end,
 };
 use super::request_head::RequestLine;
@@ -19,6 +19,7 @@ use crate::records::{HeadText, Oddities, Oddity};
 const LONGEST_NAME: usize = 256;
 /// RFC 9112 section 6.
 pub(super) const FRAMING_FIELDS: [&[u8]; 2] = [b"content-length", b"transfer-encoding"];
+const LONGEST_HIDDEN: usize = FRAMING_FIELDS[1].len();
 /// That others see: two that differ make a head ambiguous.
 const MOST_HOSTS: usize = 4;
 /// With these, lines are read in several ways; with some of them, for others put them together otherwise.
@@ -187,7 +188,7 @@ pub(super) fn odd_field_lines(
     in_all_ways: bool,
 ) -> FieldLines {
     let (mut oddities, mut hidden) = (Oddities::default(), Hidden::default());
-    push_joined(&mut text, Lines::of(&block[odd..]), Join::WithSpaces, &mut oddities, &mut hidden);
+    push_joined(&mut text, Lines::of(&block[odd..]), Join::WithSpaces, &mut oddities, Some(&mut hidden));
     let may_differ = oddities.intersects(READ_OTHERWISE) || !hidden.hosts.is_empty();
     let found = FieldLines { oddities: line.oddities.with(oddities), may_differ, ..FieldLines::default() };
     if !(may_differ && in_all_ways) {
@@ -208,7 +209,9 @@ pub(super) fn odd_field_lines(
         for join in [Join::Closely, Join::UpToPartedDigits] {
             let mut other = text_in_room(rooms.other(), line, block.len());
             push_clean_lines(&mut other, &block[..odd]);
-            let are_parted = push_joined(&mut other, lines.clone(), join, &mut Oddities::default(), &mut hidden);
+            // the same lines tell nothing new
+            let hidden = Some(&mut hidden).filter(|_| lines.end_in_cr);
+            let are_parted = push_joined(&mut other, lines.clone(), join, &mut Oddities::default(), hidden);
             if other != text && !others.contains(&other) {
                 others.push(other);
             }
@@ -253,17 +256,21 @@ struct Hidden {
 }
 
 impl Hidden {
-    #[inline]
     fn note(&mut self, name: &[u8], value: &[u8]) {
-        let octets = || name.iter().filter(|&&octet| is(octet, TOKEN)).map(u8::to_ascii_lowercase);
-        if !octets().next().is_some_and(|first| matches!(first, b'c' | b't' | b'h')) {
-            return;
+        // as many octets of a token as the longest of these names has, and one more
+        let (mut plain, mut size) = ([0; LONGEST_HIDDEN + 1], 0);
+        for &octet in name.iter().filter(|&&octet| is(octet, TOKEN)) {
+            let Some(place) = plain.get_mut(size) else { return };
+            *place = if octet == b'_' { b'-' } else { octet.to_ascii_lowercase() };
+            size += 1;
+            if size == 1 && !matches!(plain[0], b'c' | b't' | b'h') {
+                return;
+            }
         }
-        let says =
-            |wanted: &[u8]| octets().map(|octet| if octet == b'_' { b'-' } else { octet }).eq(wanted.iter().copied());
-        if let Some(name) = FRAMING_FIELDS.into_iter().find(|name| says(name)) {
-            self.push(name, trim(value, is_blank_or_cr));
-        } else if self.hosts.len() < MOST_HOSTS && says(b"host") {
+        let plain = &plain[..size];
+        if FRAMING_FIELDS.contains(&plain) {
+            self.push(plain, trim(value, is_blank_or_cr));
+        } else if self.hosts.len() < MOST_HOSTS && plain == b"host" {
             let host = trim(value, is_blank_or_cr);
             if !self.hosts.iter().any(|known| known == host) {
                 self.hosts.push(host.to_vec());
@@ -326,27 +333,23 @@ impl<'a> Lines<'a> {
     #[inline]
     fn cut(&mut self) -> Line<'a> {
         let (octets, mut classes, mut name_classes, mut colon) = (self.rest, 0, 0, None);
-        let mut length = octets.len();
-        self.rest = &[];
-        let mut is_bare = true;
+        let (mut length, mut next, mut is_bare) = (octets.len(), octets.len(), true);
         for (at, &octet) in octets.iter().enumerate() {
-            match octet {
-                b'\n' => (length, self.rest) = (at, &octets[at + 1..]),
-                b'\r' if at + 1 == octets.len() => (length, is_bare) = (at, false),
-                b'\r' if octets[at + 1] == b'\n' => {
-                    (length, is_bare, self.rest) = (at, false, &octets[at + 2..]);
-                }
-                b'\r' if self.end_in_cr => (length, is_bare, self.rest) = (at, false, &octets[at + 1..]),
-                _ => {
-                    if octet == b':' && colon.is_none() {
-                        (colon, name_classes) = (Some(at), classes);
-                    }
-                    classes |= class_of(octet);
-                    continue;
+            let class = class_of(octet);
+            if class & (CR | LF) != 0 {
+                let behind = octets.get(at + 1);
+                if octet == b'\n' || self.end_in_cr || matches!(behind, None | Some(b'\n')) {
+                    is_bare = octet == b'\n';
+                    (length, next) = (at, at + 1 + usize::from(!is_bare && behind == Some(&b'\n')));
+                    break;
                 }
             }
-            break;
+            if octet == b':' && colon.is_none() {
+                (colon, name_classes) = (Some(at), classes);
+            }
+            classes |= class;
         }
+        self.rest = &octets[next..];
         if colon.is_none() {
             name_classes = classes;
         }
@@ -384,7 +387,7 @@ fn push_joined(
     lines: Lines<'_>,
     join: Join,
     oddities: &mut Oddities,
-    hidden: &mut Hidden,
+    mut hidden: Option<&mut Hidden>,
 ) -> bool {
     let (mut are_parted, mut all_classes, mut is_any_bare) = (false, 0, false);
     // of the field at hand: the last octet of its last line, the spaces before the next one, whether its value has ended
@@ -405,7 +408,7 @@ fn push_joined(
                     text.extend_last(mem::take(&mut spaces), value);
                 }
                 last = Some(value.last().copied());
-                if let Some(colon) = colon {
+                if let Some((colon, hidden)) = colon.zip(hidden.as_deref_mut()) {
                     hidden.note(&line[..colon], &line[colon + 1..]);
                 }
                 continue;
@@ -429,16 +432,15 @@ fn push_joined(
         }
         if name_classes & NO_TOKEN != 0 && !bare_name.is_empty() && !is_token(bare_name) {
             oddities.insert(Oddity::OddName);
-            if colon.is_some() {
+            if let Some((_, hidden)) = colon.zip(hidden.as_deref_mut()) {
                 hidden.note(bare_name, value);
             }
         }
         let value = trim(value, is_blank_or_cr);
-        match rest.first_chunk() {
-            Some(octets) if bare_name.len() <= Name::SIZE => {
-                text.push_short(Name::of(octets).lower(), bare_name.len(), value, value.len());
-            }
-            _ => text.push(bare_name, value),
+        match rest.first_chunk().filter(|_| bare_name.len() <= Name::SIZE).map(|octets| Name::of(octets).lower()) {
+            Some(name) if value.is_empty() => text.push_name(name, bare_name.len()),
+            Some(name) => text.push_short(name, bare_name.len(), value, value.len()),
+            None => text.push(bare_name, value),
         }
         (last, spaces, is_over) = (Some(value.last().copied()), 0, false);
     }

@@ -72,7 +72,7 @@ impl Reading {
         let (octets, line_end) = (kept.between(self.at, end), (self.line_end - self.at) as usize);
         let (ends_in_cr, is_paid) = (self.oddities.contains(Oddity::Cr), step.forks.credit.is_left());
         let found = step.in_rooms(|rooms| fields_in(rooms, &line, octets, line_end, ends_in_cr, is_paid));
-        self.pay_for_others(&found, end - self.at, is_paid, step);
+        self.pay_for_others(&found, octets, is_paid, step);
         self.place_head(end, found, is_paid, step);
         true
     }
@@ -199,19 +199,19 @@ impl Reading {
         self.oddities = self.oddities.with(Oddities::of(&[Oddity::Cr, Oddity::NotHttp]));
         let is_paid = step.forks.credit.is_left();
         let found = step.in_rooms(|rooms| fields_of_cr_head(rooms, &line, rest, is_paid));
-        self.pay_for_others(&found, end - self.at, is_paid, step);
+        self.pay_for_others(&found, kept.between(self.at, end), is_paid, step);
         self.place_head(end, found, is_paid, step);
         true
     }
 
     /// Lines that others read otherwise were read so as well, or there was no credit for that.
     #[inline]
-    pub(super) fn pay_for_others(&self, found: &FieldLines, octets: i64, is_paid: bool, step: &mut Step<'_, '_>) {
+    pub(super) fn pay_for_others(&self, found: &FieldLines, block: &[u8], is_paid: bool, step: &mut Step<'_, '_>) {
         if found.may_differ {
             if !is_paid {
                 self.count(Count::ShedReadings, 1, step);
             } else if !self.is_fork {
-                step.forks.credit.pay_head(octets);
+                step.forks.credit.pay_lines(block);
             }
         }
     }

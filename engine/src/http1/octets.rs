@@ -18,6 +18,8 @@ pub const CR: u8 = 16;
 pub const NUL: u8 = 32;
 /// What is in no token.
 pub const NO_TOKEN: u8 = 64;
+/// This alone.
+pub const LF: u8 = 128;
 
 static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
@@ -42,6 +44,7 @@ static CLASSES: [u8; 256] = {
         }
         match o {
             b'\r' => classes[octet] |= CR,
+            b'\n' => classes[octet] |= LF,
             0 => classes[octet] |= NUL,
             _ => {}
         }

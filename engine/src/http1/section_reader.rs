@@ -44,11 +44,15 @@ impl Reading {
             self.place_more(start, &block, LONG, step);
             return true;
         }
+        let is_paid = step.forks.credit.is_left();
         let found = match self.line.take() {
             Some(length) => {
-                let block = Kept { octets: &block, first: start };
-                let line = request_line(block.between(start, start + i64::from(length))).unwrap_or_default();
-                field_lines(&line, block.from(self.line_end))
+                let kept = Kept { octets: &block, first: start };
+                let line = request_line(kept.between(start, start + i64::from(length))).unwrap_or_default();
+                let (text, rooms) = (HeadText::default(), &mut Rooms::default());
+                let found = field_lines_in(text, rooms, &line, kept.from(self.line_end), is_paid);
+                self.pay_for_others(&found, &block, is_paid, step);
+                found
             }
             None => {
                 // not even the request line has ended
@@ -76,7 +80,10 @@ impl Reading {
         let start = self.at;
         let end = self.line_end.max(kept.end_of_lines(start));
         let line = request_line(kept.between(start, start + i64::from(length))).unwrap_or_default();
-        let found = field_lines(&line, kept.between(self.line_end, end));
+        let block = kept.between(self.line_end, end);
+        let is_paid = step.forks.credit.is_left();
+        let found = field_lines_in(HeadText::default(), &mut Rooms::default(), &line, block, is_paid);
+        self.pay_for_others(&found, block, is_paid, step);
         let oddities = mem::take(&mut self.oddities).with(Oddities::of(&[Oddity::Incomplete]));
         let head = make_head(self.time_ns, step.context.flow, step.context.path, found, oddities);
         self.at = end;
@@ -150,7 +157,7 @@ impl Reading {
             return;
         }
         let Some(owner) = self.head.take() else { return };
-        self.pay_for_others(&found, self.at - start, is_paid, step);
+        self.pay_for_others(&found, block, is_paid, step);
         let (flow, path) = (step.context.flow, step.context.path);
         let Owner { text, certainty } = Arc::unwrap_or_clone(owner);
         let mut head = RequestHead { certainty, ..head_of(self.time_ns, flow, path, text, Oddities::default()) };

@@ -173,11 +173,25 @@ impl HeadText {
                 self.octets.extend_from_slice(first);
                 self.octets.extend_from_slice(second);
             }
+            _ if size == 0 => {}
             _ => self.octets.extend_from_slice(&value[..size]),
         }
         self.octets.truncate(middle + size);
         self.octets.push(HeadText::PARTED);
         self.ends.extend_from_slice(&[(middle - 1) as u32, (middle + size) as u32]);
+    }
+
+    /// The same of a name that no colon and no value follows: such come by the million.
+    #[inline]
+    pub fn push_name(&mut self, name: [u8; 16], length: usize) {
+        let begin = self.octets.len();
+        let mut field = [HeadText::PARTED; 18];
+        field[..16].copy_from_slice(&name);
+        (field[length], field[length + 1]) = (HeadText::PARTED, HeadText::PARTED);
+        self.octets.extend_from_slice(&field);
+        self.octets.truncate(begin + length + 2);
+        self.told = Told::of(&field[..length], self.told);
+        self.ends.extend_from_slice(&[(begin + length) as u32, (begin + length + 1) as u32]);
     }
 
     /// As many of another text's fields, from this one on.
