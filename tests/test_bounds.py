@@ -144,6 +144,14 @@ def test_bodies_kept_for_late_copies_go_before_clients(tmp_path: Path) -> None:
     assert counts["shed.memory"] == 0
 
 
+def test_what_nobody_would_believe_a_copy_of_is_not_kept(tmp_path: Path) -> None:
+    """Chunks behind a head that waits: how they are framed may be told otherwise, but only within the window."""
+    text = REQUEST % 1 + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\nx\n" * 50_000
+    for window, is_shed in ((50_000, False), (500_000, True)):
+        _, counts = read(stream(text), tmp_path / "a.pcap", memory_bytes=150_000, window_bytes=window)
+        assert (counts["shed.bodies"] > 0) is is_shed
+
+
 def test_clients_amid_nothing_go_before_those_that_are(tmp_path: Path) -> None:
     heads, counts = read(chain(begun(20), answered(200), ended(20)), tmp_path / "a.pcap", memory_bytes=60_000)
     assert counts["shed.memory"] > 100

@@ -398,7 +398,7 @@ impl Client {
         context.counts[Count::ShedSettle] += self.heads.len() as u64;
         self.let_go(self.heads.len(), out);
         self.keep_least();
-        self.forget();
+        self.forget(context.limits);
     }
 
     /// Bytes that may wait here: what the first ones wait for has room of its own.

@@ -177,7 +177,8 @@ class Order(ABC):
         if end != self._assembler.next or end - begin <= (BODY_BYTES if self._heads else LATE_BYTES):
             late = self._assembler.next - LATE_BYTES
             late = late if self._acked is None else min(max(self._acked_whole, late), self._assembler.next)
-            start = min(start, late, *self._heads.begin)
+            oldest = self._assembler.next - self._limits.window_bytes  # nobody believes a copy that is further behind
+            start = min(start, late, *(max(begin, oldest) for begin in self._heads.begin))
         return max(self._kept_from, self._http1.keep(start))
 
     def _keep_from(self, position: int) -> None:

@@ -3,6 +3,7 @@
 use super::{Client, Hole, REORDER_NS, fate, milliseconds};
 use crate::counts::{Count, Counts};
 use crate::http1::{Context, Http1};
+use crate::limits::Limits;
 use crate::looks::may_begin_request;
 use crate::reassembly::{Gap, Item, Straight};
 use crate::records::{Oddity, PlacedHead};
@@ -130,7 +131,7 @@ impl Client {
             self.replays = 0;
         }
         self.kept_from = first;
-        let needed = self.needed();
+        let needed = self.needed(context.limits);
         if is_joined {
             self.keep_from(needed);
         } else {
@@ -140,7 +141,7 @@ impl Client {
     }
 
     /// Position of the first byte that is still needed.
-    pub(super) fn needed(&mut self) -> i64 {
+    pub(super) fn needed(&mut self, limits: &Limits) -> i64 {
         if self.replays > 0 {
             return self.origin;
         }
@@ -149,7 +150,9 @@ impl Client {
             let late = next - LATE_BYTES;
             let whole = self.acked.map_or(late, |acked| acked - i64::from(self.unended));
             let late = whole.max(late).min(next);
-            let waiting = self.heads.front().map_or(start, |waiting| waiting.placed.start);
+            // nobody believes a copy that is further behind
+            let oldest = next - i64::from(limits.window_bytes);
+            let waiting = self.heads.front().map_or(start, |waiting| waiting.placed.start.max(oldest));
             start = start.min(late).min(waiting);
         }
         self.kept_from.max(self.http1.keep(start))

@@ -3,6 +3,7 @@
 use super::Client;
 use crate::counts::Count;
 use crate::http1::Context;
+use crate::limits::Limits;
 use crate::records::PlacedHead;
 
 /// Heads.
@@ -55,7 +56,7 @@ impl Client {
             settled = at + 1;
         }
         self.let_go(settled, out);
-        self.forget();
+        self.forget(context.limits);
     }
 
     /// So many heads that waited longest wait no longer. All at once: short ones come by the thousand.
@@ -79,9 +80,9 @@ impl Client {
 
     /// What no copy is compared with any more.
     #[inline]
-    pub(super) fn forget(&mut self) {
+    pub(super) fn forget(&mut self, limits: &Limits) {
         if !self.kept.is_empty() {
-            let needed = self.needed();
+            let needed = self.needed(limits);
             self.keep_from(needed);
         }
         let kept_from = self.kept_from;
