@@ -34,9 +34,13 @@ def in_gre(packet: bytes) -> bytes:
     return ip(*OUTER, 47, b"\0\0\x08\0" + packet)
 
 
-def in_gtpu(packet: bytes, extensions: int = 0) -> bytes:
+def in_ip6(packet: bytes) -> bytes:
+    return ip("2001:db8::1", "2001:db8::2", 41 if packet[0] >> 4 == 6 else 4, packet)
+
+
+def in_gtpu(packet: bytes, extensions: int = 0, teid: int = 7) -> bytes:
     chain = b"\0\0\0\x20" + b"\1\0\0\x20" * (extensions - 1) + b"\1\0\0\0" if extensions else b""
-    head = struct.pack("!BBHI", 0x34 if extensions else 0x30, 0xFF, len(chain) + len(packet), 7)
+    head = struct.pack("!BBHI", 0x34 if extensions else 0x30, 0xFF, len(chain) + len(packet), teid)
     return ip(*OUTER, 17, struct.pack("!HHHH", 2152, 2152, 16 + len(chain) + len(packet), 0) + head + chain + packet)
 
 
@@ -59,6 +63,38 @@ def tagged(tag: bytes, times: int) -> Callable[[], Frames]:
     """TLS behind so many tags, or labels with an EtherType before them."""
     frame = ethernet(tcp(*ENDS, 1, 1, PSH | ACK, RECORD + bytes(FRAME - 59 - times * len(tag))))
     return lambda: cycle([frame[:12] + tag * times + frame[12:]])
+
+
+def numbered(frame: Callable[[int], bytes]) -> Callable[[], Frames]:
+    """Frames of which no two are alike."""
+    return lambda: map(frame, range(1 << 16))
+
+
+def packet_of(port: int) -> bytes:
+    return tcp(ENDS[0], port, *ENDS[2:], 1, 1, PSH | ACK, RECORD + bytes(500))
+
+
+def of_teid(number: int) -> bytes:
+    return ethernet(in_gtpu(packet_of(40000), teid=number))
+
+
+def of_port(number: int) -> bytes:
+    return ethernet(packet_of(number))
+
+
+def of_teid_and_port(number: int) -> bytes:
+    return ethernet(in_gtpu(packet_of(number), teid=number))
+
+
+def of_vlans(number: int) -> bytes:
+    frame = of_port(40000)
+    return frame[:12] + struct.pack("!4H", 0x88A8, number >> 8, 0x8100, number & 0xFF) + frame[12:]
+
+
+def of_label(number: int) -> bytes:
+    """Label 16 and up, at the bottom of the stack (RFC 3032 section 2.1)."""
+    packet = packet_of(40000)
+    return ethernet(packet)[:12] + b"\x88\x47" + struct.pack("!I", 16 + number << 12 | 0x1FF) + packet
 
 
 def extended(kind: int, times: int) -> Callable[[], Frames]:
@@ -85,6 +121,23 @@ def halves(order: str) -> Frames:
             "in reverse": (end, one),
             "first ones alone": (one,),
             "last ones alone": (end,),
+            "each twice and different": (one, two, end, other_end),
+        }[order]
+
+
+def small_halves(order: str) -> Frames:
+    """Packets of some forty octets, each in two fragments: as many as find room."""
+    octets = tcp(*ENDS, 1, 1, PSH | ACK, RECORD + bytes(15))[20:]
+    other = octets[:25] + b"x" * 15
+    for number in range(1 << 18):
+        ident, size = number & 0xFFFF, len(octets)
+        one, two = (part(ident, 0, text[:24], size) for text in (octets, other))
+        end, other_end = (part(ident, 24, text[24:], size) for text in (octets, other))
+        yield from {
+            "in order": (one, end),
+            "in reverse": (end, one),
+            "first ones alone": (one,),
+            "each twice": (one, one, end, end),
             "each twice and different": (one, two, end, other_end),
         }[order]
 
@@ -139,6 +192,9 @@ def contested(order: str) -> Frames:
     text = b"".join(TYPICAL % number for number in range(140))
     for client in range(1000):
         places = range(0, len(text), MSS)
+        if order == "each before the last":
+            yield from (segment(client, 40000, 1 + at, PSH | ACK, text[at : at + MSS]) for at in reversed(places))
+            continue
         if order != "no beginning":
             yield segment(client, 40000, 0, SYN)
         for at in places:

@@ -69,7 +69,26 @@ from bench.inputs import (
     with_fields,
 )
 from bench.layers import contested as contested_bytes
-from bench.layers import extended, fragments, halves, in_gre, in_gtpu, in_ip, nested, tagged, tls, upload
+from bench.layers import (
+    extended,
+    fragments,
+    halves,
+    in_gre,
+    in_gtpu,
+    in_ip,
+    in_ip6,
+    nested,
+    numbered,
+    of_label,
+    of_port,
+    of_teid,
+    of_teid_and_port,
+    of_vlans,
+    small_halves,
+    tagged,
+    tls,
+    upload,
+)
 from bench.results import put, where_and_when
 from monitor.agreements import load
 from monitor.engine import open_engine, reader
@@ -225,6 +244,9 @@ PARSERS = {
         {name: captured(partial(tls, name)) for name in sorted(TUNNELS)}
         | {
             "IP in IP, 14 times": captured(nested(in_ip, 14)),
+            "IPv6 in IPv6, 10 times": captured(nested(in_ip6, 10)),
+            "other VLANs in each": captured(numbered(of_vlans)),
+            "another label in each": captured(numbered(of_label)),
             "GRE in GRE, 7 times": captured(nested(in_gre, 7)),
             "GTP-U in GTP-U, 7 times": captured(nested(in_gtpu, 7)),
             "GTP-U in GTP-U, too many times": captured(nested(in_gtpu, 12)),
@@ -233,6 +255,13 @@ PARSERS = {
             "60 extension headers of IPv6": captured(extended(60, 60)),
             "15 tags": captured(tagged(b"\x81\0\0\1", 15)),
             "100 tags": captured(tagged(b"\x81\0\0\1", 100)),
+        },
+    ),
+    "new half-streams": Parser(
+        captured(numbered(of_port)),
+        {
+            "in tunnels of GTP-U, another TEID each": captured(numbered(of_teid_and_port)),
+            "the same, all of one port": captured(numbered(of_teid)),
         },
     ),
     "defrag": Parser(
@@ -246,6 +275,13 @@ PARSERS = {
             for order in ("in order", "reverse", "alternating", "unfinished", "overlapping")
         },
     ),
+    "defrag, small datagrams": Parser(
+        captured(partial(small_halves, "in order")),
+        {
+            order: captured(partial(small_halves, order))
+            for order in ("in reverse", "first ones alone", "each twice", "each twice and different")
+        },
+    ),
     "reassembly": Parser(
         captured(partial(upload, "in order")),
         {
@@ -257,7 +293,7 @@ PARSERS = {
         captured(requests),
         {
             order: captured(partial(contested_bytes, order))
-            for order in ("each again, and different", "bytes that differ", "no beginning")
+            for order in ("each again, and different", "bytes that differ", "no beginning", "each before the last")
         },
     ),
     "http1": Parser(

@@ -26,6 +26,7 @@ mod tests;
 mod timers;
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use crate::client::{Client, first_byte, urgent_pointer};
@@ -33,6 +34,7 @@ use crate::counts::{Count, Counts};
 use crate::early::Early;
 use crate::limits::Limits;
 use crate::looks::{Looks, may_begin_request};
+use crate::marks::Itself;
 use crate::records::{Flow, PlacedHead, RequestHead, Segment};
 use crate::sieve::Sieve;
 use admission::Admission;
@@ -41,7 +43,7 @@ use ended::Ended;
 use far::Elsewhere;
 use halves::{HalfStream, Halves, Id, Link};
 use origins::Origins;
-use paths::reversed;
+use paths::{Alike, reversed};
 use timers::Timers;
 
 /// Flags of TCP (RFC 9293 section 3.1).
@@ -84,8 +86,8 @@ pub struct Streams {
     /// Of the capture clock.
     latest_ns: i64,
     halves: Halves,
-    /// Those with a path, by addresses and ports.
-    tunnelled: HashMap<Flow, Vec<Id>, foldhash::quality::RandomState>,
+    /// Those with a path, by the mark of addresses and ports alone.
+    tunnelled: HashMap<u64, Alike, BuildHasherDefault<Itself>>,
     origins: Origins,
     beginnings: Beginnings,
     ended: Ended,

@@ -1,6 +1,7 @@
 //! Both directions of a connection, and the same connection on other paths.
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 
 use super::Streams;
 use super::halves::{HalfStream, Id, LastHead};
@@ -18,12 +19,16 @@ impl Streams {
             self.halves[peer].peer = Some(self.halves.link(id));
         }
         if is_tunnelled {
-            let alike = self.tunnelled.entry(ends(&flow)).or_default();
-            if alike.len() == MOST_ALIKE {
-                counts[Count::ShedAlike] += 1;
-                return Some(id);
+            match self.tunnelled.entry(self.halves.mark(&ends(&flow))) {
+                Entry::Vacant(none) => {
+                    none.insert(Alike { first: id, others: Vec::new() });
+                }
+                Entry::Occupied(alike) if alike.get().others.len() + 1 == MOST_ALIKE => {
+                    counts[Count::ShedAlike] += 1;
+                    return Some(id);
+                }
+                Entry::Occupied(mut alike) => alike.get_mut().others.push(id),
             }
-            alike.push(id);
         }
         if self.tunnelled.is_empty() {
             return Some(id);
@@ -40,14 +45,12 @@ impl Streams {
 
     pub(super) fn leave(&mut self, id: Id) {
         self.beginnings.forget(self.halves.link(id));
-        let ends = ends(&self.halves[id].flow);
-        if !self.halves[id].path().is_empty()
-            && let Some(alike) = self.tunnelled.get_mut(&ends)
+        let half = &self.halves[id];
+        if !half.path().is_empty()
+            && let Entry::Occupied(mut alike) = self.tunnelled.entry(self.halves.mark(&ends(&half.flow)))
+            && alike.get_mut().is_last(id)
         {
-            alike.retain(|&other| other != id);
-            if alike.is_empty() {
-                self.tunnelled.remove(&ends);
-            }
+            alike.remove();
         }
         self.with_holes -= usize::from(self.halves[id].has_holes());
         self.halves.remove(id);
@@ -57,8 +60,7 @@ impl Streams {
     fn alike(&self, flow: &Flow) -> impl Iterator<Item = Id> {
         let ends = ends(flow);
         let plain = self.halves.find(&ends, self.halves.mark(&ends));
-        let tunnelled = self.tunnelled.get(&ends).into_iter().flatten().copied();
-        plain.into_iter().chain(tunnelled)
+        plain.into_iter().chain(self.tunnelled(&ends))
     }
 
     /// Half-streams with the same addresses and ports on other paths.
@@ -73,11 +75,39 @@ impl Streams {
         if peer.is_some() || (self.tunnelled.is_empty() && segment.path.is_empty()) {
             return peer;
         }
-        let tunnelled = self.tunnelled.get(&ends(&back)).map_or(&[][..], |alike| alike);
+        let ends = ends(&back);
         let kind = |layer: &Layer| layer.kind;
-        let is_alike = |peer: &&Id| self.halves[**peer].path().iter().map(kind).eq(segment.path.iter().map(kind));
-        let fitting = tunnelled.iter().find(is_alike);
-        fitting.or(tunnelled.last()).copied().or_else(|| self.halves.find(&ends(&back), self.halves.mark(&ends(&back))))
+        let is_alike = |peer: &Id| self.halves[*peer].path().iter().map(kind).eq(segment.path.iter().map(kind));
+        let fitting = self.tunnelled(&ends).find(is_alike);
+        fitting.or_else(|| self.tunnelled(&ends).last()).or_else(|| self.halves.find(&ends, self.halves.mark(&ends)))
+    }
+
+    /// Those in tunnels, the oldest first.
+    fn tunnelled<'a>(&'a self, ends: &Flow) -> impl Iterator<Item = Id> + use<'a> {
+        let alike = if self.tunnelled.is_empty() { None } else { self.tunnelled.get(&self.halves.mark(ends)) };
+        alike.into_iter().flat_map(|alike| [alike.first].into_iter().chain(alike.others.iter().copied()))
+    }
+}
+
+/// Half-streams in tunnels that have the same addresses and ports; nearly always one.
+#[derive(Debug)]
+pub(super) struct Alike {
+    first: Id,
+    others: Vec<Id>,
+}
+
+impl Alike {
+    /// Forgets one of them, unless it is the last that there is.
+    fn is_last(&mut self, id: Id) -> bool {
+        self.others.retain(|&other| other != id);
+        if self.first != id {
+            return false;
+        }
+        if self.others.is_empty() {
+            return true;
+        }
+        self.first = self.others.remove(0);
+        false
     }
 }
 
