@@ -35,6 +35,14 @@ def test_short_lines_cost_more_than_their_bytes() -> None:
     assert paid(b"a\r" * 100) == paid(b"a\n" * 100)
 
 
+def test_a_way_may_part_from_each_request_of_128_bytes() -> None:
+    credit = Credit()
+    for _ in range(100_000):
+        credit.earn(128)
+        assert credit
+        credit.pay_part()
+
+
 def test_nothing_is_saved_up() -> None:
     credit = Credit()
     credit.earn(10**9)

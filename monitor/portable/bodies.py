@@ -135,6 +135,7 @@ class BodyReader(HoleReader):
         fork.left_out, fork.tell = 0, None
         enter(fork, *told)
         self.forks.append(fork)
+        self.credit.pay_part()
 
     def _leave_out(self, ways: int) -> None:
         """So many ways do not part from this one that might."""

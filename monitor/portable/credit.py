@@ -11,6 +11,7 @@ STOCK = 128 * 1024  # some hundred short heads
 EARNED = 2  # by each byte
 HEAD_PRICE = 256  # of reading a head once more, besides its bytes
 END_PRICE = 16  # of each CR or LF in lines that are short, in place of their bytes
+PART_PRICE = 256  # of a way that parts: it is held, and what it finds is compared
 LINE_PRICE = 64  # of looking whether a line begins a head
 
 
@@ -34,6 +35,9 @@ class Credit:
         """For lines that are read in other ways: short ones cost more than their bytes."""
         ends = block.count(b"\n") + block.count(b"\r")
         self.left -= HEAD_PRICE + max(len(block), END_PRICE * ends)
+
+    def pay_part(self) -> None:
+        self.left -= PART_PRICE
 
     def pay_line(self) -> None:
         self.left -= LINE_PRICE

@@ -10,6 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import MutableMapping
 from enum import Enum, auto
+from typing import NamedTuple
 
 from monitor.portable.body import NO_BODY, Lengths, lengths
 from monitor.portable.credit import Credit
@@ -62,10 +63,20 @@ class State(Enum):
     FRAMES = auto()  # HTTP/2 from its preface on, which begins like a request
 
 
+class Known(NamedTuple):
+    """A head that a way has read."""
+
+    finder: int  # number of the way
+    tunnel: bool  # that way is behind CONNECT
+    framing: bool  # to that way the head may be text in a body
+    refuses: bool  # that way has no bodies that wait for 100 Continue
+
+
 class HeadReader(ABC):
     __slots__ = (
-        "at", "carry", "counts", "credit", "fed", "flow", "head", "heads", "limits", "line", "line_end", "no_cr_head",
-        "oddities", "origin", "refused", "scan", "section", "spoke", "state", "switching", "time_ns", "tunnel",
+        "at", "carry", "counts", "credit", "fed", "flow", "head", "heads", "known", "limits", "line", "line_end",
+        "no_cr_head", "oddities", "origin", "refused", "scan", "section", "spoke", "state", "switching", "time_ns",
+        "tunnel",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +104,15 @@ class HeadReader(ABC):
         self.tunnel = False  # behind CONNECT
         self.switching = False  # another protocol may follow
         self.heads: list[PlacedHead] = []
+        self.known: dict[int, Known] = {}  # where heads begin in the newest segment, to ways that take its first copy
+
+    @abstractmethod
+    def _joins(self) -> bool:
+        """Whether another way has read the head here, and this one goes on as that one did."""
+
+    @abstractmethod
+    def _note_start(self, start: int) -> None:
+        """A head begins there."""
 
     @abstractmethod
     def _turn(self, state: State) -> bool:
@@ -120,6 +140,8 @@ class HeadReader(ABC):
                 return False
             if self.at == self.fed:
                 return True
+            if self._joins():
+                return False
         i = self.at - first
         eol = octets.find(b"\n", max(i, self.scan - first))
         if self._read_cr_head(octets, first, eol):
@@ -235,6 +257,7 @@ class HeadReader(ABC):
         oddities = extents.oddities + self.oddities + (("in_connect",) if self.tunnel else ())
         head = make_head(self.time_ns, self.flow, line, found, oddities)
         self._place(start, end, head)
+        self._note_start(start)
         if "framing" in self.oddities:
             self._search_beside(extents)
         self.spoke = True

@@ -126,6 +126,7 @@ class Http1:
         was_framed = reading.frames is not None
         self._credit.earn(max(0, first + len(octets) - reading.fed))
         reading.room = MOST_READINGS - len(self._readings)
+        reading.known = {}
         heads = reading.run(octets, first, time_ns)
         if was_framed and reading.frames is None:
             self._forget_starts()
@@ -139,8 +140,14 @@ class Http1:
         for at, other in enumerate(readings):  # the list grows while ways part
             if at:
                 other.room = MOST_READINGS - len(readings)
-                found.append((other, other.read_on(octets, first, time_ns)))
+                other.known, other.finder = reading.known, at
+                heads = other.read_on(octets, first, time_ns)
+                if other.joined:  # it reads the same octets
+                    finder, joined_at = other.joined
+                    heads += [placed for placed in found[finder][1] if placed.start >= joined_at]
+                found.append((other, heads))
                 self._take_in(readings, other)
+        self._readings = [each for each in readings if each.joined is None]
         merged = self._merged(found)
         if not self._credit:
             self._give_up(self._readings[1:])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, MutableMapping
 
-from monitor.portable.bodies import BodyReader
+from monitor.portable.bodies import FRAMING, BodyReader
 from monitor.portable.credit import Credit
-from monitor.portable.head_reader import BEGINNING, HOPELESS_BYTES, Octets, State
+from monitor.portable.head_reader import BEGINNING, HOPELESS_BYTES, Known, Octets, State
 from monitor.portable.holes import EMPTY, JUNK, LINE, LINE_BYTES, LOST, MIDSTREAM, SEGMENT, TUNNEL
 from monitor.portable.http2 import Http2
 from monitor.portable.request_head import behind_records
@@ -16,7 +16,7 @@ from monitor.records import Flow, Gap, Limits, PlacedHead
 
 
 class Reading(BodyReader):
-    __slots__ = ("asks", "frames")
+    __slots__ = ("asks", "finder", "frames", "joined")
 
     def __init__(
         self,
@@ -30,6 +30,8 @@ class Reading(BodyReader):
         super().__init__(limits, counts, flow, position, credit, midstream)
         self.frames: Http2 | None = None  # in State.FRAMES
         self.asks = False  # these were a client's, whatever its field blocks say
+        self.finder = 0  # number of this way among those that read the newest segment
+        self.joined: tuple[int, int] | None = None  # with which way it goes on as that one did, and from where on
 
     def distrust(self) -> None:
         self.state, self.doubt = State.SEEK, JUNK
@@ -118,6 +120,16 @@ class Reading(BodyReader):
     @property
     def _is_first(self) -> bool:
         return self.why is None
+
+    def _joins(self) -> bool:
+        known = self.known.get(self.at) if self.finder and self.at >= self.until else None
+        if known is not None and known[1:] == (self.tunnel, FRAMING in self.oddities, self.refuses):
+            self.joined = known.finder, self.at
+        return self.joined is not None
+
+    def _note_start(self, start: int) -> None:
+        if start >= self.until:
+            self.known.setdefault(start, Known(self.finder, self.tunnel, FRAMING in self.oddities, self.refuses))
 
     @property
     def unsettled(self) -> int:

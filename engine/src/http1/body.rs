@@ -7,6 +7,8 @@ pub mod chunks;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Deref;
+
 use super::MOST_READINGS;
 use super::field_lines::FRAMING_FIELDS;
 use super::octets::{part, trim_blanks, trim_blanks_before};
@@ -17,8 +19,6 @@ use crate::records::{HeadText, Oddities, Oddity};
 pub const ENDLESS: u64 = 1 << 63;
 /// Digits that surely fit an integer of 64 bits.
 const PLAIN_DIGITS: usize = 18;
-/// Digits that fit any integer.
-const SHORT_DIGITS: usize = 9;
 /// Lengths; there is no room for more ways than these and the first.
 const MOST_MISREAD: usize = MOST_READINGS - 1;
 /// Of a length that is looked at as a number.
@@ -45,17 +45,55 @@ pub enum Extent {
 
 const NONE: Extent = Extent::Octets(0);
 
-/// Different extents; the first needs no memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// So few that they need no memory of their own.
+#[derive(Clone, Copy, Debug)]
+pub struct Few<T> {
+    items: [T; MOST_READINGS],
+    count: usize,
+}
+
+impl<T: Copy> Few<T> {
+    const fn none(filler: T) -> Few<T> {
+        Few { items: [filler; MOST_READINGS], count: 0 }
+    }
+
+    fn push(&mut self, item: T) {
+        self.items[self.count] = item;
+        self.count += 1;
+    }
+}
+
+impl<T> Deref for Few<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.items[..self.count]
+    }
+}
+
+impl<T: PartialEq> PartialEq for Few<T> {
+    fn eq(&self, other: &Few<T>) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Eq> Eq for Few<T> {}
+
+/// Different extents; the first ones need no memory.
+#[derive(Clone, Debug)]
 struct Extents {
     first: Option<Extent>,
     /// As many as there can be ways besides.
-    others: Vec<Extent>,
+    others: Few<Extent>,
     /// Each as often as it was named: to ask every time whether it is known takes the square of a long list.
     rest: Vec<Extent>,
 }
 
 impl Extents {
+    const fn none() -> Extents {
+        Extents { first: None, others: Few::none(NONE), rest: Vec::new() }
+    }
+
     fn push(&mut self, extent: Extent) {
         match self.first {
             None => self.first = Some(extent),
@@ -76,9 +114,9 @@ pub struct Lengths {
     /// What the RFC says.
     pub first: Extent,
     /// What others take, each once.
-    pub others: Vec<Extent>,
+    pub others: Few<Extent>,
     /// To who reads the digits otherwise: in a small integer, as octal or hexadecimal.
-    pub misread: Vec<u64>,
+    pub misread: Few<u64>,
     /// So many more, for which there never is room.
     pub left_out: usize,
     /// The client waits for 100 Continue (RFC 9110 section 10.1.1): there may be none at all.
@@ -112,11 +150,11 @@ impl Lengths {
 /// The body of a head that declares none.
 pub const NO_BODY: Lengths = Lengths {
     first: NONE,
-    others: Vec::new(),
+    others: Few::none(NONE),
     left_out: 0,
     may_stay_away: false,
     may_be_none: true,
-    misread: Vec::new(),
+    misread: Few::none(0),
     oddities: Oddities::of(&[]),
 };
 
@@ -129,31 +167,30 @@ pub fn lengths(head: &HeadText, oddities: Oddities, hidden: Option<&HeadText>) -
         return NO_BODY;
     }
     match plain_extent(head).filter(|_| hidden.is_none() && !oddities.intersects(LOOSE)) {
-        Some(first) => {
+        Some((first, is_expected)) => {
             let is_odd = first != NONE && matches!(head.method(), b"GET" | b"HEAD");
             let oddities = if is_odd { Oddities::of(&[Oddity::BodyOfGet]) } else { Oddities::default() };
-            Lengths { first, may_be_none: first == NONE, oddities, ..NO_BODY }
+            let may_be_none = first == NONE;
+            Lengths { first, may_be_none, may_stay_away: is_expected && !may_be_none, oddities, ..NO_BODY }
         }
         None => declared(head, oddities, hidden),
     }
 }
 
-/// What the only field says that says how long the body is, where everybody takes it alike.
-fn plain_extent(head: &HeadText) -> Option<Extent> {
-    let mut found = None;
+/// What the only field says that says how long the body is, where everybody takes it alike, and whether the client waits
+/// for 100 Continue.
+fn plain_extent(head: &HeadText) -> Option<(Extent, bool)> {
+    let (mut found, mut is_expected) = (None, false);
     for (name, value) in head.fields() {
         let extent = match name {
-            b"content-length" if (1..=SHORT_DIGITS).contains(&value.len()) && value.iter().all(u8::is_ascii_digit) => {
-                match value {
-                    [b'0', _, ..] => return None,
-                    _ => Extent::Octets(of_base(10, value)),
-                }
-            }
+            b"content-length" => Extent::Octets(plain_length(value)?),
             b"transfer-encoding" if head.version() != b"HTTP/1.0" && value.eq_ignore_ascii_case(b"chunked") => {
                 Extent::Chunked
             }
-            b"content-length" | b"transfer-encoding" | b"content_length" | b"transfer_encoding" | b"expect" => {
-                return None;
+            b"transfer-encoding" | b"content_length" | b"transfer_encoding" => return None,
+            b"expect" => {
+                is_expected = true;
+                continue;
             }
             b"connection" if !value.eq_ignore_ascii_case(b"keep-alive") && !value.eq_ignore_ascii_case(b"close") => {
                 return None;
@@ -164,23 +201,76 @@ fn plain_extent(head: &HeadText) -> Option<Extent> {
             return None;
         }
     }
-    found
+    found.map(|found| (found, is_expected)).filter(|&found| found != (NONE, true))
+}
+
+/// Of one field; the first needs no memory.
+#[derive(Default)]
+struct Values<'a> {
+    first: Option<&'a [u8]>,
+    others: Vec<&'a [u8]>,
+}
+
+impl<'a> Values<'a> {
+    fn push(&mut self, value: &'a [u8]) {
+        if self.first.is_none() {
+            self.first = Some(value);
+        } else {
+            self.others.push(value);
+        }
+    }
+
+    fn into_iter(self) -> impl Iterator<Item = &'a [u8]> {
+        self.first.into_iter().chain(self.others)
+    }
+}
+
+/// What the fields say that have to do with the length of a body.
+#[derive(Default)]
+struct Said<'a> {
+    lengths: Values<'a>,
+    codings: Values<'a>,
+    drops_extent: bool,
+    is_expected: bool,
+    /// To most receivers one of these is another field.
+    is_scored: bool,
+}
+
+impl<'a> Said<'a> {
+    fn by(head: &'a HeadText) -> Said<'a> {
+        let mut said = Said::default();
+        for (name, value) in head.fields() {
+            match name {
+                b"content-length" => said.lengths.push(value),
+                b"content_length" => {
+                    said.lengths.push(value);
+                    said.is_scored = true;
+                }
+                b"transfer-encoding" => said.codings.push(value),
+                b"transfer_encoding" => {
+                    said.codings.push(value);
+                    said.is_scored = true;
+                }
+                b"connection" => said.drops_extent |= drops_extent(value),
+                b"expect" => said.is_expected = true,
+                _ => {}
+            }
+        }
+        said
+    }
 }
 
 fn declared(head: &HeadText, of_lines: Oddities, hidden: Option<&HeadText>) -> Lengths {
-    let of_name = |wanted: &'static [u8]| {
-        head.fields().filter(move |(name, _)| is_but_for_underscores(name, wanted)).map(|(_, value)| value)
-    };
+    let said = Said::by(head);
     let mut oddities = Oddities::default();
-    let (counted, mut misread, is_counted) = by_count(of_name(b"content-length"), &mut oddities);
+    let (counted, mut misread, is_counted) = by_count(said.lengths.into_iter(), &mut oddities);
     let mut found = counted.clone();
-    let mut coded = of_name(b"transfer-encoding").peekable();
-    if coded.peek().is_some() {
+    if said.codings.first.is_some() {
         if is_counted {
             oddities.insert(Oddity::ClAndTe);
         }
-        let codings = coded.flat_map(|value| value.split(|&octet| octet == b','));
-        found = Extents::default();
+        let codings = said.codings.into_iter().flat_map(|value| value.split(|&octet| octet == b','));
+        found = Extents::none();
         match transfer_coding(codings) {
             // "If a message is received with both [...], the Transfer-Encoding overrides the Content-Length"
             Coding::Chunked if head.version() != b"HTTP/1.0" => {
@@ -194,9 +284,7 @@ fn declared(head: &HeadText, of_lines: Oddities, hidden: Option<&HeadText>) -> L
             }
         }
     }
-    // to most receivers these are other fields
-    let is_scored = head.fields().any(|(name, _)| matches!(name, b"content_length" | b"transfer_encoding"));
-    let is_loose = of_lines.intersects(LOOSE) || is_scored;
+    let is_loose = of_lines.intersects(LOOSE) || said.is_scored;
     if is_loose {
         // one of these lines may not be taken for what it seems to be, and others for what they seem not to be
         counted.iter().filter(|_| is_counted).chain([NONE]).for_each(|extent| found.push(extent));
@@ -210,11 +298,11 @@ fn declared(head: &HeadText, of_lines: Oddities, hidden: Option<&HeadText>) -> L
             found.push(Extent::Chunked);
         }
     }
-    if of_name(b"connection").any(drops_extent) {
+    if said.drops_extent {
         found.push(NONE); // who passes the request on leaves that field out (RFC 9110 section 7.6.1)
     }
     let is_none = found.first == Some(NONE) && found.others.is_empty();
-    if is_none && is_counted && of_name(b"expect").next().is_some() {
+    if is_none && is_counted && said.is_expected {
         oddities.insert(Oddity::ClOdd); // who waits for a body that is none?
     }
     let has_body = is_loose || found.first != Some(NONE) || !found.others.is_empty();
@@ -228,7 +316,7 @@ fn declared(head: &HeadText, of_lines: Oddities, hidden: Option<&HeadText>) -> L
     misread.rest.dedup();
     let first = found.first.unwrap_or(NONE);
     let left_out = found.rest.len() + misread.rest.len();
-    let may_stay_away = !may_be_none && of_name(b"expect").next().is_some();
+    let may_stay_away = !may_be_none && said.is_expected;
     Lengths { first, others: found.others, left_out, may_stay_away, may_be_none, misread: misread.kept, oddities }
 }
 
@@ -242,9 +330,8 @@ fn names_chunked(value: &[u8]) -> bool {
 }
 
 /// Lengths that few read so.
-#[derive(Default)]
 struct Misread {
-    kept: Vec<u64>,
+    kept: Few<u64>,
     /// For these there never is room; each as often as it was read.
     rest: Vec<u64>,
 }
@@ -254,15 +341,18 @@ impl Misread {
         if self.kept.contains(&length) {
             return;
         }
-        let room = self.kept.len() < MOST_MISREAD;
-        if room { &mut self.kept } else { &mut self.rest }.push(length);
+        if self.kept.len() < MOST_MISREAD {
+            self.kept.push(length);
+        } else {
+            self.rest.push(length);
+        }
     }
 }
 
 /// RFC 9110 section 8.6: lengths, what few read, and whether there was a value; without one the length is 0.
 fn by_count<'a>(values: impl Iterator<Item = &'a [u8]>, oddities: &mut Oddities) -> (Extents, Misread, bool) {
-    let mut found = Extents::default();
-    let mut misread = Misread::default();
+    let mut found = Extents::none();
+    let mut misread = Misread { kept: Few::none(0), rest: Vec::new() };
     let mut members = 0;
     for member in values.flat_map(|value| value.split(|&octet| octet == b',')).map(trim_blanks) {
         members += 1;
@@ -317,11 +407,6 @@ fn plain_length(member: &[u8]) -> Option<u64> {
         size.filter(|_| value < 10).map(|size| size * 10 + u64::from(value))
     };
     if is_plain { member.iter().fold(Some(0), number) } else { None }
-}
-
-fn is_but_for_underscores(name: &[u8], wanted: &[u8]) -> bool {
-    name.len() == wanted.len()
-        && name.iter().zip(wanted).all(|(&octet, &other)| octet == other || (octet, other) == (b'_', b'-'))
 }
 
 /// A number of few digits.

@@ -14,6 +14,8 @@ const EARNED: i64 = 2;
 const HEAD_PRICE: i64 = 256;
 /// Of each CR or LF in lines that are short, in place of their octets.
 const END_PRICE: i64 = 16;
+/// Of a way that parts: it is held, and what it finds is compared.
+const PART_PRICE: i64 = 256;
 /// Of looking whether a line begins a head.
 const LINE_PRICE: i64 = 64;
 
@@ -47,6 +49,10 @@ impl Credit {
     pub fn pay_lines(&mut self, block: &[u8]) {
         let ends = memchr_iter(b'\n', block).count() + memchr_iter(b'\r', block).count();
         self.0 -= HEAD_PRICE + (block.len() as i64).max(END_PRICE * ends as i64);
+    }
+
+    pub fn pay_part(&mut self) {
+        self.0 -= PART_PRICE;
     }
 
     pub fn pay_line(&mut self) {

@@ -44,8 +44,8 @@ impl Reading {
                 if !self.skip_before_line(kept) {
                     return false;
                 }
-                if self.pass_known(step) {
-                    return true;
+                if self.joins(step) {
+                    return false;
                 }
             }
             match self.read_line(step) {
@@ -226,6 +226,7 @@ impl Reading {
         let start = mem::replace(&mut self.at, end);
         self.scan = end;
         let extents = lengths(&found.text, found.oddities, found.hidden.as_deref());
+        let doubt = self.doubted();
         if self.oddities.contains(Oddity::Framing) {
             self.search_beside(&extents, step);
         }
@@ -243,13 +244,11 @@ impl Reading {
         self.odd_chunks = OddChunks::behind(own);
         let owner = has_trailer.then(|| owner_of_trailer(&found.text, certainty_of(all)));
         self.go_on_behind(is_connect(&found.text), is_upgrade(&found.text), &extents, owner.as_ref(), step);
-        let fits = found.text.field_count() <= step.context.limits.head_lines;
-        if fits && (step.forks.are_more || !step.forks.ways.is_empty()) {
-            self.make_known(start, &found.text, extents, (owner, body), step);
-        }
+        step.forks.note_start(start, doubt);
         if let Some(body) = &body {
             self.pass_body(body, step);
         }
+        let fits = found.text.field_count() <= step.context.limits.head_lines;
         if let Some(early) = &mut step.context.early {
             if !fits || step.forks.are_copies {
                 early.keep(&mut found.text, &mut found.others);

@@ -204,7 +204,7 @@ impl Http1 {
         let kept = Kept { octets, first };
         let before = out.len();
         self.credit.earn((kept.end() - self.first.fed).max(0));
-        let mut forks = Forks { first: before, ..Forks::beside(&self.others, self.credit) };
+        let mut forks = Forks::beside(&self.others, self.credit);
         self.note_start();
         let was_framed = self.first.frames.is_some();
         self.first.run(time_ns, &mut Step { kept, context, heads: out, forks: &mut forks });
@@ -218,8 +218,8 @@ impl Http1 {
             context.counts[Count::ShedReadings] += forks.left_out as u64;
             return;
         }
-        let mut found = vec![Found::by(&self.first, out.split_off(before), Vec::new())];
-        (forks.are_more, forks.first) = (true, 0);
+        let mut found = vec![Found::by(&self.first, Vec::new(), None)];
+        forks.are_more = true;
         let mut at = 0;
         loop {
             // the list grows while ways part
@@ -228,12 +228,14 @@ impl Http1 {
             let mut heads = Vec::new();
             forks.finder = at + 1;
             other.read_on(time_ns, &mut Step { kept, context, heads: &mut heads, forks: &mut forks });
-            found.push(Found::by(other, heads, mem::take(&mut forks.again)));
+            found.push(Found::by(other, heads, forks.joined.take()));
             at += 1;
         }
         self.credit = forks.credit;
+        let mut gone = found.iter().skip(1).map(Found::has_joined);
+        self.others.retain(|_| !gone.next().unwrap_or_default());
         self.unite();
-        merge(found, kept, out);
+        merge(found, before, kept, out);
         if !self.credit.is_left() {
             self.give_up(self.others.len(), context);
             self.others.clear();
@@ -366,6 +368,7 @@ impl Http1 {
             self.credit = forks.credit;
             return;
         }
+        let before = out.len();
         let mut found = Vec::new();
         for reading in [&mut self.first].into_iter().chain(&mut self.others) {
             let mut heads = Vec::new();
@@ -373,10 +376,13 @@ impl Http1 {
             let step = &mut Step { kept, context, heads: &mut heads, forks };
             reading.end_with(step, &mut end);
             self.credit = step.forks.credit;
-            found.push(Found::by(reading, heads, Vec::new()));
+            if found.is_empty() {
+                out.append(&mut heads);
+            }
+            found.push(Found::by(reading, heads, None));
         }
         self.unite();
-        merge(found, kept, out);
+        merge(found, before, kept, out);
     }
 
     /// Readings of one place go on alike.

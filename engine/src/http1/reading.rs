@@ -337,7 +337,9 @@ impl Reading {
         copied.octets.extend_from_slice(step.kept.from(self.fed));
         let known = step.forks.ways.len();
         let kept = Kept { octets: &copied.octets, first: copied.first };
+        step.forks.until = copied.until;
         self.run(time_ns, &mut Step { kept, context: step.context, heads: step.heads, forks: step.forks });
+        step.forks.until = i64::MIN;
         for fork in step.forks.ways.iter_mut().skip(known) {
             fork.copied = Some(copied.clone());
         }
@@ -391,6 +393,11 @@ impl Reading {
     /// A head that this way did not find is in no more doubt for it.
     pub fn says_nothing(&self) -> bool {
         self.is_refuted() || self.who == Who::Nobody
+    }
+
+    /// A body that waits for 100 Continue is none to this way.
+    pub fn refuses(&self) -> bool {
+        self.who == Who::Refuser
     }
 
     /// The next octets, so many, are part of a body.

@@ -1,14 +1,10 @@
 //! Several ways to read the same octets at once: what one finds for the others, and the heads of all, each once.
 
-use std::mem;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::MOST_READINGS;
-use super::body::chunks::WholeChunks;
-use super::body::{Lengths, OddChunks};
+use super::body::Lengths;
 use super::credit::Credit;
-use super::head_reader::{is_connect, is_upgrade};
 use super::kept::Kept;
 use super::reading::{Reading, Step};
 use super::whole_head::{whole_head, whole_trailer};
@@ -28,19 +24,45 @@ pub(super) struct Forks {
     pub are_more: bool,
     /// Some of them read, or began with, octets of their own.
     pub are_copies: bool,
-    /// Number of the way that reads, and of its first head among those that it adds to.
+    /// Number of the way that reads.
     pub finder: usize,
-    pub first: usize,
-    /// Heads that one way found, in order; another one that comes to such a place need not read it.
-    pub known: Vec<Rc<Known>>,
-    /// Those that the way that reads came to.
-    pub again: Vec<Rc<Known>>,
+    /// Where heads begin that were read, in order.
+    pub known: Vec<Known>,
+    /// Before this position the way that reads has octets of its own.
+    pub until: i64,
+    /// The way that reads has come to one of these.
+    pub joined: Option<Joined>,
+}
+
+/// A head that a way has read.
+pub(super) struct Known {
+    start: i64,
+    finder: usize,
+    doubt: Doubted,
+}
+
+/// What a way knows before it reads a head.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Doubted {
+    /// It is behind CONNECT.
+    pub tunnel: bool,
+    /// The head may be text in a body.
+    pub framing: bool,
+    /// It refuses bodies that wait for 100 Continue.
+    pub refuses: bool,
+}
+
+/// From there on a way goes on as another one did, which read before it.
+#[derive(Clone, Copy)]
+pub(super) struct Joined {
+    finder: usize,
+    from: i64,
 }
 
 impl Forks {
     /// Where none parts.
     pub fn with(credit: Credit) -> Forks {
-        Forks { credit, ..Forks::default() }
+        Forks { credit, until: i64::MIN, ..Forks::default() }
     }
 
     /// For a way beside these.
@@ -65,54 +87,42 @@ impl Forks {
         self.room.is_some_and(|room| self.ways.len() < room) && self.credit.is_left()
     }
 
-    fn known_at(&self, start: i64) -> Option<Rc<Known>> {
+    /// For the ways that come to this head.
+    pub fn note_start(&mut self, start: i64, doubt: Doubted) {
+        if start < self.until || self.are_none() {
+            return;
+        }
+        let known = &mut self.known;
+        let is_last = known.last().is_none_or(|last| last.start < start);
+        let place = if is_last { known.len() } else { known.partition_point(|other| other.start < start) };
+        if known.get(place).is_none_or(|other| other.start != start) {
+            known.insert(place, Known { start, finder: self.finder, doubt });
+        }
+    }
+
+    fn known_at(&self, start: i64) -> Option<&Known> {
         let place = self.known.binary_search_by_key(&start, |known| known.start).ok()?;
-        Some(Rc::clone(&self.known[place]))
+        self.known.get(place)
     }
-
-    fn learn(&mut self, known: Known) {
-        let place = self.known.partition_point(|other| other.start < known.start);
-        self.known.insert(place, Rc::new(known));
-    }
-}
-
-/// What any way does that comes to the beginning of a head.
-pub(super) struct Known {
-    /// Who found it, and its number among the heads of that one.
-    pub finder: usize,
-    pub number: usize,
-    pub start: i64,
-    end: i64,
-    extents: Lengths,
-    /// As [`Reading::head`] has it, where its body may have a trailer section.
-    owner: Option<Arc<Owner>>,
-    /// All of that, if it is here.
-    body: Option<WholeChunks>,
-    odd_chunks: OddChunks,
-    is_connect: bool,
-    is_upgrade: bool,
 }
 
 impl Reading {
-    /// Comes to a head that another way has read, and goes on behind it as that one did.
-    pub fn pass_known(&mut self, step: &mut Step<'_, '_>) -> bool {
-        if self.has_own_octets() {
+    /// Comes to a head that another way has read, and goes on as that one did: it reads the same octets.
+    pub fn joins(&self, step: &mut Step<'_, '_>) -> bool {
+        if step.forks.finder == 0 || self.at < step.forks.until {
             return false;
         }
-        let Some(known) = step.forks.known_at(self.at) else { return false };
-        self.pay_head(known.end - known.start, step);
-        self.at = known.end;
-        self.scan = known.end;
-        if mem::take(&mut self.oddities).contains(Oddity::Framing) {
-            self.search_beside(&known.extents, step);
-        }
-        self.odd_chunks = known.odd_chunks;
-        self.go_on_behind(known.is_connect, known.is_upgrade, &known.extents, known.owner.as_ref(), step);
-        if let Some(body) = &known.body {
-            self.pass_body(body, step);
-        }
-        step.forks.again.push(known);
-        true
+        let doubt = self.doubted();
+        let known = step.forks.known_at(self.at).filter(|known| known.doubt == doubt);
+        let joined = known.map(|known| Joined { finder: known.finder, from: self.at });
+        let joins = joined.is_some();
+        step.forks.joined = step.forks.joined.or(joined);
+        joins
+    }
+
+    pub fn doubted(&self) -> Doubted {
+        let framing = self.oddities.contains(Oddity::Framing);
+        Doubted { tunnel: self.tunnel, framing, refuses: self.refuses() }
     }
 
     /// A head was read once more, by another way than the first.
@@ -121,35 +131,6 @@ impl Reading {
         if self.is_fork {
             step.forks.credit.pay_head(octets);
         }
-    }
-
-    /// For the ways that come to this head, which ends here and is the next one that is handed out.
-    pub fn make_known(
-        &self,
-        start: i64,
-        text: &HeadText,
-        extents: Lengths,
-        (owner, body): (Option<Arc<Owner>>, Option<WholeChunks>),
-        step: &mut Step<'_, '_>,
-    ) {
-        if self.has_own_octets() {
-            return;
-        }
-        let (finder, number) = (step.forks.finder, step.heads.len() - step.forks.first);
-        let (is_connect, is_upgrade) = (is_connect(text), is_upgrade(text));
-        let (end, odd_chunks) = (self.at, self.odd_chunks);
-        step.forks.learn(Known {
-            finder,
-            number,
-            start,
-            end,
-            extents,
-            owner,
-            body,
-            odd_chunks,
-            is_connect,
-            is_upgrade,
-        });
     }
 
     /// A head was read up to here; `owner` is what its trailer section would belong to.
@@ -168,9 +149,13 @@ impl Reading {
     }
 }
 
-/// What the readings found, each head once.
-pub(super) fn merge(found: Vec<Found>, kept: Kept<'_>, out: &mut Vec<PlacedHead>) {
-    let ways: Vec<Way> = found.iter().map(Way::of).collect();
+/// What the readings found, each head once; `of_first` are the first way's, behind those in `out` before them.
+pub(super) fn merge(mut found: Vec<Found>, of_first: usize, kept: Kept<'_>, out: &mut Vec<PlacedHead>) {
+    if found.iter().all(|of_way| of_way.heads.is_empty()) {
+        return judge(&found, &mut out[of_first..]);
+    }
+    found[0].heads = out.split_off(of_first);
+    let ways = found.iter().fold(Vec::new(), Way::add_to);
     let mut places: Vec<Place> = Vec::new();
     for (finder, of_way) in found.iter().enumerate() {
         places.extend((0..of_way.heads.len()).map(|number| Place { finder, number }));
@@ -179,36 +164,43 @@ pub(super) fn merge(found: Vec<Found>, kept: Kept<'_>, out: &mut Vec<PlacedHead>
     // stable: the first reading's head is the first of equal ones
     places.sort_by_key(|place| (placed(place).start, placed(place).end));
     let mut merged: Vec<(Place, Finders)> = Vec::new();
-    let mut same: Vec<Vec<usize>> = found.iter().map(|of_way| vec![0; of_way.heads.len()]).collect();
     for place in places {
         let (start, end) = (placed(&place).start, placed(&place).end);
-        let beside =
-            |(_, (known, _)): &(usize, &mut (Place, Finders))| (placed(known).start, placed(known).end) == (start, end);
-        let mut beside = merged.iter_mut().enumerate().rev().take_while(beside);
-        let known = beside.find(|(_, (known, _))| are_same(placed(known), placed(&place), kept));
-        let at = known.map(|(at, (_, finders))| {
-            finders.insert(place.finder);
-            at
-        });
-        same[place.finder][place.number] = at.unwrap_or(merged.len());
-        if at.is_none() {
-            let mut finders = Finders::default();
-            finders.insert(place.finder);
-            merged.push((place, finders));
-        }
-    }
-    for (finder, of_way) in found.iter().enumerate() {
-        for known in &of_way.again {
-            merged[same[known.finder][known.number]].1.insert(finder);
+        let beside = |(known, _): &&mut (Place, Finders)| (placed(known).start, placed(known).end) == (start, end);
+        let mut beside = merged.iter_mut().rev().take_while(beside);
+        match beside.find(|(known, _)| are_same(placed(known), placed(&place), kept)) {
+            Some((_, finders)) => finders.insert(place.finder),
+            None => merged.push((place, Finders::default().with(place.finder))),
         }
     }
     let mut heads: Vec<Vec<Option<PlacedHead>>> =
         found.into_iter().map(|of_way| of_way.heads.into_iter().map(Some).collect()).collect();
-    out.extend(
-        merged.into_iter().filter_map(|(Place { finder, number }, finders)| {
-            Some(judged(heads[finder][number].take()?, finders, &ways))
-        }),
-    );
+    out.extend(merged.into_iter().filter_map(|(Place { finder, number }, mut finders)| {
+        let placed = heads[finder][number].take()?;
+        for (at, way) in ways.iter().enumerate() {
+            if way.joined.is_some_and(|joined| joined.from <= placed.start && finders.contains(joined.finder)) {
+                finders.insert(at); // those that it joins stand before it
+            }
+        }
+        Some(judged(placed, finders, &ways))
+    }));
+}
+
+/// The same where all heads are the first way's.
+fn judge(ways: &[Found], heads: &mut [PlacedHead]) {
+    // from where on each finds them as well
+    let mut finds = vec![i64::MIN];
+    for way in ways.iter().skip(1) {
+        finds.push(way.joined.map_or(i64::MAX, |joined| joined.from.max(finds[joined.finder])));
+    }
+    for placed in heads {
+        for (way, &finds) in ways.iter().zip(&finds) {
+            if way.origin <= placed.start && placed.start < finds {
+                placed.add(Oddities::of(&[way.why.unwrap_or(Oddity::Framing)]));
+                placed.doubt();
+            }
+        }
+    }
 }
 
 /// What one reading found, the position from which it went its way, and why.
@@ -216,15 +208,19 @@ pub(super) struct Found {
     origin: i64,
     why: Option<Oddity>,
     heads: Vec<PlacedHead>,
-    /// Besides, of those before it.
-    again: Vec<Rc<Known>>,
+    joined: Option<Joined>,
 }
 
 impl Found {
-    /// Not every way says something of what others find.
-    pub fn by(reading: &Reading, heads: Vec<PlacedHead>, again: Vec<Rc<Known>>) -> Found {
+    /// A way that was refuted says nothing of what others find.
+    pub fn by(reading: &Reading, heads: Vec<PlacedHead>, joined: Option<Joined>) -> Found {
         let origin = if reading.says_nothing() { i64::MAX } else { reading.origin };
-        Found { origin, why: reading.why, heads, again }
+        Found { origin, why: reading.why, heads, joined }
+    }
+
+    /// From some place on it is another way.
+    pub fn has_joined(&self) -> bool {
+        self.joined.is_some()
     }
 }
 
@@ -244,6 +240,11 @@ impl Finders {
         self.0 |= 1 << finder;
     }
 
+    fn with(mut self, finder: usize) -> Finders {
+        self.insert(finder);
+        self
+    }
+
     fn contains(self, finder: usize) -> bool {
         self.0 >> finder & 1 != 0
     }
@@ -255,14 +256,18 @@ struct Way {
     why: Option<Oddity>,
     /// In order.
     starts: Vec<i64>,
+    joined: Option<Joined>,
 }
 
 impl Way {
-    fn of(found: &Found) -> Way {
-        let starts = found.heads.iter().map(|placed| placed.start);
-        let mut starts: Vec<i64> = starts.chain(found.again.iter().map(|known| known.start)).collect();
+    fn add_to(mut ways: Vec<Way>, found: &Found) -> Vec<Way> {
+        let mut starts: Vec<i64> = found.heads.iter().map(|placed| placed.start).collect();
+        if let Some(joined) = found.joined {
+            starts.extend(ways[joined.finder].starts.iter().filter(|&&start| start >= joined.from));
+        }
         starts.sort_unstable();
-        Way { origin: found.origin, why: found.why, starts }
+        ways.push(Way { origin: found.origin, why: found.why, starts, joined: found.joined });
+        ways
     }
 
     fn is_of_copy(&self) -> bool {

@@ -20,10 +20,10 @@ impl Reading {
     pub fn enter_body(&mut self, extents: &Lengths, owner: Option<&Arc<Owner>>, step: &mut Step<'_, '_>) {
         self.is_misread = false;
         self.habit = Habit::Strict;
-        for &extent in &extents.others {
+        for &extent in extents.others.iter() {
             self.fork(step, |fork| fork.enter_extent(extent, owner));
         }
-        for &octets in &extents.misread {
+        for &octets in extents.misread.iter() {
             self.fork(step, |fork| {
                 fork.is_misread = true;
                 fork.enter_extent(Extent::Octets(octets), owner);
@@ -107,6 +107,7 @@ impl Reading {
         let mut fork = Reading { origin: self.at, is_fork: true, why, shift: 0, ..self.clone() };
         turn_off(&mut fork);
         step.forks.ways.push(fork);
+        step.forks.credit.pay_part();
     }
 
     pub(super) fn skip_body(&mut self, step: &mut Step<'_, '_>) -> bool {
