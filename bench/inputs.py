@@ -11,7 +11,7 @@ from itertools import cycle, islice
 from hpack import Encoder
 
 from bench.floods import MB
-from pcaps.floods import ACK, PSH, Frames, segment, stream
+from pcaps.floods import ACK, MSS, PSH, SYN, Frames, segment, stream
 from pcaps.talk import pcap
 
 SIZE = 10 * MB
@@ -195,6 +195,19 @@ def many_hosts() -> Frames:
     hosts = b"".join(b"Host: " + b"h" * 2000 + b"%d\r\n" % number for number in range(64))
     one = b"GET / HTTP/1.1\r\n" + hosts + b"a:\n" * 42_000 + b"\r\n"
     return stream(one * (SIZE // len(one) + 1))
+
+
+def by_many(text: bytes, size: int) -> Callable[[], Frames]:
+    """The same again and again by one client after the other, so many bytes each: a stock is anew for each of them."""
+    octets = text * (size // len(text))
+
+    def frames() -> Frames:
+        for client in range(SIZE // len(octets) + 1):
+            yield segment(client, 40000, 0, SYN)
+            for at in range(0, len(octets), MSS):
+                yield segment(client, 40000, 1 + at, PSH | ACK, octets[at : at + MSS])
+
+    return frames
 
 
 def many_lengths() -> Frames:

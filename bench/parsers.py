@@ -37,6 +37,7 @@ from bench.inputs import (
     any_chunk_lines,
     any_chunks,
     blocks,
+    by_many,
     chunk_head,
     chunked,
     classic,
@@ -315,6 +316,8 @@ PARSERS = {
             "a trailer section and a length each": captured(
                 repeated(POST + b"Content-Length: 6\r\n" + CHUNKED + b"1\r\nx\r\n0\r\nA: b\r\n\r\n")
             ),
+            "short heads, one fold each, by many": captured(by_many(b"GET / HTTP/1.1\r\nA: 1\r\n 2\r\n\r\n", 7000)),
+            "requests in place of trailers, by many": captured(by_many(POST + CHUNKED + b"0\r\n", 7000)),
             "short heads, one fold each": captured(repeated(b"GET / HTTP/1.1\r\nA: 1\r\n 2\r\n\r\n")),
             "short heads that end in CR": captured(repeated(b"GET / HTTP/1.1\rA: b\r\r")),
             "HTTP/0.9": captured(repeated(b"GET /\n\n")),

@@ -35,10 +35,10 @@ def test_short_lines_cost_more_than_their_bytes() -> None:
     assert paid(b"a\r" * 100) == paid(b"a\n" * 100)
 
 
-def test_a_way_may_part_from_each_request_of_128_bytes() -> None:
+def test_a_way_may_part_from_each_request_of_256_bytes() -> None:
     credit = Credit()
     for _ in range(100_000):
-        credit.earn(128)
+        credit.earn(256)
         assert credit
         credit.pay_part()
 

@@ -11,7 +11,7 @@ STOCK = 128 * 1024  # some hundred short heads
 EARNED = 2  # by each byte
 HEAD_PRICE = 256  # of reading a head once more, besides its bytes
 END_PRICE = 16  # of each CR or LF in lines that are short, in place of their bytes
-PART_PRICE = 256  # of a way that parts: it is held, and what it finds is compared
+PART_PRICE = 512  # of a way that parts: it is held, and what it finds is compared
 LINE_PRICE = 64  # of looking whether a line begins a head
 
 

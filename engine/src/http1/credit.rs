@@ -15,7 +15,7 @@ const HEAD_PRICE: i64 = 256;
 /// Of each CR or LF in lines that are short, in place of their octets.
 const END_PRICE: i64 = 16;
 /// Of a way that parts: it is held, and what it finds is compared.
-const PART_PRICE: i64 = 256;
+const PART_PRICE: i64 = 512;
 /// Of looking whether a line begins a head.
 const LINE_PRICE: i64 = 64;
 
