@@ -78,15 +78,13 @@ pub fn field_lines(line: &RequestLine<'_>, block: &[u8]) -> FieldLines {
 /// The same in the memory of older texts; in all ways to read them, or only in the first.
 #[inline]
 pub(super) fn field_lines_in(
-    mut text: HeadText,
+    text: HeadText,
     rooms: &mut Rooms,
     line: &RequestLine<'_>,
     block: &[u8],
     in_all_ways: bool,
 ) -> FieldLines {
-    text.clear();
-    text.reserve(line.method.len() + line.target.len() + line.version.len() + block.len(), 1 + block.len() / 24);
-    line.write_to(&mut text);
+    let mut text = text_in_room(text, line, block.len());
     let odd = if empty_line(block) == Some(block.len()) { None } else { push_clean_lines(&mut text, block) };
     match odd {
         None => FieldLines { text, oddities: line.oddities, others: Vec::new(), may_differ: false, hidden: None },
@@ -123,7 +121,7 @@ fn push_clean_lines(text: &mut HeadText, block: &[u8]) -> Option<usize> {
 }
 
 /// Whether all lines are as RFC 9112 writes them, but that a lone CR ends some and empty lines follow the last one.
-fn push_lines_up_to_cr(text: &mut HeadText, block: &[u8]) -> bool {
+pub(super) fn push_lines_up_to_cr(text: &mut HeadText, block: &[u8]) -> bool {
     let mut begin = 0;
     for start in (0..block.len()).step_by(Block::SIZE) {
         let octets = Block::of(&block[start..], b' ');
@@ -251,12 +249,18 @@ fn up_to_nul_in_digits(value: &[u8]) -> &[u8] {
 #[derive(Default)]
 struct Hidden {
     extents: Option<Box<HeadText>>,
+    /// Which of [`FRAMING_FIELDS`] the last of these is.
+    last: Option<usize>,
     /// Each once.
     hosts: Vec<Vec<u8>>,
 }
 
 impl Hidden {
     fn note(&mut self, name: &[u8], value: &[u8]) {
+        let bare = trim_blanks(name);
+        if let Some(place) = FRAMING_FIELDS.iter().position(|known| bare.eq_ignore_ascii_case(known)) {
+            return self.push(place, trim(value, is_blank_or_cr));
+        }
         // as many octets of a token as the longest of these names has, and one more
         let (mut plain, mut size) = ([0; LONGEST_HIDDEN + 1], 0);
         for &octet in name.iter().filter(|&&octet| is(octet, TOKEN)) {
@@ -268,8 +272,8 @@ impl Hidden {
             }
         }
         let plain = &plain[..size];
-        if FRAMING_FIELDS.contains(&plain) {
-            self.push(plain, trim(value, is_blank_or_cr));
+        if let Some(place) = FRAMING_FIELDS.iter().position(|known| *known == plain) {
+            self.push(place, trim(value, is_blank_or_cr));
         } else if self.hosts.len() < MOST_HOSTS && plain == b"host" {
             let host = trim(value, is_blank_or_cr);
             if !self.hosts.iter().any(|known| known == host) {
@@ -278,15 +282,22 @@ impl Hidden {
         }
     }
 
-    fn push(&mut self, name: &[u8], value: &[u8]) {
-        self.extents.get_or_insert_with(|| Box::new(HeadText::new(b"", b"", b""))).push(name, value);
+    /// One more value of this framing field: a member of the list that it was last, for they come by the thousand.
+    fn push(&mut self, place: usize, value: &[u8]) {
+        let extents = self.extents.get_or_insert_with(|| Box::new(HeadText::new(b"", b"", b"")));
+        if self.last.replace(place) == Some(place) {
+            extents.extend_last(0, b",");
+            extents.extend_last(0, value);
+        } else {
+            extents.push(FRAMING_FIELDS[place], value);
+        }
     }
 
     /// With what the other ways to read these lines take for the extent of a body.
     fn beside(mut self, found: FieldLines) -> FieldLines {
         for (name, value) in found.others.iter().filter(|other| other.may_tell_extent()).flat_map(HeadText::fields) {
-            if FRAMING_FIELDS.contains(&name) {
-                self.push(name, value);
+            if let Some(place) = FRAMING_FIELDS.iter().position(|known| *known == name) {
+                self.push(place, value);
             }
         }
         FieldLines { hidden: self.extents, ..found }
@@ -294,10 +305,10 @@ impl Hidden {
 }
 
 /// A request line, with room for fields of so many octets.
-fn text_in_room(mut text: HeadText, line: &RequestLine<'_>, size: usize) -> HeadText {
+pub(super) fn text_in_room(mut text: HeadText, line: &RequestLine<'_>, size: usize) -> HeadText {
     text.clear();
     text.reserve(line.method.len() + line.target.len() + line.version.len() + size, 1 + size / 24);
-    text.begin(line.method, line.target, line.version);
+    line.write_to(&mut text);
     text
 }
 

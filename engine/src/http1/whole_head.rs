@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::field_lines::{FieldLines, field_lines_in};
+use super::field_lines::{FieldLines, field_lines_in, push_lines_up_to_cr, text_in_room};
 use super::octets::{part, with_whole_ends};
 use super::request_head::{RequestLine, request_line};
 use crate::early::Rooms;
@@ -66,7 +66,11 @@ pub(super) fn fields_of_cr_head(
     behind: &[u8],
     in_all_ways: bool,
 ) -> FieldLines {
-    field_lines_in(rooms.text(), rooms, line, &with_whole_ends(behind), in_all_ways)
+    let mut text = text_in_room(rooms.text(), line, behind.len());
+    if push_lines_up_to_cr(&mut text, behind) {
+        return FieldLines { text, oddities: line.oddities, ..FieldLines::default() };
+    }
+    field_lines_in(text, rooms, line, &with_whole_ends(behind), in_all_ways)
 }
 
 /// All that a trailer section says, behind request line and Hosts of the head that it belongs to: in the first way to read
