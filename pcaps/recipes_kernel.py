@@ -185,3 +185,24 @@ def k18_syn_data_in_place_of_the_number() -> Talk:
     talk = Talk().open()
     talk.segment(SYN, b"none-was-set", seq=talk.seq + AT - 1)
     return ended(talk)
+
+
+@recipe(54, found())
+def k19_first_segment_begins_before_the_first_byte() -> Talk:
+    """A decoy without flags, and one whose acknowledgement is too old, which a kernel drops; what comes then differs
+    from all of it, piece by piece, and the first piece is acknowledged before the second one comes. Case 300813."""
+    talk = Talk().open()
+    talk.segment(0, MASKED, seq=talk.seq + 20)
+    talk.segment(DATA, MASKED[AT - 40 : AT + 20], seq=talk.seq - 1, ack=talk.ack - 1000)
+    return ended(talk.client(LEAK[:4]), LEAK[4:])
+
+
+@recipe(54, found())
+def k20_end_of_the_request_from_before_a_far_syn() -> Talk:
+    """One-sided: the last octet of the number comes once more and differs, then a SYN with data that is far ahead, yet
+    in the window. What follows stands before its first byte, and is the rest of the request. Case 100479."""
+    talk = one_sided().client(LEAK[: AT + 12], acknowledged=False)
+    talk.segment(SYN | FIN, MASKED, seq=talk.seq - 2)
+    talk.segment(ACK, b"=" + b"9" * 13, seq=talk.seq - 1)
+    talk.segment(SYN, MASKED, seq=talk.seq + 65_000)
+    return talk.client(LEAK[AT + 12 :], acknowledged=False)

@@ -191,6 +191,11 @@ impl Client {
         self.http1.idle()
     }
 
+    /// Whether its first byte, as far as anybody said, stands behind what is so far ahead.
+    pub fn begins_behind(&self, ahead: i64) -> bool {
+        self.assembler.next() + ahead < self.origin
+    }
+
     /// Whether these octets in its window, where another SYN said that a connection begins, may be the first of one.
     ///
     /// Amid a head the SYN does not count: an endpoint only challenges it (RFC 9293 section 3.10.7.4), and who reads on
@@ -199,7 +204,7 @@ impl Client {
         let next = self.assembler.next();
         let position = next + ahead;
         if position < self.origin {
-            return self.replays == 0 && self.came() > 0; // else reading begins anew there
+            return self.replays == 0; // else reading begins anew there
         }
         if !is_first {
             return false;

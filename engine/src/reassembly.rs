@@ -121,6 +121,15 @@ pub struct Assembler {
 }
 
 impl Assembler {
+    /// Where the copy begins that the next segment may go on with; where none does, what follows.
+    #[inline]
+    pub fn copied_from(&self) -> i64 {
+        let open = |versions: &Versions| {
+            versions.taken.last().filter(|last| last.stop == versions.copied_to).map(|last| last.start)
+        };
+        self.versions.as_deref().and_then(open).unwrap_or(self.next)
+    }
+
     /// From this position on.
     pub fn new(position: i64) -> Assembler {
         Assembler { next: position, held: 0, versions: None, pieces: BTreeMap::new() }

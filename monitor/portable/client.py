@@ -39,6 +39,10 @@ class Client(Copied):
         """How far ahead of the next byte a sequence number is; below 0 when it is behind."""
         return self._assembler.place(seq) - self._assembler.next
 
+    def begins_behind(self, ahead: int) -> bool:
+        """Whether its first byte, as far as anybody said, stands behind what is so far ahead."""
+        return self._assembler.next + ahead < self._origin
+
     def close(self, segment: Segment) -> None:
         """This segment ends the half-stream."""
         self.closed = segment.seq + len(segment.payload) & 0xFFFFFFFF
@@ -62,7 +66,7 @@ class Client(Copied):
         """
         position = self._assembler.next + ahead
         if position < self._origin:
-            return not self._replays and self.came > 0  # else reading begins anew there
+            return not self._replays  # else reading begins anew there
         if not is_first:
             return False
         if self._kept_from <= position < self._assembler.next:

@@ -62,9 +62,12 @@ class Clients(ABC):
         ahead = client.distance(seq)
         near = -window <= ahead <= window
         aside = half.aside
-        if aside is not None and ahead and abs(aside.client.distance(seq)) <= (0 if near else window):
-            half.turn()
-            return self._take(half, aside.client, segment)
+        if aside is not None and ahead:
+            besides = aside.client.distance(seq)
+            is_its = not near or (client.begins_behind(ahead) and not aside.client.begins_behind(besides))
+            if abs(besides) <= (window if is_its else 0):
+                half.turn()
+                return self._take(half, aside.client, segment)
         began = self._announced(half, seq, near=near)
         if began >= 0 and (not near or client.gives_way_to(ahead, segment.payload, is_first=seq == began)):
             if half.closing_ns and client.idle and not client.amid:

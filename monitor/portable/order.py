@@ -176,7 +176,8 @@ class Order(ABC):
         start, (begin, end) = self._http1.start, self._body
         if end != self._assembler.next or end - begin <= (BODY_BYTES if self._heads else LATE_BYTES):
             late = self._assembler.next - LATE_BYTES
-            late = late if self._acked is None else min(max(self._acked_whole, late), self._assembler.next)
+            if self._acked is not None:  # but of a copy that may go on all
+                late = min(max(min(self._acked_whole, self._assembler.copied_from), late), self._assembler.next)
             oldest = self._assembler.next - self._limits.window_bytes  # nobody believes a copy that is further behind
             start = min(start, late, *(max(begin, oldest) for begin in self._heads.begin))
         return max(self._kept_from, self._http1.keep(start))

@@ -93,6 +93,12 @@ class Assembler:
         ready, self._ready = self._ready, []
         return iter(ready)
 
+    @property
+    def copied_from(self) -> int:
+        """Where the copy begins that the next segment may go on with; where none does, what follows."""
+        last = self.taken[-1] if self.taken else None
+        return last.start if last is not None and last.stop == self.copied_to else self.next
+
     def rewind(self, position: int, octets: bytes, time_ns: int) -> None:
         """Begin again at `position`: what was thought to be the beginning was not. `octets` are all up to `next`."""
         if octets:

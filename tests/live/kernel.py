@@ -36,6 +36,7 @@ PLAIN, OPEN_FAST, INLINE = 80, 81, 82  # ports: as it comes, with TCP Fast Open,
 TCP_FASTOPEN, SO_OOBINLINE = 23, 10
 SETTINGS = {"tcp_syncookies": "0", "tcp_fastopen": "519", "tcp_invalid_ratelimit": "0"}  # 519: no cookie is asked for
 _REQUEST = re.compile(rb"[!-~]+ [!-~]+ HTTP/1[.][01]\r?\n")
+_EMPTY_LINE = re.compile(rb"(?<=\n)\r?\n")
 _LINE = re.compile(rb"\nX-MSISDN: ([0-9]+)\r?\n")
 
 
@@ -132,7 +133,8 @@ class Wire:
             self.send(tcp(CLIENT, self._port, SERVER, port, seq, 0, RST))
         self.listen()
         delivered = tuple(self._delivered)
-        taken = frozenset(n for octets in delivered if _REQUEST.match(octets) for n in _LINE.findall(octets))
+        heads = [head for octets in delivered for head in _EMPTY_LINE.split(octets) if _REQUEST.match(head)]
+        taken = frozenset(number for head in heads for number in _LINE.findall(head))
         return Talk(self._port, delivered, taken & {NUMBER, OTHER}, frozenset(), frames)
 
     def begin(self) -> int:

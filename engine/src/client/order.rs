@@ -148,7 +148,8 @@ impl Client {
         let (mut start, next, (begin, end)) = (self.http1.start(), self.assembler.next(), self.body);
         if end != next || end - begin <= if self.heads.is_empty() { LATE_BYTES } else { BODY_BYTES } {
             let late = next - LATE_BYTES;
-            let whole = self.acked.map_or(late, |acked| acked - i64::from(self.unended));
+            let copied = self.assembler.copied_from(); // of a copy that may go on all is kept
+            let whole = self.acked.map_or(late, |acked| copied.min(acked - i64::from(self.unended)));
             let late = whole.max(late).min(next);
             // nobody believes a copy that is further behind
             let oldest = next - i64::from(limits.window_bytes);

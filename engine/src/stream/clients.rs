@@ -25,7 +25,7 @@ impl Streams {
         let Some(speaker) = &mut half.speaker else { return };
         let ahead = speaker.client.distance(seq);
         let is_near = ahead.unsigned_abs() <= u64::from(window);
-        if ahead != 0 && speaker.turn_to(seq, if is_near { 0 } else { window }) {
+        if ahead != 0 && speaker.turn_to_better(seq, ahead, is_near, window) {
             return self.take(id, segment, counts, out);
         }
         if (half.reborn.is_some() || !is_near) && self.begin_elsewhere(id, segment, ahead, counts, out) {

@@ -91,6 +91,15 @@ impl Speaker {
         self.clients().nth(1).is_some_and(is_near) && self.turn()
     }
 
+    /// The same for what the one that goes on did not expect, which is so far ahead of it: the other one did, or it alone has
+    /// room there, or began before.
+    pub(super) fn turn_to_better(&mut self, seq: u32, ahead: i64, is_near: bool, window: u32) -> bool {
+        let Some(aside) = self.clients().nth(1) else { return false };
+        let begun = || self.client.begins_behind(ahead) && !aside.begins_behind(aside.distance(seq));
+        let is_its = !is_near || begun();
+        self.turn_to(seq, if is_its { window } else { 0 })
+    }
+
     /// The same, if no more speaks for it.
     pub(super) fn turn_to_lesser(&mut self) {
         if self.clients().nth(1).is_some_and(|aside| aside.standing() <= self.client.standing()) {
