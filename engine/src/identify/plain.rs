@@ -123,14 +123,13 @@ impl Plain {
             }
             return;
         }
+        let mut begins = Vec::new();
         for (row, digits) in rows(text, stretch, own.fewest) {
+            begins.clear();
+            begins.extend(first_digits(text, row.clone()));
             for (pattern, first, _) in self.patterns.iter().filter(|(_, _, fewest)| *fewest <= digits) {
-                let mut is_inside = false;
-                for (at, octet) in row.clone().zip(&text[row.clone()]) {
-                    let begins = !std::mem::replace(&mut is_inside, octet.is_ascii_digit());
-                    if begins && is_inside && first >> (octet - b'0') & 1 != 0 {
-                        find(own, names, *pattern, text, at..row.end, hinted, found);
-                    }
+                for &at in begins.iter().filter(|&&at| first >> (text[at] - b'0') & 1 != 0) {
+                    find(own, names, *pattern, text, at..row.end, hinted, found);
                 }
             }
         }
@@ -189,6 +188,12 @@ fn rows(text: &[u8], stretch: Range<usize>, fewest: usize) -> impl Iterator<Item
         }
         None
     })
+}
+
+/// Where digits begin in a row.
+fn first_digits(text: &[u8], row: Range<usize>) -> impl Iterator<Item = usize> {
+    let mut is_inside = false;
+    row.filter(move |&at| !std::mem::replace(&mut is_inside, text[at].is_ascii_digit()) && is_inside)
 }
 
 /// The number that the pattern finds where this row begins, if it may be one there.
