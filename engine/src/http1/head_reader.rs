@@ -242,6 +242,7 @@ impl Reading {
             if is_chunked && step.context.counts.tracer.is_none() { whole_body(step.kept.from(end)) } else { None };
         let has_trailer = (is_chunked && body.is_none()) || (step.forks.have_room() && extents.may_be_chunked());
         self.odd_chunks = OddChunks::behind(own);
+        self.pay_head(end - start, step); // before ways part here
         let owner = has_trailer.then(|| owner_of_trailer(&found.text, certainty_of(all)));
         self.go_on_behind(is_connect(&found.text), is_upgrade(&found.text), &extents, owner.as_ref(), step);
         step.forks.note_start(start, doubt);
@@ -253,7 +254,6 @@ impl Reading {
             if !fits || step.forks.are_copies {
                 early.keep(&mut found.text, &mut found.others);
             } else if let Some(mark) = early.sift(&mut found.text, &mut found.others) {
-                self.pay_head(end - start, step);
                 let (start, certainty) = (self.shown_start(start), certainty_of(all));
                 let said =
                     Said::Clean(CleanHead { time_ns, oddities: all, own, certainty, in_all_ways, mark, owner: None });
@@ -262,7 +262,7 @@ impl Reading {
         }
         let mut head = head_of(time_ns, flow, path, found.text, all);
         head.readings = readings_of(&head, found.others, own);
-        self.place(start, end, head, step);
+        self.hand_out(start, end, head, false, step);
     }
 
     /// Where a head begins for those whose copy is longer.
@@ -287,6 +287,10 @@ impl Reading {
         step: &mut Step<'_, '_>,
     ) {
         self.pay_head(end - start, step);
+        self.hand_out(start, end, head, is_part, step);
+    }
+
+    fn hand_out(&mut self, start: i64, end: i64, head: RequestHead, is_part: bool, step: &mut Step<'_, '_>) {
         let start = self.shown_start(start);
         if head.text.field_count() <= step.context.limits.head_lines {
             step.heads.push(PlacedHead { part: is_part, ..PlacedHead::new(start, end, head) });
