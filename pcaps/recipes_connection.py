@@ -38,6 +38,15 @@ def t18_syn_data_without_fast_open() -> Talk:
     return ended(talk, LEAK[30:])
 
 
+@recipe(46, leak())
+def t103_syn_data_behind_what_acknowledges_it() -> Talk:
+    """The same where the mirror delivers the SYN behind its SYN+ACK, which acknowledges just its data."""
+    talk = t18_syn_data_without_fast_open()
+    (first_ns, syn), (second_ns, answer) = talk.packets[:2]
+    talk.packets[:2] = [(first_ns, answer), (second_ns, syn)]
+    return talk
+
+
 @recipe(46, leak(), "rejected.not_accepted")
 def t19_syn_data_refused() -> Talk:
     """The SYN+ACK does not acknowledge the data of the SYN: it counts for nothing, the request is sent after."""

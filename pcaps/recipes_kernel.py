@@ -206,3 +206,13 @@ def k20_end_of_the_request_from_before_a_far_syn() -> Talk:
     talk.segment(ACK, b"=" + b"9" * 13, seq=talk.seq - 1)
     talk.segment(SYN, MASKED, seq=talk.seq + 65_000)
     return talk.client(LEAK[AT + 12 :], acknowledged=False)
+
+
+@recipe(54, leak())
+def k21_answer_to_a_server_by_the_client_and_out_of_order() -> Talk:
+    """As k11, and the mirror swaps the last two segments: one from before the lie is no beginning where a SYN told of
+    another one."""
+    talk = k11_answer_to_a_server_by_the_client()
+    (first_ns, first), (second_ns, second) = talk.packets[-2:]
+    talk.packets[-2:] = [(first_ns, second), (second_ns, first)]
+    return talk

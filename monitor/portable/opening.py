@@ -51,7 +51,10 @@ class Opening(Clients):
         known = self._origins.look(half.flow).nearest(seq, window)
         origin, side, _, _, urgent, answered, other, _ = known
         half.side = side or half.side
-        ahead, is_syn = seq - origin & 0xFFFFFFFF, bool(segment.flags & TH_SYN)
+        acked, is_syn = origin, bool(segment.flags & TH_SYN)
+        if is_syn and answered and acked - seq & 0xFFFFFFFF == len(segment.payload):
+            origin = seq  # its data is what the SYN+ACK before it has acknowledged
+        ahead = seq - origin & 0xFFFFFFFF
         placed = origin >= 0 and ahead <= window
         answers = self._is_answered(half)
         if answers and half.side is Side.UNKNOWN and surely_begins_request(segment.payload):
@@ -78,8 +81,8 @@ class Opening(Clients):
             placed = placed or is_syn
         half.origin = origin if placed else seq
         half.client = self._client(half, looks, placed=placed)
-        if is_syn and answered and seq != origin:
-            half.client.refuse(origin)
+        if is_syn and answered and seq != acked:
+            half.client.refuse(acked)
         if urgent >= 0:
             half.client.leave_urgent_out(urgent)
         return self._take(half, half.client, segment)

@@ -51,13 +51,17 @@ impl Streams {
         let mark = self.halves.mark(&segment.flow);
         let seq = first_byte(segment);
         let known = self.origins.look(mark).map(|known| known.nearest(seq, window));
-        let origin = known.map(|known| known.seq);
+        let (acked, is_syn) = (known.map(|known| known.seq), segment.flags & SYN != 0);
+        let answered = known.is_some_and(|known| known.answered);
+        let is_end = |acked: u32| acked.wrapping_sub(seq) as usize == segment.payload.len();
+        // its data may be what the SYN+ACK before it has acknowledged
+        let is_taken = is_syn && answered && acked.is_some_and(is_end);
+        let origin = if is_taken { Some(seq) } else { acked };
         if let Some(known) = known.filter(|known| known.side != Side::Unknown) {
             self.halves[id].side = known.side;
         }
         let side = self.halves[id].side;
         let ahead = origin.map(|origin| seq.wrapping_sub(origin));
-        let is_syn = segment.flags & SYN != 0;
         let mut placed = origin.filter(|_| ahead.is_some_and(|ahead| ahead <= window));
         let follows = placed.is_some_and(|origin| origin != seq);
         let answers = self.is_answered(id);
@@ -75,7 +79,6 @@ impl Streams {
             return self.open_doubtful(id, segment, mark, counts, out); // nobody asked it to ask
         }
         let urgent = known.and_then(|known| known.urgent());
-        let answered = known.is_some_and(|known| known.answered);
         if let (Some(ahead), Some(origin)) = (ahead, origin) {
             self.origins.forget(mark);
             let is_far = window < ahead && ahead <= u32::MAX - window;
@@ -105,8 +108,8 @@ impl Streams {
         }
         self.begin(id, origin, beginning, counts);
         if let Some(speaker) = &mut self.halves[id].speaker {
-            if is_syn && answered && seq != origin {
-                speaker.client.refuse(origin);
+            if let Some(acked) = acked.filter(|&acked| is_syn && answered && seq != acked) {
+                speaker.client.refuse(acked);
             }
             if let Some(pointer) = urgent {
                 speaker.client.leave_urgent_out(pointer);
