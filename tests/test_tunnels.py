@@ -39,7 +39,7 @@ def test_what_only_stands_on_a_tunnels_port_makes_no_flow(port: int, octets: byt
 
 @given(st.sampled_from(sorted({*PORTS, *PORTS_TO})), st.binary(min_size=1, max_size=120))
 def test_no_octets_on_a_tunnels_port_make_a_flow(port: int, octets: bytes):
-    assert decoded(udp(octets, port), RAW)[0] is None
+    assert not isinstance(decoded(udp(octets, port), RAW)[0], Segment)  # a fragment may stand behind any label
 
 
 @pytest.mark.parametrize("port", [4341, 4754, 4789, 4790, 6080, 6081, 6635, 8472, 37008])
