@@ -138,6 +138,14 @@ def h174_request_with_a_body_behind_no_size() -> Talk:
     return talk_of(post(CHUNKED, body=b"?\r\n\r\n" + post(LENGTH % 5000) + LEAK))
 
 
+@recipe(76, leak(), "oddities.framing", "oddities.chunk_odd")
+def h178_segment_that_cuts_the_method_behind_a_broken_body() -> Talk:
+    """A segment may begin a request whatever stood before it, but not amid the request line of another: the rest of the
+    method would make a second head of the same fields, where one way looks for requests and another one reads them."""
+    broken = post(CHUNKED, body=b"?\r\n\r\n" + post(CHUNKED, body=b"0\r\n\r\n"))
+    return Talk().open().client(broken + LEAK[:2]).client(LEAK[2:]).server(OK).close()
+
+
 # --- bodies that never come ---------------------------------------------------------------------------------------
 
 

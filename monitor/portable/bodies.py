@@ -192,7 +192,7 @@ class BodyReader(HoleReader):
             return self._break_chunks()
         if not line.endswith(b"\r") and self._ends_in_lf(octets, eol, size, b";" in line):
             return True
-        if not size and _begins_request(octets, eol + 1, eol + 1) is not False:  # some wait for no trailer section
+        if not size and begins_plain_request(octets, eol + 1, eol + 1) is not False:  # some wait for no trailer section
             self._fork(BodyReader._enter_misread, BodyReader._enter_no_body)
         self._enter_chunk(size)
         return True
@@ -276,11 +276,11 @@ class BodyReader(HoleReader):
 
     def _read_no_body(self, octets: Octets, first: int) -> bool:
         """Behind a head whose body may never come: the next request begins right here, or never."""
-        begins = self._begins_request(octets, first)
+        begins = self._begins_plain_request(octets, first)
         return begins is not None and self._turn(State.HEAD if begins else State.SEEK)
 
     def _read_body_or_none(self, octets: Octets, first: int) -> bool:
-        begins = self._begins_request(octets, first)
+        begins = self._begins_plain_request(octets, first)
         if begins:
             return self._turn(State.HEAD)
         if begins is False:
@@ -288,13 +288,13 @@ class BodyReader(HoleReader):
             self.state = State.BODY if self.left else State.CHUNK_SIZE
         return begins is not None
 
-    def _begins_request(self, octets: Octets, first: int) -> bool | None:
-        """As `_begins_request`; of who refuses a body, behind empty lines as well (RFC 9112 section 2.2)."""
+    def _begins_plain_request(self, octets: Octets, first: int) -> bool | None:
+        """As `begins_plain_request`; of who refuses a body, behind empty lines as well (RFC 9112 section 2.2)."""
         at, scan = self.at - first, max(self.at, self.scan) - first
         self.scan = self.fed
         if self.refuses and (blank := BLANK.match(octets, at)):
             at = blank.end()
-        return _begins_request(octets, at, max(at, scan))
+        return begins_plain_request(octets, at, max(at, scan))
 
     def _end_chunk(self, octets: Octets, first: int) -> bool:
         """CRLF behind the data, or what a receiver takes for it: any two octets (uhttpd before its pull request 32), or
@@ -355,7 +355,7 @@ class BodyReader(HoleReader):
         self.odd_chunk = True
 
 
-def _begins_request(octets: Octets, at: int, scan: int) -> bool | None:
+def begins_plain_request(octets: Octets, at: int, scan: int) -> bool | None:
     """Whether a request line without an oddity stands there, the LF of which stands behind `scan`; None: perhaps."""
     eol = octets.find(b"\n", scan)
     if eol >= 0:

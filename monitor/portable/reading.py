@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, MutableMapping
 
-from monitor.portable.bodies import FRAMING, BodyReader
+from monitor.portable.bodies import FRAMING, BodyReader, begins_plain_request
 from monitor.portable.credit import Credit
 from monitor.portable.head_reader import BEGINNING, HOPELESS_BYTES, Known, Octets, State
 from monitor.portable.holes import EMPTY, JUNK, LINE, LINE_BYTES, LOST, MIDSTREAM, SEGMENT, TUNNEL
@@ -261,9 +261,10 @@ class Reading(BodyReader):
                 self.at = self.scan = first + records
                 self.mark = SEGMENT
         i = self.at - first
-        if self.segment > self.at:  # a segment may be a new beginning, whatever stood before it
+        if self.segment > self.at:  # a segment may be a new beginning, unless it cuts a line that is a request's
             eol = octets.find(b"\n", self.segment - first)
-            if eol >= 0 and self._is_request(octets, first, self.segment, eol):
+            is_new = eol >= 0 and self._is_request(octets, first, self.segment, eol)
+            if is_new and not begins_plain_request(octets, i, self.segment - first):
                 return self._found(self.segment, SEGMENT)
         elif self.segment == self.at:
             self.mark = SEGMENT

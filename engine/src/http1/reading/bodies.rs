@@ -192,7 +192,7 @@ impl Reading {
         if !line.ends_with(b"\r") && self.ends_in_lf(found.size, is_extended, step) {
             return true;
         }
-        if found.size == 0 && begins_request(kept, self.at, self.at) != Some(false) {
+        if found.size == 0 && begins_plain_request(kept, self.at, self.at) != Some(false) {
             self.fork(step, Reading::enter_no_body); // some wait for no trailer section
         }
         self.enter_chunk(found.size);
@@ -313,12 +313,12 @@ impl Reading {
 
     /// Behind a head whose body may never come: the next request begins right here, or never.
     pub(super) fn read_no_body(&mut self, kept: Kept<'_>) -> bool {
-        let begins = self.begins_request(kept);
+        let begins = self.begins_plain_request(kept);
         begins.is_some_and(|begins| self.turn(if begins { State::Head } else { State::Seek }, None))
     }
 
     pub(super) fn read_body_or_none(&mut self, kept: Kept<'_>) -> bool {
-        let begins = self.begins_request(kept);
+        let begins = self.begins_plain_request(kept);
         match begins {
             Some(true) => _ = self.turn(State::Head, None),
             Some(false) => {
@@ -330,13 +330,13 @@ impl Reading {
         begins.is_some()
     }
 
-    /// As [`begins_request`]; of who refuses a body, behind empty lines as well (RFC 9112 section 2.2).
-    fn begins_request(&mut self, kept: Kept<'_>) -> Option<bool> {
+    /// As [`begins_plain_request`]; of who refuses a body, behind empty lines as well (RFC 9112 section 2.2).
+    fn begins_plain_request(&mut self, kept: Kept<'_>) -> Option<bool> {
         let (mut at, scan) = (self.at, mem::replace(&mut self.scan, self.fed));
         if self.who == Who::Refuser {
             at += kept.from(at).iter().take_while(|octet| matches!(octet, b'\r' | b'\n')).count() as i64;
         }
-        begins_request(kept, at, at.max(scan))
+        begins_plain_request(kept, at, at.max(scan))
     }
 
     pub(super) fn enter_chunk(&mut self, size: u64) {
@@ -418,7 +418,7 @@ impl Reading {
 }
 
 /// Whether a request line without an oddity stands there, the LF of which stands behind `scan`; None: perhaps.
-fn begins_request(kept: Kept<'_>, at: i64, scan: i64) -> Option<bool> {
+pub(super) fn begins_plain_request(kept: Kept<'_>, at: i64, scan: i64) -> Option<bool> {
     if let Some(eol) = kept.line_end(scan) {
         let line = surely_request_line(kept.between(at, eol));
         return Some(line.is_some_and(|line| line.oddities.is_empty() && begins_known_method(line.method, false)));

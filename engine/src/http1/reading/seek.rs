@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
+use super::bodies::begins_plain_request;
 use super::{Doubt, LINE_BYTES, Mark, Reading, State, Step};
 use crate::http1::kept::{Kept, end_of_lines};
 use crate::http1::request_head::{behind_junk, behind_records, may_begin_line, surely_request_line};
@@ -37,8 +38,9 @@ impl Reading {
             }
         }
         if self.segment > self.at {
-            // a segment may be a new beginning, whatever stood before it
-            if self.is_request(kept, self.segment, kept.line_end(self.segment)) {
+            // a segment may be a new beginning, unless it cuts a line that is a request's
+            let is_new = self.is_request(kept, self.segment, kept.line_end(self.segment));
+            if is_new && begins_plain_request(kept, self.at, self.segment) != Some(true) {
                 return self.found(self.segment, Mark::Segment);
             }
         } else if self.segment == self.at {
