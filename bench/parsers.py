@@ -341,6 +341,9 @@ PARSERS = {
             "no chunk, and a trailer section each": captured(repeated(POST + CHUNKED + b"0\r\na:b\r\n\r\n")),
             "requests in place of trailers": captured(repeated(POST + CHUNKED + b"0\r\n")),
             "a coding that nobody knows each": captured(repeated(POST + b"Transfer-Encoding: x\r\n\r\n0\r\n\r\n")),
+            "empty lines in place of a body": captured(
+                lambda: stream(POST + b"Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n" + b"\n" * SIZE)
+            ),
             "bodies that never come": captured(
                 repeated(POST + b"Expect: 100-continue\r\nContent-Length: 5\r\n\r\n")
             ),

@@ -6,7 +6,7 @@ Desync Attacks" (Kettle, 2019-2025).
 
 from __future__ import annotations
 
-from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, ambiguous, get, leak, recipe, talk_of
+from pcaps.recipe import CLEAN, FIELD, LEAK, NUMBER, OK, QUIET, ambiguous, get, leak, recipe, talk_of
 from pcaps.recipes_framing import CHUNKED, post
 from pcaps.recipes_rules import AGEVERIFY
 from pcaps.talk import Talk
@@ -146,6 +146,24 @@ def h178_segment_that_cuts_the_method_behind_a_broken_body() -> Talk:
     return Talk().open().client(broken + LEAK[:2]).client(LEAK[2:]).server(OK).close()
 
 
+CRS = b"1;\rX\r\n2\r\n%x\r\n"  # here ways part: to who takes CR for an end a chunk of this size follows
+
+
+@recipe(72, QUIET, "oddities.chunk_odd")
+def h179_cr_amid_a_line_to_who_ends_it_there() -> Talk:
+    """A chunk of 5 octets to who wants LF. The one who came here takes CR for an end, finds none behind the data, and
+    closes: he never sees the request in what is a chunk to all others."""
+    inner = b"5;a\rb\r\nhello\r\n0;\r\r" + LEAK
+    return talk_of(post(CHUNKED, body=CRS % len(inner) + inner + END), CLEAN)
+
+
+@recipe(72, QUIET, "oddities.chunk_odd")
+def h180_no_request_behind_a_body_that_cr_ends() -> Talk:
+    """The same where the body ends with CR and no request follows: that way is given up, and does not seek on."""
+    inner = b"0;\r\rjunk\r\n" + LEAK
+    return talk_of(post(CHUNKED, body=CRS % len(inner) + inner + END), CLEAN)
+
+
 # --- bodies that never come ---------------------------------------------------------------------------------------
 
 
@@ -198,6 +216,13 @@ def h176_continue_never_came_ten_times() -> Talk:
                 OK
             )
     return talk.client(LEAK).server(OK).close()
+
+
+@recipe(71, ambiguous(times=1), "oddities.framing", "shed.readings")
+def h181_continue_never_came_where_nobody_reads() -> Talk:
+    """Text in a broken body holds such uploads as well: the search in it refuses none, for it is no receiver."""
+    upload = post(LENGTH % 5000, EXPECT)
+    return talk_of(upload, post(CHUNKED, body=b"?\r\n\r\n" + upload + upload + LEAK))
 
 
 # --- lengths that only others see ---------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.portable.body import odd_chunk_size
+from monitor.portable.credit import Credit
 from monitor.records import Certainty, Section
 from tests.heads import CLEAN, FIELD, FOUND, HOST, LEAK, POST, bytewise, content, everyhow, head, read
 
@@ -189,3 +190,45 @@ def test_some_take_these_sizes_of_chunks(line: bytes, digits: int | None, number
 def test_odd_chunks_are_counted_once_for_a_body() -> None:
     for body in (b"1\na\n1\nb\n0\n\n", b"no chunk\r\n", b"10000000000000005\r\nhello\r\n0\r\n\r\n"):
         assert read(head(b"Transfer-Encoding: chunked", line=POST) + body).counts["oddities.chunk_odd"] == 1
+
+
+@pytest.fixture
+def parted(monkeypatch: pytest.MonkeyPatch) -> list[Credit]:
+    """What each way that parts is paid from."""
+    parted = []
+
+    def pay_part(credit: Credit) -> None:
+        parted.append(credit)
+
+    monkeypatch.setattr(Credit, "pay_part", pay_part)
+    return parted
+
+
+@pytest.mark.parametrize(
+    ("chunk", "receivers"),
+    [
+        (b"1\nx\r\n", 1),  # who knows CRLF alone: behind the first chunk he has parted, or has closed
+        (b"1;\nx\r\n", 1),
+        (b"1\r\nx\n", 1),  # who takes any two octets
+        (b"1\nx\n", 2),
+    ],
+)
+def test_a_receiver_parts_once_in_a_body(chunk: bytes, receivers: int, parted: list[Credit]) -> None:
+    read(*bytewise(CHUNKED + chunk * 50))
+    assert len(parted) == receivers
+
+
+def test_who_reads_a_head_with_lf_alone_parts_at_no_size(parted: list[Credit]) -> None:
+    read(*bytewise(CHUNKED.replace(b"\r\n", b"\n") + b"1\nx\r\n" * 9))
+    assert not parted
+
+
+def test_nobody_reads_on_far_for_the_end_of_a_size(parted: list[Credit]) -> None:
+    read(CHUNKED + b"12c;\n" + b"x" * 300 + b"\r\n" * 2)
+    assert not parted
+
+
+@pytest.mark.parametrize(("lines", "heads"), [(1, 2), (1000, 1)])
+def test_some_empty_lines_may_stand_where_a_body_does_not_come(lines: int, heads: int) -> None:
+    found = read(head(b"Expect: 100-continue", b"Content-Length: 9999", line=POST) + b"\r\n" * lines + LEAK)
+    assert len(found.heads) == heads

@@ -16,6 +16,7 @@ from monitor.portable.request_head import METHODS, WORDS_BYTES, FieldLines, begi
 from monitor.records import Flow, Limits, RequestHead, Section
 
 MOST_READINGS = 4
+BLANK_BYTES = 64  # of empty lines behind a body that did not come
 FRAMING = "framing"  # why a way parts from another: the body may end elsewhere
 
 
@@ -77,7 +78,7 @@ class BodyReader(HoleReader):
         for extent in extents.misread:
             self._fork(BodyReader._enter_misread, BodyReader._enter_extent, head, extent)
         if extents.may_stay_away and not self.refuses:
-            self._fork(BodyReader._enter_misread, BodyReader._enter_refused)
+            self._fork(BodyReader._enter_refused)
         self._leave_out(extents.left_out)
         self._enter_extent(head, extents.lengths[0])
         if extents.may_stay_away and self.refuses:
@@ -88,7 +89,7 @@ class BodyReader(HoleReader):
             self._fork(BodyReader._search_on)
 
     def _search_on(self) -> None:
-        self.searches = True
+        self.searches, self.refuses = True, False
         self.oddities = ()
         self._turn(State.SEEK)
 
@@ -111,7 +112,7 @@ class BodyReader(HoleReader):
     def _enter_no_body(self, at: int | None = None) -> None:
         if at is not None:
             self.at = self.scan = at
-        self.state = State.NO_BODY
+        self.state, self.misread = State.NO_BODY, True
 
     def _enter_refused(self) -> None:
         self.refuses = not self.searches
@@ -193,7 +194,7 @@ class BodyReader(HoleReader):
         if not line.endswith(b"\r") and self._ends_in_lf(octets, eol, size, b";" in line):
             return True
         if not size and begins_plain_request(octets, eol + 1, eol + 1) is not False:  # some wait for no trailer section
-            self._fork(BodyReader._enter_misread, BodyReader._enter_no_body)
+            self._fork(BodyReader._enter_no_body)
         self._enter_chunk(size)
         return True
 
@@ -276,11 +277,11 @@ class BodyReader(HoleReader):
 
     def _read_no_body(self, octets: Octets, first: int) -> bool:
         """Behind a head whose body may never come: the next request begins right here, or never."""
-        begins = self._begins_plain_request(octets, first)
+        begins = self._next_begins(octets, first)
         return begins is not None and self._turn(State.HEAD if begins else State.SEEK)
 
     def _read_body_or_none(self, octets: Octets, first: int) -> bool:
-        begins = self._begins_plain_request(octets, first)
+        begins = self._next_begins(octets, first)
         if begins:
             return self._turn(State.HEAD)
         if begins is False:
@@ -288,11 +289,13 @@ class BodyReader(HoleReader):
             self.state = State.BODY if self.left else State.CHUNK_SIZE
         return begins is not None
 
-    def _begins_plain_request(self, octets: Octets, first: int) -> bool | None:
-        """As `begins_plain_request`; of who refuses a body, behind empty lines as well (RFC 9112 section 2.2)."""
+    def _next_begins(self, octets: Octets, first: int) -> bool | None:
+        """Whether a request begins here; of who refuses a body, behind empty lines as well (RFC 9112 section 2.2)."""
         at, scan = self.at - first, max(self.at, self.scan) - first
         self.scan = self.fed
-        if self.refuses and (blank := BLANK.match(octets, at)):
+        if self.refuses and (blank := BLANK.match(octets, at, at + BLANK_BYTES)):
+            if blank.end() == at + BLANK_BYTES:
+                return False
             at = blank.end()
         return begins_plain_request(octets, at, max(at, scan))
 

@@ -72,9 +72,9 @@ def lengths(method: bytes, version: bytes, head: FieldLines) -> Lengths:
     dropped = [value for name, value in head.fields if name == b"connection"]
     if any(member.strip(b" \t").lower() in FRAMING_FIELDS for value in dropped for member in value.split(b",")):
         found += [] if 0 in found else [0]  # who passes the request on leaves that field out (RFC 9110 section 7.6.1)
-    if found == [0] and counted and b"expect" in names:  # who waits for a body that is none?
+    if set(found) == {0} and counted and b"expect" in names:  # who waits for a body that is none?
         oddities.append("cl_odd")
-    if method in (b"GET", b"HEAD") and found != [0]:
+    if method in (b"GET", b"HEAD") and set(found) != {0}:
         oddities.append("body_of_get")
     ways, rare = tuple(dict.fromkeys(found)), tuple(dict.fromkeys(misread))
     may_stay_away = b"expect" in names and 0 not in ways

@@ -305,8 +305,7 @@ fn declared(head: &HeadText, of_lines: Oddities, hidden: Option<&HeadText>) -> L
     if is_none && is_counted && said.is_expected {
         oddities.insert(Oddity::ClOdd); // who waits for a body that is none?
     }
-    let has_body = is_loose || found.first != Some(NONE) || !found.others.is_empty();
-    if matches!(head.method(), b"GET" | b"HEAD") && has_body {
+    if matches!(head.method(), b"GET" | b"HEAD") && !is_none {
         oddities.insert(Oddity::BodyOfGet);
     }
     found.rest.sort_unstable();
@@ -513,6 +512,8 @@ impl OddChunks {
     pub const LF_ENDS_EXTENSION: OddChunks = OddChunks(4);
     /// Or a chunk: so has who takes any two octets for CRLF.
     pub const LF_ENDS_DATA: OddChunks = OddChunks(8);
+    /// CR alone ends a size: to who reads so no line has one amid it.
+    pub const CR_ENDS_LINE: OddChunks = OddChunks(16);
 
     /// Behind a head with these oddities: who knows CRLF alone did not read one with LFs.
     pub fn behind(oddities: Oddities) -> OddChunks {

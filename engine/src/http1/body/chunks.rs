@@ -189,8 +189,8 @@ impl SizeLine {
             Ended::Elsewhere => {
                 let line = &octets[..self.data - 1];
                 let may_end = |data: usize| may_end_chunk(octets.get(data..).unwrap_or_default(), self.size as u64);
-                let ends_before =
-                    self.lone_cr.is_some_and(|cr| cr + 1 < line.len() && (may_end(cr + 1) || may_end(cr + 2)));
+                let ends = |cr| known.has(OddChunks::CR_ENDS_LINE) || may_end(cr + 1) || may_end(cr + 2);
+                let ends_before = self.lone_cr.is_some_and(|cr| cr + 1 < line.len() && ends(cr));
                 !ends_before && (line.ends_with(b"\r") || known.has(OddChunks::LF_ENDS_EXTENSION))
             }
         }

@@ -37,6 +37,7 @@ fn receivers_take_these_lengths() {
         (b"Content-Length: 5,\r\n", &[octets(5), NOTHING], &["cl_twice", "cl_odd"]),
         (b"Content-Length: 05\r\n", &[octets(5)], &["cl_odd"]),
         (b"Content-Length: 0\r\nExpect: 100-continue\r\n", &[NOTHING], &["cl_odd"]),
+        (b"A : b\r\nContent-Length: 0\r\nExpect: 100-continue\r\n", &[NOTHING], &["cl_odd"]),
         (b"Content-Length: 5\r\nExpect: 100-continue\r\n", &[octets(5)], &[]),
         (b"Content_Length: 5\r\n", &[octets(5), NOTHING], &[]),
         (b"Transfer-Encoding: chunked\r\n", &[CHUNKED], &[]),

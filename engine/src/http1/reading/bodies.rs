@@ -14,6 +14,9 @@ use crate::http1::octets::part;
 use crate::http1::request_head::{WORDS_BYTES, begins_known_method, surely_request_line};
 use crate::records::{Oddities, Oddity, Owner, Section};
 
+/// Of empty lines behind a body that did not come.
+const BLANK_BYTES: usize = 64;
+
 impl Reading {
     /// Goes on behind the head's empty line, in every way that its body may have; `owner` is what a trailer section would
     /// belong to.
@@ -143,6 +146,7 @@ impl Reading {
             Habit::CrlfBehindExtension => {
                 self.odd_chunks.without(OddChunks::LF_ENDS_EXTENSION).with(OddChunks::LF_ENDS_DATA)
             }
+            Habit::Cr | Habit::CrAndAny => self.odd_chunks.with(OddChunks::LF_ENDS_DATA).with(OddChunks::CR_ENDS_LINE),
             _ => self.odd_chunks.with(OddChunks::LF_ENDS_DATA),
         };
         let plain = whole_chunks(kept.from(self.at), known);
@@ -313,12 +317,12 @@ impl Reading {
 
     /// Behind a head whose body may never come: the next request begins right here, or never.
     pub(super) fn read_no_body(&mut self, kept: Kept<'_>) -> bool {
-        let begins = self.begins_plain_request(kept);
+        let begins = self.next_begins(kept);
         begins.is_some_and(|begins| self.turn(if begins { State::Head } else { State::Seek }, None))
     }
 
     pub(super) fn read_body_or_none(&mut self, kept: Kept<'_>) -> bool {
-        let begins = self.begins_plain_request(kept);
+        let begins = self.next_begins(kept);
         match begins {
             Some(true) => _ = self.turn(State::Head, None),
             Some(false) => {
@@ -330,11 +334,16 @@ impl Reading {
         begins.is_some()
     }
 
-    /// As [`begins_plain_request`]; of who refuses a body, behind empty lines as well (RFC 9112 section 2.2).
-    fn begins_plain_request(&mut self, kept: Kept<'_>) -> Option<bool> {
+    /// Whether a request begins here; of who refuses a body, behind empty lines as well (RFC 9112 section 2.2).
+    fn next_begins(&mut self, kept: Kept<'_>) -> Option<bool> {
         let (mut at, scan) = (self.at, mem::replace(&mut self.scan, self.fed));
         if self.who == Who::Refuser {
-            at += kept.from(at).iter().take_while(|octet| matches!(octet, b'\r' | b'\n')).count() as i64;
+            let beginning = kept.from(at).iter().take(BLANK_BYTES);
+            let blank = beginning.take_while(|octet| matches!(octet, b'\r' | b'\n')).count();
+            if blank == BLANK_BYTES {
+                return Some(false);
+            }
+            at += blank as i64;
         }
         begins_plain_request(kept, at, at.max(scan))
     }
