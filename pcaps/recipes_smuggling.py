@@ -225,6 +225,15 @@ def h181_continue_never_came_where_nobody_reads() -> Talk:
     return talk_of(upload, post(CHUNKED, body=b"?\r\n\r\n" + upload + upload + LEAK))
 
 
+@recipe(26, ambiguous(times=1), "oddities.framing")
+def h182_upload_behind_a_body_that_is_lost_in_part() -> Talk:
+    """What was left of the body that was lost is none of the next one, to who refuses bodies that wait either."""
+    talk = Talk().open().client(post(LENGTH % 5000, EXPECT))
+    talk.server(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n")
+    talk.client(post(LENGTH % 900, body=b"x" * 100)).lose(b"x" * 900).client(post(CHUNKED, EXPECT))
+    return talk.server(b"HTTP/1.1 100 Continue\r\n\r\n").client(b"5\r\nhello" + END + LEAK).server(OK).close()
+
+
 # --- lengths that only others see ---------------------------------------------------------------------------------
 
 

@@ -36,7 +36,7 @@ class Habit(Enum):
 
 class BodyReader(HoleReader):
     __slots__ = (
-        "again", "bodies", "copied", "copied_from", "habit", "left", "left_out", "lf_ends_data", "lf_ends_extension",
+        "again", "bodies", "copied", "copied_from", "habit", "left_out", "lf_ends_data", "lf_ends_extension",
         "lf_ends_line", "misread", "odd_chunk", "refuses", "room", "searches", "shift", "unread", "until", "why",
     )  # fmt: skip
 
@@ -50,7 +50,6 @@ class BodyReader(HoleReader):
         midstream: bool = False,
     ) -> None:
         super().__init__(limits, counts, flow, position, credit, midstream)
-        self.left = 0  # of the body or chunk
         self.bodies = 0  # bytes of bodies so far
         self.again = 0  # so many that follow have been counted before, when the beginning was not known
         self.odd_chunk = False  # of this body

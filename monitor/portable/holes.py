@@ -45,7 +45,7 @@ class CutHead(NamedTuple):
 
 
 class HoleReader(HeadReader):
-    __slots__ = ("before", "doubt", "forks", "mark", "segment", "sought", "tell")
+    __slots__ = ("before", "doubt", "forks", "left", "mark", "segment", "sought", "tell")
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class HoleReader(HeadReader):
         if midstream:
             self.state = State.SEEK
         self.doubt = MIDSTREAM if midstream else JUNK
+        self.left = 0  # of the body or chunk
         self.mark = SEGMENT  # which doubt a line at `at` is under
         self.segment = position  # where the newest segment begins
         self.sought = position  # since when no request was found
@@ -72,7 +73,7 @@ class HoleReader(HeadReader):
             self.tell(start, stop, what)
 
     def _turn(self, state: State, doubt: Doubt | None = None) -> bool:
-        self.state = state
+        self.state, self.left = state, 0
         self.doubt = doubt or self.doubt
         self.sought = self.scan = self.at
         self.mark = SEGMENT if self.at == self.segment else LINE

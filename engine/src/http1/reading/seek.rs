@@ -14,7 +14,7 @@ static VERSION: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"HTTP/"));
 
 impl Reading {
     pub fn turn(&mut self, state: State, doubt: Option<Doubt>) -> bool {
-        self.state = state;
+        (self.state, self.left) = (state, 0);
         self.doubt = doubt.unwrap_or(self.doubt);
         self.sought = self.at;
         self.scan = self.at;
