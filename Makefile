@@ -68,10 +68,10 @@ fuzz: ## each fuzz target for a minute: the native engine's, and the agreements
 	@scripts/setup dev
 	@scripts/fuzz $${SECONDS_EACH:-60}
 
-fuzz-long: ## each for an hour, then ten thousand random talks (found alike, and the books), disturbed, lossy and hostile captures, all decoys, talks with a kernel
+fuzz-long: ## each for an hour, then ten thousand random talks (plain and odd, found alike, and the books), disturbed, lossy and hostile captures, all decoys, talks with a kernel
 	@scripts/setup dev
 	@scripts/fuzz $${SECONDS_EACH:-3600}
-	@TALKS=10000 ENGINE_EXAMPLES=10000 $(VENV)/python -m pytest --timeout 36000 tests/test_talks.py tests/test_engine.py tests/test_losses.py tests/test_audit.py tests/test_sinks.py
+	@TALKS=10000 ENGINE_EXAMPLES=10000 $(VENV)/python -m pytest --timeout 36000 tests/test_talks.py tests/test_odd_talks.py tests/test_engine.py tests/test_losses.py tests/test_audit.py tests/test_sinks.py
 	@$(VENV)/python -m tests.decoys native && $(VENV)/python -m tests.decoys portable
 	@[ "$$(id -u)" -ne 0 ] || { scripts/tools ip=iproute2 && $(VENV)/python -m tests.live.replayed 1000; }
 
